@@ -1,0 +1,46 @@
+"""Gaussian blur of continuous strength."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from degrade.lazy import torch
+from degrade.priors import ThumbnailPrior
+from degrade.protocols import NoLatent
+from degrade.severity import wide
+from degrade.spectral import Border, filter_axes
+
+if TYPE_CHECKING:
+    from degrade.protocols import Random
+
+
+@dataclass(frozen=True)
+class GaussianBlur:
+    """x_t = x0 * N(0, sigma(t)^2), sigma(t) = sigma_max t pixels, applied in the frequency domain.
+
+    The transfer function is exp(-sigma^2 omega^2 / 2) along each axis, so blurs compose exactly (variances add) and
+    the cost does not depend on t.
+    """
+
+    sigma_max: float = 8.0
+    """Standard deviation at t = 1, pixels."""
+    border: Border = "reflect"
+    """What lies beyond the edge: the image mirrored (edge pixel not repeated), or wrapped around."""
+
+    def __post_init__(self) -> None:
+        if not self.sigma_max > 0:
+            raise ValueError(f"sigma_max is a width in pixels and must be > 0, got {self.sigma_max}.")
+
+    def draw(self, x0: torch.Tensor, generator: Random = None) -> NoLatent:
+        return NoLatent()
+
+    def __call__(self, x0: torch.Tensor, t: torch.Tensor, latent: NoLatent = NoLatent()) -> torch.Tensor:  # noqa: B008
+        variance = (self.sigma_max * wide(t)).square()
+        return filter_axes(x0, lambda omega: torch.expm1(-variance[:, None] * omega.to(variance).square() / 2), self.border)
+
+    def prior(self, images: torch.Tensor) -> ThumbnailPrior:
+        """A Gaussian over thumbnails of the images with one pixel for 2 sigma_max: finer detail is gone at t = 1."""
+        height, width = images.shape[-2:]
+        grid = tuple(max(1, round(side / (2 * self.sigma_max))) for side in (height, width))
+        return ThumbnailPrior.fit(images, (grid[0], grid[1]))

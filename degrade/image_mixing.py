@@ -1,0 +1,56 @@
+"""Mixing with another image: Cold Diffusion's animorphosis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from degrade.lazy import torch
+from degrade.priors import PartnerPrior
+from degrade.random import integers
+from degrade.schedules import CosineBeta, Schedule
+from degrade.severity import per_sample
+
+if TYPE_CHECKING:
+    from degrade.protocols import Random
+
+
+class Other(NamedTuple):
+    image: torch.Tensor  # (B, C, H, W) in [-1, 1]
+
+
+@dataclass(frozen=True)
+class ImageMixing:
+    """x_t = alpha(t) x0 + sigma(t) y, y another image (Bansal et al. 2022, arXiv 2208.09392, section 5.3)."""
+
+    schedule: Schedule = field(default_factory=lambda: CosineBeta(200))
+    """alpha(t) and sigma(t); published: cosine, 200 steps."""
+
+    def draw(self, x0: torch.Tensor, generator: Random = None) -> Other:
+        """Each sample's partner is another sample of the batch; in a batch of one, the image turned by 180 degrees.
+
+        Partners come from one cyclic shift of the batch, so they depend on the batch, unlike the other operators' draws.
+        To mix with images of a second set, pass `Other(images)` as the latent.
+        """
+        if len(x0) == 1:
+            return Other(x0.flip(-1, -2))
+        first = generator if generator is None or isinstance(generator, torch.Generator) else generator[0]
+        shift = 1 + int(integers(len(x0) - 1, (1,), first))
+        return Other(x0.roll(shift, dims=0))
+
+    def coefficients(self, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.schedule.coefficients(t)
+
+    def __call__(self, x0: torch.Tensor, t: torch.Tensor, latent: Other) -> torch.Tensor:
+        (image,) = latent
+        alpha, sigma = self.coefficients(t)
+        return per_sample(alpha, x0) * x0 + per_sample(sigma, x0) * image
+
+    def estimate(self, x_t: torch.Tensor, x0: torch.Tensor, t: torch.Tensor) -> Other:
+        """y = (x_t - alpha x0) / sigma, for t > 0."""
+        alpha, sigma = self.coefficients(t)
+        return Other((x_t - per_sample(alpha, x0) * x0) / per_sample(sigma, x0))
+
+    def prior(self, images: torch.Tensor) -> PartnerPrior:
+        """An image y of the set, which is both x at t = 1 and the latent."""
+        return PartnerPrior(images)

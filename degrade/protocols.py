@@ -1,0 +1,73 @@
+"""The seams of the toolkit: what a degradation is, what can be asked of some, and where a walk back starts.
+
+    D(x0, t, z) -> x_t        t in [0, 1],  D(x0, 0, z) = x0
+
+`t` is the severity (0 clean, 1 fully degraded), `z` the degradation's own randomness, its *latent*.
+Shapes: images (B, C, H, W) in [-1, 1]; severities (B,); latents are NamedTuples of tensors with leading dimension B.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, Union, runtime_checkable
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+    Random = Union[Generator, Sequence[Generator], None]  # one for the batch, or one for each of its samples
+    Restore = Callable[[Tensor, Tensor], Tensor]  # (x_t (B, C, H, W), t (B,)) -> x0_hat (B, C, H, W)
+
+L = TypeVar("L", bound=tuple)
+
+
+class NoLatent(NamedTuple):
+    """The latent of a deterministic degradation."""
+
+
+class Start(NamedTuple):
+    """Where a walk back starts: a degraded image, and the latent it was degraded with."""
+
+    x: Tensor
+    latent: tuple[Tensor, ...]
+
+
+class Prior(Protocol):
+    """A distribution over x at t = 1, from which images are generated rather than restored."""
+
+    def sample(self, shape: tuple[int, ...], generator: Random = None) -> Start:
+        """A start of `shape` (B, C, H, W) on the CPU."""
+        ...
+
+
+class Degradation(Protocol[L]):
+    """A pure function of severity: a frozen dataclass of plain numbers, without module, buffers or state."""
+
+    def draw(self, x0: Tensor, generator: Random = None) -> L:
+        """A latent for each sample of x0 (B, C, H, W); an empty NamedTuple for a deterministic degradation."""
+        ...
+
+    def __call__(self, x0: Tensor, t: Tensor, latent: L) -> Tensor:
+        """x_t (B, C, H, W): differentiable in x0, at a cost that does not depend on t (B,)."""
+        ...
+
+    def prior(self, images: Tensor) -> Prior:
+        """The distribution of x at t = 1, fitted to clean training images (N, C, H, W) where it depends on them."""
+        ...
+
+
+@runtime_checkable
+class Estimable(Degradation[L], Protocol[L]):
+    """A degradation whose latent can be read off x_t and an estimate of x0."""
+
+    def estimate(self, x_t: Tensor, x0: Tensor, t: Tensor) -> L:
+        """The latent with D(x0, t, latent) == x_t, for t > 0."""
+        ...
+
+
+@runtime_checkable
+class Affine(Estimable[L], Protocol[L]):
+    """x_t = alpha(t) x0 + sigma(t) z, z of the shape of x0: noise and mixing."""
+
+    def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        """alpha and sigma (B,), in float64."""
+        ...

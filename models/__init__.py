@@ -1,0 +1,26 @@
+"""Networks `net(x, t, cond=None)`: x (B, C, H, W), t (B,) in [0, 1], an output of the shape of x. No diffusion in them.
+
+Settings (`PatchUNetConfig`, ...) are frozen dataclasses of plain numbers that `build()` their network; importing them
+does not import torch.
+"""
+
+from typing import TYPE_CHECKING
+
+from models.config import PatchUNetConfig
+
+if TYPE_CHECKING:
+    from models.patch_unet import PatchUNet
+    from models.published import load_published
+
+NETWORKS = (PatchUNetConfig,)
+
+__all__ = ["NETWORKS", "PatchUNet", "PatchUNetConfig", "load_published"]
+
+
+def __getattr__(name: str):
+    import importlib
+
+    homes = {"PatchUNet": "models.patch_unet", "load_published": "models.published"}
+    if name not in homes:
+        raise AttributeError(f"module 'models' has no attribute {name!r}")
+    return getattr(importlib.import_module(homes[name]), name)

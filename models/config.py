@@ -1,0 +1,66 @@
+"""Settings of the networks: plain numbers, checked, that build their network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from models.patch_unet import PatchUNet
+
+
+@dataclass(frozen=True)
+class PatchUNetConfig:
+    """SinDiffusion's patch U-Net: few levels, no middle block, no attention, so that it sees patches only.
+
+    The defaults are the published network (Wang et al. 2022, arXiv 2211.12445): 6,992,899 parameters, receptive field
+    101 x 101.
+    """
+
+    image_channels: int = 3
+    """Channels of the image."""
+    channels: int = 64
+    """Base width."""
+    multipliers: tuple[int, ...] = (1, 2, 4)
+    """Width of each level, in units of `channels`; the side halves from one level to the next."""
+    blocks: int = 1
+    """Residual blocks per level on the way down (one more on the way up)."""
+    kernels: tuple[int, ...] = (3, 3, 3)
+    """Side of the residual blocks' convolutions at each level: with depth, the knob of the receptive field."""
+    norm: Literal["group", "pixel"] = "group"
+    """Group norm, whose statistics see the whole image, or a norm over the channels of one pixel (strictly local)."""
+    groups: int = 32
+    """Groups of the group norm."""
+    scale_shift: bool = True
+    """Time scales and shifts the second norm of a block, instead of being added before it."""
+    residual_resampling: bool = False
+    """Residual blocks around average pooling and nearest upsampling, instead of strided and upsampling convolutions."""
+    steps: int = 1000
+    """Time is embedded as the 0-based step of a process of so many: t * steps - 1."""
+
+    def __post_init__(self) -> None:
+        if len(self.kernels) != len(self.multipliers):
+            raise ValueError(
+                f"PatchUNet has {len(self.multipliers)} levels (multipliers) but {len(self.kernels)} kernel sizes: give one a level."
+            )
+        if any(k < 1 or k % 2 == 0 for k in self.kernels):
+            raise ValueError(f"kernel sizes are odd and positive, got {self.kernels}.")
+        if min(self.image_channels, self.channels, self.blocks, self.groups, self.steps, *self.multipliers) < 1:
+            raise ValueError("channels, multipliers, blocks, groups and steps of PatchUNet are all at least 1.")
+        if self.channels % 2:
+            raise ValueError(f"channels is even (half sines, half cosines in the time embedding), got {self.channels}.")
+        if self.norm == "group" and any(self.channels * m % self.groups for m in self.multipliers):
+            raise ValueError(
+                f"group norm needs every width (channels {self.channels} x multipliers {self.multipliers}) to be a "
+                f"multiple of groups={self.groups}. Change channels or groups, or use norm='pixel'."
+            )
+
+    @property
+    def stride(self) -> int:
+        """The network works on sides that are a multiple of this; others are padded and cropped back."""
+        return 2 ** (len(self.multipliers) - 1)
+
+    def build(self) -> PatchUNet:
+        from models.patch_unet import PatchUNet
+
+        return PatchUNet(self)

@@ -1,0 +1,123 @@
+"""What every recipe is made of: the dataclass that is the Python interface, the command line and the checkpoint's JSON."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tyro.conf import AvoidSubcommands, Positional
+
+from degrade import OPERATORS, PRIORS, SCHEDULES, GaussianNoise, Operator
+from degrade.lazy import torch
+from models import NETWORKS, PatchUNetConfig
+from restore import SOURCES, Crops, Objective, Source, Training
+from restore.parametrisation import Prediction
+from restore.specification import encode
+from samplers import DDIM, SAMPLERS, AnySampler
+
+if TYPE_CHECKING:
+    from recipes.run import Run
+    from restore.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a run samples, unless it is told otherwise."""
+
+    sampler: AvoidSubcommands[AnySampler] = field(default_factory=DDIM)
+    """The step rule."""
+    steps: int = 25
+    """Steps of the walk back."""
+    clip: bool = True
+    """Whether the restorer's estimate is held within [-1, 1] at every step."""
+    pad_to: int = 1
+    """Sides are padded with zeros to a multiple of this for the restorer."""
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.pad_to < 1:
+            raise ValueError(f"steps and pad_to are at least 1, got {self.steps} and {self.pad_to}.")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that a run is made of, as plain numbers."""
+
+    images: Positional[Path]
+    """The photograph, or the folder of images, to learn from."""
+    degradation: Operator = field(default_factory=GaussianNoise)
+    """What is to be undone."""
+    data: AvoidSubcommands[Source] = field(default_factory=Crops)
+    """How training images are cut."""
+    network: AvoidSubcommands[PatchUNetConfig] = field(default_factory=PatchUNetConfig)
+    """The network."""
+    prediction: Prediction = "v"
+    """What the network predicts."""
+    objective: Objective = field(default_factory=Objective)
+    """The distance that training lowers."""
+    training: Training = field(default_factory=Training)
+    """Steps, batches, rates."""
+    sampling: Sampling = field(default_factory=Sampling)
+    """How to sample by default."""
+
+    def train(self, folder: str | Path, device: str | None = None) -> Run:
+        """Trains from scratch in `folder`, which must not hold a run yet; returns the run, ready to sample from.
+
+        Interrupted (Ctrl-C), it saves, and `recipes.run.resume(folder)` goes on. Raises ValueError for settings that do
+        not go together and for bad input, before anything is written.
+        """
+        from recipes.run import open_run
+        from restore.checkpoint import CheckpointError
+
+        folder = Path(folder)
+        if (folder / "checkpoints").exists():
+            raise CheckpointError(f"{folder} holds a run already: resume it, or name another folder.")
+        device = device or best_device()
+        recipe = replace(self, images=Path(self.images).resolve())
+        batches = recipe.data.open(recipe.images, device)
+        prior = recipe.degradation.prior(batches.images)
+        continue_training(recipe, recipe.trainer(device), batches, prior, folder)
+        return open_run(folder, device)
+
+    def trainer(self, device: str) -> Trainer:
+        """The trainer of this recipe at step 0, weights drawn from the seed."""
+        from restore.trainer import Trainer
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.training.seed)
+            network = self.network.build()
+        return Trainer(network, self.degradation, self.prediction, self.objective, self.training, device)
+
+
+def continue_training(recipe: Recipe, trainer: Trainer, batches: Any, prior: Any, folder: Path) -> bool:
+    """Runs `trainer` to its end in `folder`, with previews; True when it got there."""
+    from recipes.run import Run
+
+    tensors: dict[str, torch.Tensor] = {}
+    specification = {
+        "recipe": encode(recipe),
+        "prior": encode(prior, tensors),
+        "size": list(batches.images.shape[1:]),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+    }
+    clean = batches.images[0].cpu()
+
+    def preview(trainer: Trainer) -> None:
+        from restore.images import grid, save_image
+
+        with trainer.averaged_weights() as restorer:
+            run = Run(folder, recipe, restorer, prior, tuple(clean.shape), trainer.step, str(trainer.device))
+            images = run.sample(count=2, steps=min(recipe.sampling.steps, 20), progress=False)
+        save_image(grid([clean, *images], 3), folder / "previews" / f"step-{trainer.step:08d}.png")
+
+    return trainer.run(batches, folder, specification, tensors, preview)
+
+
+def best_device() -> str:
+    """ "cuda" when there is one, else "cpu"."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+ALLOWED = (Recipe, Sampling, Training, Objective, *OPERATORS, *SCHEDULES, *PRIORS, *NETWORKS, *SOURCES, *SAMPLERS)
+"""The types that a stored specification may name."""

@@ -1,0 +1,159 @@
+"""A trained recipe: opened from its folder, without the recipe's file and without a retyped flag."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from degrade import Prior, Start, seeds
+from recipes.recipe import ALLOWED, Recipe, best_device, continue_training
+from restore.checkpoint import Checkpoint, CheckpointError, open_checkpoint
+from restore.restorer import Restorer
+from restore.specification import SpecificationError, decode
+from restore.trainer import check_weights
+from samplers import Sampler, Step, clip, pad_to, sample, uniform
+
+if TYPE_CHECKING:
+    from degrade.protocols import Restore
+
+
+class Restoration(NamedTuple):
+    """A degraded copy and what was made of it, each (C, H, W)."""
+
+    clean: Tensor
+    degraded: Tensor
+    direct: Tensor
+    """One call of the restorer."""
+    restored: Tensor
+    """The whole walk back."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A restorer with the recipe and the prior that it was trained with."""
+
+    folder: Path
+    recipe: Recipe
+    restorer: Restorer
+    prior: Prior
+    size: tuple[int, ...]  # (C, H, W) of the training image
+    step: int
+    device: str
+
+    def sample(
+        self,
+        height: int | None = None,
+        width: int | None = None,
+        count: int = 1,
+        steps: int | None = None,
+        sampler: Sampler | None = None,
+        seed: int = 0,
+        batch: int = 4,
+        progress: bool = True,
+    ) -> Tensor:
+        """New images (count, C, height, width) in [-1, 1], by default of the training image's size.
+
+        Image i has the seed `seed + i` and does not depend on the others. `batch` images at a time are in memory.
+        """
+        shape = (self.size[0], height or self.size[1], width or self.size[2])
+        if count < 1 or batch < 1 or min(shape) < 1:
+            raise ValueError(f"count, batch, height and width are at least 1, got {count}, {batch}, {shape[1]}, {shape[2]}.")
+        images = []
+        for first in range(0, count, batch):
+            generators = seeds(seed + first, min(batch, count - first))
+            start = self.prior.sample((len(generators), *shape), generators)
+            images.append(self.walk(start, 1.0, steps, sampler, generators, progress).cpu())
+        return torch.cat(images).clamp(-1, 1)
+
+    def restore(
+        self, clean: Tensor, severity: float = 0.5, steps: int | None = None, sampler: Sampler | None = None, seed: int = 0
+    ) -> Restoration:
+        """Degrades `clean` (C, H, W) to `severity` in (0, 1] and restores it, in one call and by the sampler's walk."""
+        if not 0 < severity <= 1:
+            raise ValueError(f"severity lies in (0, 1], got {severity}.")
+        generators = seeds(seed, 1)
+        x0 = clean[None].to(self.device)
+        t = torch.tensor([severity], device=self.device)
+        degradation = self.recipe.degradation
+        latent = degradation.draw(x0, generators)
+        degraded = degradation(x0, t, latent)
+        with torch.no_grad():
+            direct = self.guided()(degraded, t)
+        restored = self.walk(Start(degraded, latent), severity, steps, sampler, generators)
+        return Restoration(*(x[0].cpu().clamp(-1, 1) for x in (x0, degraded, direct, restored)))
+
+    def walk(
+        self,
+        start: Start,
+        severity: float,
+        steps: int | None = None,
+        sampler: Sampler | None = None,
+        generators: list[torch.Generator] | None = None,
+        progress: bool = True,
+    ) -> Tensor:
+        """From `start`, degraded to `severity`, to a clean image (B, C, H, W)."""
+        from tqdm import tqdm
+
+        sampling = self.recipe.sampling
+        start = Start(start.x.to(self.device), tuple(z.to(self.device) for z in start.latent))
+        times = uniform(steps or sampling.steps, severity)
+        with tqdm(total=len(times) - 1, desc="sampling", unit="step", disable=not progress, dynamic_ncols=True) as bar:
+
+            def on_step(step: Step) -> None:
+                bar.update()
+
+            return sample(
+                sampler or sampling.sampler, self.guided(), self.recipe.degradation, start, times, generator=generators, on_step=on_step
+            )
+
+    def guided(self) -> Restore:
+        """The restorer under the guides that the recipe samples with."""
+        sampling = self.recipe.sampling
+        restore: Restore = self.restorer
+        if sampling.pad_to > 1:
+            restore = pad_to(restore, sampling.pad_to)
+        return clip(restore) if sampling.clip else restore
+
+
+def open_run(folder: str | Path, device: str | None = None) -> Run:
+    """The run in `folder`, at its last checkpoint. Raises CheckpointError with one clear line if it holds none."""
+    device = device or best_device()
+    checkpoint = open_checkpoint(Path(folder))
+    recipe, prior, size = _specification(checkpoint)
+    network = recipe.network.build()
+    weights = checkpoint.tensors("ema")
+    check_weights(weights, dict(network.named_parameters()), checkpoint.folder)
+    network.load_state_dict(weights)
+    layout = torch.channels_last if recipe.training.channels_last else torch.contiguous_format
+    network.to(device=device, memory_format=layout).eval()  # type: ignore[call-overload]
+    restorer = Restorer(network, recipe.degradation, recipe.prediction, recipe.training.precision)
+    return Run(Path(folder), recipe, restorer, prior, size, checkpoint.step, device)
+
+
+def resume(folder: str | Path, device: str | None = None) -> Run:
+    """Goes on with the training of the run in `folder` from its last checkpoint, to its end; returns the run."""
+    folder = Path(folder)
+    device = device or best_device()
+    checkpoint = open_checkpoint(folder)
+    recipe, prior, _ = _specification(checkpoint)
+    trainer = recipe.trainer(device)
+    trainer.load(checkpoint)
+    if trainer.step < recipe.training.steps:
+        continue_training(recipe, trainer, recipe.data.open(recipe.images, device), prior, folder)
+    return open_run(folder, device)
+
+
+def _specification(checkpoint: Checkpoint) -> tuple[Recipe, Prior, tuple[int, ...]]:
+    try:
+        data = checkpoint.run
+        recipe = decode(data["recipe"], ALLOWED, Recipe)
+        prior = decode(data["prior"], ALLOWED, Prior, checkpoint.tensors("prior"))
+        return recipe, prior, tuple(int(side) for side in data["size"])
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{checkpoint.folder / 'run.json'} is incomplete: {error}.") from None
+    except SpecificationError as error:
+        raise CheckpointError(f"{checkpoint.folder / 'run.json'}: {error}") from None

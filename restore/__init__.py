@@ -1,0 +1,21 @@
+"""Restorers and how they come to be: parametrisations, objectives, the trainer, checkpoints, image files, metrics."""
+
+from restore.data import SOURCES, Crops, Folder, OneImage, Source
+from restore.images import ImageError, load_image, save_image
+from restore.objectives import Objective
+from restore.restorer import Restorer
+from restore.training import Training
+
+__all__ = [
+    "SOURCES",
+    "Crops",
+    "Folder",
+    "ImageError",
+    "Objective",
+    "OneImage",
+    "Restorer",
+    "Source",
+    "Training",
+    "load_image",
+    "save_image",
+]

@@ -1,0 +1,131 @@
+"""Image files to tensors and back: any common file to (C, H, W) float32 in [-1, 1], and (B, C, H, W) to PNG."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from degrade.lazy import torch
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+
+
+class ImageError(ValueError):
+    """A file that is missing, or is not an image that can be used; the message says which and why."""
+
+
+def load_image(path: str | Path, size: int | None = None, channels: int = 3) -> torch.Tensor:
+    """The image file as (channels, H, W) float32 in [-1, 1].
+
+    EXIF orientation is applied, transparency composited over white, 16-bit and floating-point images scaled by their
+    range, palettes and CMYK converted; of an animation the first frame counts. With `size`, the longer side is reduced
+    to `size` pixels (bicubic, antialiased) if it is larger. Raises ImageError with one clear line for a bad file.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    path = Path(path)
+    if path.is_dir():
+        raise ImageError(f"{path} is a folder: expected an image file.")
+    try:
+        with Image.open(path) as file:
+            file.load()
+            picture = ImageOps.exif_transpose(file)
+    except FileNotFoundError:
+        raise ImageError(f"{path} does not exist: expected an image file.") from None
+    except UnidentifiedImageError:
+        raise ImageError(f"{path} is not an image that Pillow can read (PNG, JPEG, WebP, TIFF, ...).") from None
+    except Image.DecompressionBombError:
+        raise ImageError(f"{path} claims more pixels than is safe to decode ({2 * (Image.MAX_IMAGE_PIXELS or 0)}). Reduce it first.") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise ImageError(f"{path} cannot be read, it may be broken or cut off: {error}.") from None
+    x = _to_tensor(picture, channels)
+    return x if size is None else shrink(x, size)
+
+
+def _to_tensor(picture: Image, channels: int) -> torch.Tensor:
+    import numpy as np
+
+    if picture.mode.startswith("I") or picture.mode == "F":
+        values = np.asarray(picture, dtype=np.float32)
+        x = torch.from_numpy(values.copy())[None] / _range(picture.mode, values)
+        return x.expand(channels, -1, -1) * 2 - 1
+    if "A" in picture.mode or "a" in picture.mode or "transparency" in picture.info:
+        from PIL import Image
+
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    values = np.asarray(picture.convert("L" if channels == 1 else "RGB"), dtype=np.float32)
+    x = torch.from_numpy(values.copy().reshape(*values.shape[:2], -1)).permute(2, 0, 1)
+    return (x / 127.5 - 1).contiguous()
+
+
+def _range(mode: str, values) -> float:
+    """What white is: 65535 for 16-bit files (also those that Pillow widens to 32), 1 or 255 for floats, by their maximum."""
+    top = float(values.max(initial=0.0))
+    if mode == "F":
+        return next((white for white in (1.0, 255.0, 65535.0) if top <= white), top)
+    return 65535.0 if top <= 65535 else 2.0**31 - 1
+
+
+def shrink(x: torch.Tensor, size: int) -> torch.Tensor:
+    """x (C, H, W) with its longer side reduced to `size` pixels (bicubic, antialiased); unchanged if not larger."""
+    height, width = x.shape[-2:]
+    scale = size / max(height, width)
+    if scale >= 1:
+        return x
+    shape = (max(1, round(height * scale)), max(1, round(width * scale)))
+    y = torch.nn.functional.interpolate(x[None], shape, mode="bicubic", antialias=True, align_corners=False)
+    return y[0].clamp(-1, 1)
+
+
+def image_files(folder: str | Path) -> list[Path]:
+    """All image files below `folder`, sorted by path. Raises ImageError if there are none."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ImageError(f"{folder} is not a folder.")
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not files:
+        raise ImageError(f"{folder} holds no image files ({', '.join(SUFFIXES)}).")
+    return files
+
+
+def to_bytes(x: torch.Tensor) -> torch.Tensor:
+    """[-1, 1] to uint8 [0, 255], rounded and clipped."""
+    return ((x.detach().float().cpu() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def save_image(x: torch.Tensor, path: str | Path, text: Mapping[str, str] | None = None) -> Path:
+    """Writes x (C, H, W) in [-1, 1], C 1 or 3, as a PNG with `text` in its metadata. The file appears whole or not at all."""
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    if x.ndim != 3 or x.shape[0] not in (1, 3):
+        raise ValueError(f"save_image takes (1 or 3, H, W), got {tuple(x.shape)}.")
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    array = to_bytes(x).permute(1, 2, 0).numpy()
+    info = PngInfo()
+    for key, value in (text or {}).items():
+        info.add_text(key, value)
+    part = path.with_name(path.name + ".part")
+    Image.fromarray(array.squeeze(-1) if x.shape[0] == 1 else array).save(part, format="PNG", pnginfo=info)
+    part.replace(path)
+    return path
+
+
+def grid(images: list[torch.Tensor], columns: int | None = None, gap: int = 4) -> torch.Tensor:
+    """Images (C, H_i, W_i) side by side on white, in rows of `columns` (about square by default): (C, H, W)."""
+    columns = columns or math.ceil(len(images) ** 0.5)
+    height, width = (max(image.shape[d] for image in images) for d in (1, 2))
+    rows = math.ceil(len(images) / columns)
+    channels = images[0].shape[0]
+    canvas = torch.ones(channels, rows * (height + gap) + gap, min(columns, len(images)) * (width + gap) + gap)
+    for i, image in enumerate(images):
+        top, left = gap + i // columns * (height + gap), gap + i % columns * (width + gap)
+        canvas[:, top : top + image.shape[1], left : left + image.shape[2]] = image.detach().float().cpu()
+    return canvas

@@ -1,0 +1,65 @@
+"""What the network predicts, as one triple of coefficients.
+
+    x0_hat = c_skip x_t + c_out net(c_in x_t, t)        training target = (x0 - c_skip x_t) / c_out
+
+x0 and residual serve every degradation; eps and v need an affine one, x_t = alpha x0 + sigma z.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+from degrade.lazy import torch
+from degrade.protocols import Affine, Degradation
+from degrade.severity import wide
+
+Prediction = Literal["x0", "residual", "eps", "v"]
+
+if TYPE_CHECKING:
+    Triple = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+    Parametrisation = Callable[[torch.Tensor], Triple]  # t (B,) -> (c_skip, c_out, c_in), each (B,) in float64
+
+
+def parametrisation(prediction: Prediction, degradation: Degradation) -> Parametrisation:
+    """The triple of `prediction` under `degradation`.
+
+    | prediction | c_skip | c_out | the network's output is |
+    | --- | --- | --- | --- |
+    | x0 | 0 | 1 | the clean image |
+    | residual | 1 | 1 | x0 - x_t |
+    | eps | 1/alpha | -sigma/alpha | z (Ho et al. 2020, arXiv 2006.11239, eq. 9) |
+    | v | alpha/n | -sigma/n | alpha z - sigma x0, n = alpha^2 + sigma^2 (Salimans & Ho 2022, arXiv 2202.00512, app. D) |
+
+    Raises ValueError where the degradation does not allow the prediction.
+    """
+    if prediction == "x0":
+        return lambda t: (torch.zeros_like(wide(t)), torch.ones_like(wide(t)), torch.ones_like(wide(t)))
+    if prediction == "residual":
+        return lambda t: (torch.ones_like(wide(t)), torch.ones_like(wide(t)), torch.ones_like(wide(t)))
+    if prediction not in ("eps", "v"):
+        raise ValueError(f"prediction is one of 'x0', 'residual', 'eps', 'v', got {prediction!r}.")
+    if not isinstance(degradation, Affine):
+        raise ValueError(
+            f"{prediction} prediction needs an affine degradation; {type(degradation).__name__} is not. Use prediction='x0'."
+        )
+    affine = degradation
+    if prediction == "v":
+
+        def v(t: torch.Tensor) -> Triple:
+            alpha, sigma = affine.coefficients(t)
+            norm = alpha.square() + sigma.square()
+            return alpha / norm, -sigma / norm, torch.ones_like(alpha)
+
+        return v
+    if not float(affine.coefficients(torch.ones(1))[0]) > 0:
+        raise ValueError(
+            f"eps prediction divides by alpha, which is 0 at t = 1 in {degradation}. "
+            "Use prediction='v', or a schedule that keeps a little signal (LinearBeta, CosineBeta)."
+        )
+
+    def eps(t: torch.Tensor) -> Triple:
+        alpha, sigma = affine.coefficients(t)
+        return 1 / alpha, -sigma / alpha, torch.ones_like(alpha)
+
+    return eps

@@ -1,0 +1,104 @@
+"""Judging samples of a single-image model without a pretrained network (Simakov et al. 2008; Shaham et al. 2019).
+
+Patches are compared in pixels of [0, 1], by root mean square distance to the nearest patch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from degrade.lazy import torch
+
+
+class Report(NamedTuple):
+    """Figures of a set of samples (lower is better for the first two)."""
+
+    coherence: float
+    """Mean distance of the samples' patches to the nearest training patch: artefacts raise it."""
+    completeness: float
+    """Mean distance of the training patches to the nearest patch of any sample: what is left out raises it."""
+    diversity: float
+    """Per-pixel standard deviation over the samples / that of the training image; nan unless the sizes agree."""
+    copied: float
+    """Share of patches whose nearest training patch continues that of their left neighbour: 1 for a copy."""
+
+
+def judge(samples: Sequence[torch.Tensor], training: torch.Tensor) -> Report:
+    """The report of `samples` (C, H_i, W_i), which together are held against `training` (C, H, W), all in [-1, 1]."""
+    return Report(
+        coherence=sum(coherence(x, training) for x in samples) / len(samples),
+        completeness=completeness(samples, training),
+        diversity=diversity(samples, training),
+        copied=sum(copied(x, training) for x in samples) / len(samples),
+    )
+
+
+def coherence(sample: torch.Tensor, training: torch.Tensor, side: int = 7, octaves: int = 3) -> float:
+    """Mean distance of the sample's patches to the nearest training patch, over octaves of size."""
+    return _mean_over_octaves([sample], [training], side, octaves)
+
+
+def completeness(samples: Sequence[torch.Tensor], training: torch.Tensor, side: int = 7, octaves: int = 3) -> float:
+    """Mean distance of the training patches to the nearest patch of all samples, over octaves of size."""
+    return _mean_over_octaves([training], samples, side, octaves)
+
+
+def diversity(samples: Sequence[torch.Tensor], training: torch.Tensor) -> float:
+    """Standard deviation over samples, mean over pixels, / standard deviation of the training image (SinGAN, section 4)."""
+    if len(samples) < 2 or any(x.shape != samples[0].shape for x in samples):
+        return float("nan")
+    grey = torch.stack([x.float().mean(0) for x in samples])
+    return float(grey.std(0, correction=0).mean() / training.float().mean(0).std(correction=0))
+
+
+def copied(sample: torch.Tensor, training: torch.Tensor, side: int = 15, stride: int = 2) -> float:
+    """Share of patches, `stride` apart, whose nearest training patch lies `stride` right of their left neighbour's."""
+    _at_least(side, sample, training)
+    query, key = _patches([sample], side, stride), _patches([training], side)
+    columns = (sample.shape[-1] - side) // stride + 1
+    place = nearest(query, key)[1].reshape(-1, columns)
+    width = training.shape[-1] - side + 1
+    y, x = place // width, place % width
+    follows = (y[:, 1:] == y[:, :-1]) & (x[:, 1:] == x[:, :-1] + stride)
+    return float(follows.float().mean())
+
+
+def _mean_over_octaves(images: Sequence[torch.Tensor], references: Sequence[torch.Tensor], side: int, octaves: int) -> float:
+    """The mean distance of patches of `images` to the nearest of `references`, octave by octave."""
+    _at_least(side, *images, *references)
+    total, counted = 0.0, 0
+    for octave in range(octaves):
+        here, there = ([_octave(x, octave) for x in group] for group in (images, references))
+        if min(min(x.shape[-2:]) for x in (*here, *there)) < side:
+            break
+        total += float(nearest(_patches(here, side), _patches(there, side))[0].mean())
+        counted += 1
+    return total / counted
+
+
+def nearest(query: torch.Tensor, key: torch.Tensor, block: int = 2048) -> tuple[torch.Tensor, torch.Tensor]:
+    """For each query (Q, D): the root mean square distance to the nearest key (K, D), and its index. Exact, in blocks."""
+    centre = key.mean(0)
+    query, key = query - centre, key - centre  # small numbers, so that the expanded square loses no digits
+    half = key.square().sum(1) / 2
+    index = torch.cat([(half - part @ key.T).argmin(1) for part in query.split(block)])
+    return (query - key[index]).square().mean(1).sqrt(), index
+
+
+def _octave(x: torch.Tensor, octave: int) -> torch.Tensor:
+    if octave == 0:
+        return x
+    shape = [max(1, side >> octave) for side in x.shape[-2:]]
+    return torch.nn.functional.interpolate(x[None].float(), shape, mode="bicubic", antialias=True, align_corners=False)[0]
+
+
+def _patches(images: Sequence[torch.Tensor], side: int, stride: int = 1) -> torch.Tensor:
+    """All patches of images (C, H, W) in [-1, 1] as rows (N, C side side) in [0, 1]."""
+    return torch.cat([torch.nn.functional.unfold((x[None].float() + 1) / 2, side, stride=stride)[0].T for x in images])
+
+
+def _at_least(side: int, *images: torch.Tensor) -> None:
+    for x in images:
+        if min(x.shape[-2:]) < side:
+            raise ValueError(f"an image of {x.shape[-2]} x {x.shape[-1]} pixels has no {side} x {side} patch: give a larger one.")

@@ -1,0 +1,129 @@
+"""Frozen dataclasses to JSON and back, strictly: the one format in which a recipe and its prior are stored.
+
+A dataclass becomes {"type": its name, field: value, ...}. Types come from an allow-list, so a file can name nothing
+else; unknown, missing and ill-typed entries are errors. Tensors are put aside under their path, for safetensors.
+"""
+
+from __future__ import annotations
+
+import types as builtin_types
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from degrade.lazy import torch
+
+
+class SpecificationError(ValueError):
+    """A stored specification that does not fit; the message says where and what was expected."""
+
+
+def encode(value: Any, tensors: dict[str, torch.Tensor] | None = None, path: str = "") -> Any:
+    """`value` as JSON data; its tensors go to `tensors`, keyed by their path in it."""
+    if is_dataclass(value) and not isinstance(value, type):
+        inside = {f.name: encode(getattr(value, f.name), tensors, _join(path, f.name)) for f in fields(value)}
+        return {"type": type(value).__name__, **inside}
+    if isinstance(value, tuple | list):
+        return [encode(item, tensors, _join(path, str(i))) for i, item in enumerate(value)]
+    if isinstance(value, Path):
+        return str(value)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if tensors is not None and isinstance(value, torch.Tensor):
+        tensors[path] = value.detach().contiguous().cpu()
+        return {"tensor": path}
+    raise SpecificationError(f"{path or 'the value'} is a {type(value).__name__}, which has no place in a specification.")
+
+
+def decode(
+    data: Any, allowed: Iterable[type], hint: Any = Any, tensors: Mapping[str, torch.Tensor] | None = None, path: str = ""
+) -> Any:
+    """The value that `encode` turned into `data`, checked against the type `hint`. Raises SpecificationError."""
+    known = {cls.__name__: cls for cls in allowed}
+    return _decode(data, known, hint, tensors or {}, path)
+
+
+def _decode(data: Any, known: dict[str, type], hint: Any, tensors: Mapping[str, torch.Tensor], path: str) -> Any:
+    where = path or "the specification"
+    if isinstance(data, dict) and set(data) == {"tensor"}:
+        if data["tensor"] not in tensors:
+            raise SpecificationError(f"{where} refers to the tensor {data['tensor']!r}, which is missing.")
+        return tensors[data["tensor"]]
+    if isinstance(data, dict):
+        value = _dataclass(data, known, tensors, path)
+    elif isinstance(data, list):
+        (item, *_) = get_args(_plain(hint, tuple) or hint) or (Any,)
+        value = tuple(_decode(entry, known, item, tensors, _join(path, str(i))) for i, entry in enumerate(data))
+    elif isinstance(data, int) and not isinstance(data, bool) and _plain(hint, float) and not _plain(hint, int):
+        value = float(data)
+    else:
+        value = data
+    if not _fits(value, hint):
+        raise SpecificationError(f"{where} is {data!r}, expected {_name(hint)}.")
+    return value
+
+
+def _dataclass(data: dict, known: dict[str, type], tensors: Mapping[str, torch.Tensor], path: str) -> Any:
+    where = path or "the specification"
+    name = data.get("type")
+    if name not in known:
+        raise SpecificationError(f"{where} has the type {name!r}, expected one of {', '.join(sorted(known))}.")
+    cls = known[name]
+    hints = get_type_hints(cls)
+    names = [f.name for f in fields(cls)]
+    unknown, missing = sorted(set(data) - {"type", *names}), [n for n in names if n not in data]
+    if unknown:
+        raise SpecificationError(f"{where} ({name}) has the unknown entries {unknown}; known are {names}.")
+    if missing:
+        raise SpecificationError(f"{where} ({name}) lacks the entries {missing}.")
+    values = {n: _decode(data[n], known, hints[n], tensors, _join(path, n)) for n in names}
+    try:
+        return cls(**values)
+    except ValueError as error:
+        raise SpecificationError(f"{where} ({name}): {error}") from None
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _options(hint: Any) -> tuple:
+    return get_args(hint) if get_origin(hint) in (Union, builtin_types.UnionType) else (hint,)
+
+
+def _plain(hint: Any, kind: type) -> Any:
+    """The option of `hint` that is `kind` (or a parametrised `kind`), else None."""
+    return next((option for option in _options(hint) if option is kind or get_origin(option) is kind), None)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    return any(_fits_one(value, option) for option in _options(hint))
+
+
+def _fits_one(value: Any, hint: Any) -> bool:
+    if hint is Any:
+        return True
+    if hint is None or hint is type(None):
+        return value is None
+    origin = get_origin(hint)
+    if origin is Literal:
+        return value in get_args(hint)
+    if origin is tuple:
+        items = get_args(hint)
+        if not isinstance(value, tuple):
+            return False
+        if len(items) == 2 and items[1] is Ellipsis:
+            return all(_fits(item, items[0]) for item in value)
+        return len(items) == len(value) and all(_fits(item, kind) for item, kind in zip(value, items, strict=True))
+    if getattr(origin or hint, "_is_protocol", False):
+        return is_dataclass(value)
+    if hint in (int, float) and isinstance(value, bool):
+        return False
+    return isinstance(value, origin or hint)
+
+
+def _name(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return "one of " + ", ".join(map(repr, get_args(hint)))
+    return " or ".join(getattr(option, "__name__", str(option)) for option in _options(hint))

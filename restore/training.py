@@ -1,0 +1,68 @@
+"""Settings of the trainer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from restore.restorer import Precision
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a network is trained: AdamW, one batch a step."""
+
+    steps: int = 50_000
+    """Updates of the weights."""
+    batch: int = 1
+    """Images a batch."""
+    accumulate: int = 1
+    """Batches a step, whose gradients are averaged."""
+    rate: float = 5e-4
+    """Learning rate."""
+    warmup: int = 0
+    """Steps over which the rate rises linearly from 0."""
+    decay: Literal["constant", "cosine"] = "constant"
+    """What the rate does after that: stay, or fall along a half cosine to 0 at the end."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay."""
+    clip: float = 0.0
+    """Largest norm of the gradient; 0 for no bound."""
+    ema: float = 0.9999
+    """Decay of the averaged weights, which are the ones sampled with."""
+    ema_warmup: bool = True
+    """Whether short runs average over fewer steps: decay of update n at most (1 + n)/(10 + n)."""
+    levels: int = 0
+    """Severities are uniform on 1/levels, ..., 1; 0 for all of (0, 1]."""
+    precision: Precision = "auto"
+    """What the network computes in, auto: bfloat16 where it is faster. Weights and optimizer stay float32."""
+    channels_last: bool = True
+    """Memory layout of the network, usually faster."""
+    seed: int = 0
+    """Everything random in training derives from it."""
+    log_every: int = 50
+    """Steps between lines of metrics.jsonl."""
+    save_every: int = 500
+    """Steps between checkpoints."""
+    preview_every: int = 500
+    """Steps between previews."""
+    keep: int = 2
+    """Checkpoints kept."""
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.batch, self.accumulate, self.log_every, self.save_every, self.preview_every, self.keep) < 1:
+            raise ValueError("steps, batch, accumulate, log_every, save_every, preview_every and keep are all at least 1.")
+        if min(self.warmup, self.clip, self.levels, self.weight_decay, self.seed) < 0 or not self.rate > 0:
+            raise ValueError("rate is > 0; warmup, clip, levels, weight_decay and seed are >= 0.")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema is a decay in [0, 1), got {self.ema}.")
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of the 0-based `step`."""
+        if step < self.warmup:
+            return self.rate * (step + 1) / self.warmup
+        if self.decay == "constant":
+            return self.rate
+        done = (step - self.warmup) / max(1, self.steps - self.warmup)
+        return self.rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))

@@ -1,0 +1,42 @@
+"""The walk back: one driver, step rules, time grids, guides."""
+
+from typing import Union
+
+from samplers.dpm_solver import DPMSolver
+from samplers.driver import Sampler, Step, sample
+from samplers.first_order import DDIM, DDPM, Improved, Naive
+from samplers.guides import clip, pad_to
+from samplers.times import logsnr_uniform, of_steps, respaced, uniform
+
+SAMPLERS = (DDIM, DDPM, DPMSolver, Improved, Naive)
+AnySampler = Union[SAMPLERS]  # type: ignore[valid-type]
+
+NAMED = {
+    "ddim": DDIM(),
+    "ddpm": DDPM("small"),
+    "ddpm-large": DDPM("large"),
+    "dpm-solver++": DPMSolver(),
+    "improved": Improved(),
+    "naive": Naive(),
+}
+"""The samplers by the names of the command line."""
+
+__all__ = [
+    "DDIM",
+    "DDPM",
+    "NAMED",
+    "SAMPLERS",
+    "AnySampler",
+    "DPMSolver",
+    "Improved",
+    "Naive",
+    "Sampler",
+    "Step",
+    "clip",
+    "logsnr_uniform",
+    "of_steps",
+    "pad_to",
+    "respaced",
+    "sample",
+    "uniform",
+]

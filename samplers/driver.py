@@ -1,0 +1,81 @@
+"""The walk back from a degraded image to a clean one: one driver for every sampler, restorer and degradation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+
+from degrade.lazy import torch
+from degrade.protocols import Degradation, Start
+
+if TYPE_CHECKING:
+    from degrade.protocols import Random, Restore
+
+S = TypeVar("S")
+
+
+class State(Protocol):
+    @property
+    def x(self) -> torch.Tensor: ...
+
+
+class Sampler(Protocol[S]):
+    """A rule for one step of the walk. Its history is explicit state, so a step can be driven by hand."""
+
+    def init(self, start: Start) -> S:
+        """The state at the first time; `state.x` is the image (B, C, H, W)."""
+        ...
+
+    def step(
+        self, restore: Restore, degradation: Degradation, state: S, t: torch.Tensor, s: torch.Tensor, generator: Random
+    ) -> S:
+        """The state at severity s, given that at t > s; t and s are (B,) float64."""
+        ...
+
+
+class Step(NamedTuple):
+    """What `on_step` is told after each step."""
+
+    index: int  # 0-based
+    count: int
+    t: float  # severity before
+    s: float  # severity after
+    x0: torch.Tensor  # the restorer's last estimate in this step
+    x: torch.Tensor  # the image at s
+
+
+def sample(
+    sampler: Sampler,
+    restore: Restore,
+    degradation: Degradation,
+    start: Start,
+    times: torch.Tensor,
+    *,
+    generator: Random = None,
+    on_step: Callable[[Step], None] | None = None,
+) -> torch.Tensor:
+    """Walks from `start`, an image of severity times[0], along falling `times` (N + 1,); returns x at times[-1].
+
+    `generator`: one for the batch, or one for each sample, so that a sample depends on its own seed only. Gradients are
+    off; a restorer that needs them (guidance by a loss) turns them on for itself. Raises ValueError for times that do
+    not fall within [0, 1].
+    """
+    grid = [float(t) for t in times]
+    if len(grid) < 2 or not all(1 >= t > s >= 0 for t, s in zip(grid, grid[1:], strict=False)):
+        raise ValueError(f"times fall strictly from at most 1 to at least 0, in one step or more; got {grid[:3]}...{grid[-1:]}.")
+    x0: list[torch.Tensor] = []
+
+    def watched(x_t: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        x0[:] = [restore(x_t, t)]
+        return x0[0]
+
+    with torch.no_grad():
+        state = sampler.init(start)
+        batch, device = len(start.x), start.x.device
+        dtype = torch.float32 if device.type == "mps" else torch.float64
+        for index, (t, s) in enumerate(zip(grid, grid[1:], strict=False)):
+            before, after = (torch.full((batch,), value, device=device, dtype=dtype) for value in (t, s))
+            state = sampler.step(watched, degradation, state, before, after, generator)
+            if on_step is not None:
+                on_step(Step(index, len(grid) - 1, t, s, x0[0], state.x))
+        return state.x

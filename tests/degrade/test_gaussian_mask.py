@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from degrade import GaussianMask
+from degrade.random import seeded
+
+
+def product(height: int, width: int, centre, mask: GaussianMask, steps: int) -> torch.Tensor:
+    """The definition: one mask after the other."""
+    y, x = torch.meshgrid(torch.arange(height).double(), torch.arange(width).double(), indexing="ij")
+    squared = (y - centre[0]).square() + (x - centre[1]).square()
+    m = torch.ones_like(squared)
+    for i in range(steps):
+        m = m * (1 - torch.exp(-squared / (2 * (mask.std * (i + mask.first)) ** 2)))
+    return m
+
+
+@pytest.mark.parametrize("mask", [GaussianMask(), GaussianMask(steps=50, std=0.1), GaussianMask(steps=10, std=1.0, first=3)], ids=str)
+def test_equals_the_product_of_masks(mask):
+    x0 = torch.ones(3, 1, 19, 30)
+    centre = torch.tensor([[3.0, 4.0], [18.0, 0.0], [-1.0, 29.0]])
+    for s in (1, mask.steps // 2, mask.steps):
+        t = torch.full((3,), s / mask.steps)
+        expected = torch.stack([product(19, 30, c.tolist(), mask, s) for c in centre])[:, None].float()
+        torch.testing.assert_close(mask(x0, t, (centre,)), expected, rtol=0, atol=2e-6)
+
+
+def test_falls_with_severity():
+    mask, x0 = GaussianMask(), torch.ones(1, 1, 16, 16)
+    left = [mask(x0, torch.tensor([t]), (torch.tensor([[8.0, 8.0]]),)).mean() for t in torch.linspace(0, 1, 40)]
+    assert all(later < earlier for earlier, later in zip(left, left[1:], strict=False))
+
+
+def test_colour():
+    x0 = torch.zeros(1, 3, 9, 9)
+    x_t = GaussianMask(colour=(0.5, -0.5, 0.25))(x0, torch.ones(1), (torch.tensor([[4.0, 4.0]]),))
+    assert x_t[0, :, 4, 4].tolist() == [0.5, -0.5, 0.25]
+    with pytest.raises(ValueError, match="2 values for an image of 3 channels"):
+        GaussianMask(colour=(0.1, 0.2))(x0, torch.ones(1), (torch.zeros(1, 2),))
+
+
+def test_centres():
+    x0 = torch.zeros(4000, 1, 4, 6)
+    middle = GaussianMask(centre="middle").draw(x0).yx
+    assert (middle == torch.tensor([1.0, 2.0])).all()
+    yx = GaussianMask().draw(x0, seeded(0)).yx
+    for side, column in ((4, yx[:, 0]), (6, yx[:, 1])):
+        values, counts = column.unique(return_counts=True)
+        assert values.tolist() == list(range(-1, side))  # each place, as published
+        expected = len(x0) / (side + 1)
+        assert ((counts - expected).abs() < 5 * expected**0.5).all()  # 5 standard deviations
+
+
+@pytest.mark.parametrize("settings", [{"steps": 0}, {"std": 0.0}, {"first": 0}, {"colour": ()}])
+def test_bad_settings(settings):
+    with pytest.raises(ValueError, match="GaussianMask needs"):
+        GaussianMask(**settings)

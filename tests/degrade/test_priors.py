@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from degrade import GaussianBlur, GaussianMask, GaussianPrior, ImageMixing, ThumbnailPrior
+from degrade.random import seeded, seeds
+
+
+def test_gaussian_prior_is_its_own_latent():
+    start = GaussianPrior().sample((2, 3, 4, 5), seeded(0))
+    assert torch.equal(start.x, start.latent[0])
+
+
+def test_thumbnail_prior_has_the_moments_of_its_images():
+    """Mean and covariance of 4000 thumbnails, within 5 standard errors (covariance: of a Gaussian)."""
+    images = torch.randn(50, 2, 8, 8, generator=seeded(0)) * torch.linspace(0.2, 1, 8) + 0.3
+    prior = ThumbnailPrior.fit(images, (1, 1))
+    small = images.mean((-1, -2))
+    drawn = prior.sample((4000, 2, 1, 1), seeded(1)).x[..., 0, 0]
+    covariance = torch.cov(small.T)
+    assert ((drawn.mean(0) - small.mean(0)).abs() < 5 * (covariance.diag() / 4000).sqrt()).all()
+    error = (covariance.square() + covariance.diag()[:, None] * covariance.diag()).div(4000).sqrt()
+    assert ((torch.cov(drawn.T) - covariance).abs() < 5 * error + 1e-5).all()
+
+
+def test_thumbnail_prior_of_one_image_is_that_image_blurred():
+    image = torch.rand(1, 3, 32, 32, generator=seeded(2)).cumsum(-1) / 20 - 0.5
+    prior = GaussianBlur(4.0).prior(image)
+    assert prior.mean.shape == (3, 4, 4)
+    x = prior.sample((1, 3, 32, 32), seeded(3)).x
+    blurred = GaussianBlur(4.0)(image, torch.ones(1))
+    assert (x - blurred).square().mean().sqrt() < 0.1 * image.std()
+
+
+def test_mask_prior_leaves_the_surroundings():
+    images = torch.rand(3, 1, 40, 40, generator=seeded(4)) * 2 - 1
+    start = GaussianMask(steps=5, std=0.5).prior(images).sample((8, 1, 40, 40), seeds(0, 8))
+    agree = (start.x[:, None] - images).abs().flatten(2).lt(1e-6).float().mean(-1).amax(1)
+    assert (agree > 0.5).all()
+
+
+def test_mixing_prior_starts_at_an_image_of_the_set():
+    images = torch.rand(3, 1, 8, 8, generator=seeded(5))
+    start = ImageMixing().prior(images).sample((5, 1, 8, 8), seeds(0, 5))
+    assert all(any(torch.equal(x, image) for image in images) for x in start.x) and torch.equal(start.x, start.latent[0])
+
+
+def test_larger_than_the_images():
+    start = ImageMixing().prior(torch.rand(2, 3, 8, 6)).sample((2, 3, 20, 31), seeds(0, 2))
+    assert start.x.shape == (2, 3, 20, 31)
+
+
+@pytest.mark.parametrize("operator", [GaussianBlur(), GaussianMask(), ImageMixing()], ids=str)
+def test_wrong_channels(operator):
+    with pytest.raises(ValueError, match="channels"):
+        operator.prior(torch.rand(2, 3, 8, 8)).sample((1, 1, 8, 8))
