@@ -12,6 +12,8 @@ from degrade.severity import wide
 from degrade.spectral import Border, filter_axes
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from degrade.protocols import Random
 
 
@@ -32,14 +34,14 @@ class GaussianBlur:
         if not self.sigma_max > 0:
             raise ValueError(f"sigma_max is a width in pixels and must be > 0, got {self.sigma_max}.")
 
-    def draw(self, x0: torch.Tensor, generator: Random = None) -> NoLatent:
+    def draw(self, x0: Tensor, generator: Random = None) -> NoLatent:
         return NoLatent()
 
-    def __call__(self, x0: torch.Tensor, t: torch.Tensor, latent: NoLatent = NoLatent()) -> torch.Tensor:  # noqa: B008
+    def __call__(self, x0: Tensor, t: Tensor, latent: NoLatent = NoLatent()) -> Tensor:  # noqa: B008
         variance = (self.sigma_max * wide(t)).square()
         return filter_axes(x0, lambda omega: torch.expm1(-variance[:, None] * omega.to(variance).square() / 2), self.border)
 
-    def prior(self, images: torch.Tensor) -> ThumbnailPrior:
+    def prior(self, images: Tensor) -> ThumbnailPrior:
         """A Gaussian over thumbnails of the images with one pixel for 2 sigma_max: finer detail is gone at t = 1."""
         height, width = images.shape[-2:]
         grid = tuple(max(1, round(side / (2 * self.sigma_max))) for side in (height, width))

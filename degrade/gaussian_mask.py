@@ -13,11 +13,13 @@ from degrade.random import uniform
 from degrade.severity import on_grid
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from degrade.protocols import Random
 
 
 class Centre(NamedTuple):
-    yx: torch.Tensor  # (B, 2) pixels: row and column of the hole's centre
+    yx: Tensor  # (B, 2) pixels: row and column of the hole's centre
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,13 @@ class GaussianMask:
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.first < 1 or not self.std > 0:
-            raise ValueError(f"GaussianMask needs steps >= 1, first >= 1 and std > 0, got {self.steps}, {self.first}, {self.std}.")
+            raise ValueError(
+                f"GaussianMask needs steps >= 1, first >= 1 and std > 0, got {self.steps}, {self.first}, {self.std}."
+            )
         if not self.colour:
             raise ValueError("GaussianMask needs a colour of at least one value, got an empty one.")
 
-    def draw(self, x0: torch.Tensor, generator: Random = None) -> Centre:
+    def draw(self, x0: Tensor, generator: Random = None) -> Centre:
         """Whole pixels from -1 to S - 1 along a side of S when random; S // 2 - 1 in the middle (as published)."""
         size = torch.tensor(x0.shape[-2:])
         if self.centre == "middle":
@@ -55,14 +59,14 @@ class GaussianMask:
         size = size.to(u.device)
         return Centre(((u * (size + 1)).floor().minimum(size) - 1).to(x0))
 
-    def __call__(self, x0: torch.Tensor, t: torch.Tensor, latent: Centre) -> torch.Tensor:
+    def __call__(self, x0: Tensor, t: Tensor, latent: Centre) -> Tensor:
         m = self.mask(x0, t, latent)
         colour = torch.tensor(self.colour, dtype=x0.dtype, device=x0.device).reshape(-1, 1, 1)
         if len(colour) not in (1, x0.shape[1]):
             raise ValueError(f"colour has {len(colour)} values for an image of {x0.shape[1]} channels: give one, or one each.")
         return m * x0 + (1 - m) * colour
 
-    def mask(self, x0: torch.Tensor, t: torch.Tensor, latent: Centre) -> torch.Tensor:
+    def mask(self, x0: Tensor, t: Tensor, latent: Centre) -> Tensor:
         """m (B, 1, H, W) in [0, 1]: what is left of x0."""
         height, width = x0.shape[-2:]
         y, x = (torch.arange(side, device=x0.device, dtype=x0.dtype) for side in (height, width))
@@ -74,7 +78,7 @@ class GaussianMask:
         above = (below + 1).clamp(max=last)
         part = (squared - below).clamp(0, 1)
 
-        def after(step: torch.Tensor) -> torch.Tensor:
+        def after(step: Tensor) -> Tensor:
             rows = step[:, None, None]
             return torch.lerp(table[rows, below].to(x0.dtype), table[rows, above].to(x0.dtype), part)
 
@@ -82,13 +86,13 @@ class GaussianMask:
         now, then = after(step), after((step + 1).clamp(max=self.steps))
         return torch.lerp(now, then, fraction.to(x0.dtype)[:, None, None])[:, None]
 
-    def prior(self, images: torch.Tensor) -> ImagePrior:
+    def prior(self, images: Tensor) -> ImagePrior:
         """Images of the set with their hole: outside it they are untouched, so they are restored, not generated."""
         return ImagePrior(images, self)
 
 
 @lru_cache(maxsize=4)
-def _table(mask: GaussianMask, device: torch.device) -> torch.Tensor:
+def _table(mask: GaussianMask, device: torch.device) -> Tensor:
     """m after 0..steps masks at r^2 = 0, 1, 2, ... pixels: (steps + 1, R). Beyond 6.5 sigma it is 1 to 1e-9."""
     sigma = mask.std * (torch.arange(mask.steps, dtype=torch.float64) + mask.first)
     squared = torch.arange(math.ceil((6.5 * float(sigma[-1])) ** 2) + 2, dtype=torch.float64)

@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from degrade.lazy import torch
 from degrade.priors import GaussianPrior
 from degrade.random import normal
 from degrade.schedules import LinearBeta, Schedule
 from degrade.severity import per_sample
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from degrade.protocols import Random
 
 
 class Noise(NamedTuple):
-    eps: torch.Tensor  # (B, C, H, W), standard normal
+    eps: Tensor  # (B, C, H, W), standard normal
 
 
 @dataclass(frozen=True)
@@ -26,22 +27,22 @@ class GaussianNoise:
     schedule: Schedule = field(default_factory=LinearBeta)
     """alpha(t) and sigma(t)."""
 
-    def draw(self, x0: torch.Tensor, generator: Random = None) -> Noise:
+    def draw(self, x0: Tensor, generator: Random = None) -> Noise:
         return Noise(normal(x0.shape, generator).to(x0))
 
-    def coefficients(self, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
         return self.schedule.coefficients(t)
 
-    def __call__(self, x0: torch.Tensor, t: torch.Tensor, latent: Noise) -> torch.Tensor:
+    def __call__(self, x0: Tensor, t: Tensor, latent: Noise) -> Tensor:
         (eps,) = latent
         alpha, sigma = self.coefficients(t)
         return per_sample(alpha, x0) * x0 + per_sample(sigma, x0) * eps
 
-    def estimate(self, x_t: torch.Tensor, x0: torch.Tensor, t: torch.Tensor) -> Noise:
+    def estimate(self, x_t: Tensor, x0: Tensor, t: Tensor) -> Noise:
         """eps = (x_t - alpha x0) / sigma, for t > 0."""
         alpha, sigma = self.coefficients(t)
         return Noise((x_t - per_sample(alpha, x0) * x0) / per_sample(sigma, x0))
 
-    def prior(self, images: torch.Tensor) -> GaussianPrior:
+    def prior(self, images: Tensor) -> GaussianPrior:
         """Pure noise: at t = 1 next to nothing is left of x0 (alpha(1) = .006 in the linear schedule of 1000 steps)."""
         return GaussianPrior()

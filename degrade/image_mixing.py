@@ -12,11 +12,13 @@ from degrade.schedules import CosineBeta, Schedule
 from degrade.severity import per_sample
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from degrade.protocols import Random
 
 
 class Other(NamedTuple):
-    image: torch.Tensor  # (B, C, H, W) in [-1, 1]
+    image: Tensor  # (B, C, H, W) in [-1, 1]
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class ImageMixing:
     schedule: Schedule = field(default_factory=lambda: CosineBeta(200))
     """alpha(t) and sigma(t); published: cosine, 200 steps."""
 
-    def draw(self, x0: torch.Tensor, generator: Random = None) -> Other:
+    def draw(self, x0: Tensor, generator: Random = None) -> Other:
         """Each sample's partner is another sample of the batch; in a batch of one, the image turned by 180 degrees.
 
         Partners come from one cyclic shift of the batch, so they depend on the batch, unlike the other operators' draws.
@@ -38,19 +40,19 @@ class ImageMixing:
         shift = 1 + int(integers(len(x0) - 1, (1,), first))
         return Other(x0.roll(shift, dims=0))
 
-    def coefficients(self, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
         return self.schedule.coefficients(t)
 
-    def __call__(self, x0: torch.Tensor, t: torch.Tensor, latent: Other) -> torch.Tensor:
+    def __call__(self, x0: Tensor, t: Tensor, latent: Other) -> Tensor:
         (image,) = latent
         alpha, sigma = self.coefficients(t)
         return per_sample(alpha, x0) * x0 + per_sample(sigma, x0) * image
 
-    def estimate(self, x_t: torch.Tensor, x0: torch.Tensor, t: torch.Tensor) -> Other:
+    def estimate(self, x_t: Tensor, x0: Tensor, t: Tensor) -> Other:
         """y = (x_t - alpha x0) / sigma, for t > 0."""
         alpha, sigma = self.coefficients(t)
         return Other((x_t - per_sample(alpha, x0) * x0) / per_sample(sigma, x0))
 
-    def prior(self, images: torch.Tensor) -> PartnerPrior:
+    def prior(self, images: Tensor) -> PartnerPrior:
         """An image y of the set, which is both x at t = 1 and the latent."""
         return PartnerPrior(images)

@@ -42,7 +42,9 @@ class ThumbnailPrior:
     def fit(images: torch.Tensor, grid: tuple[int, int], noise: float = 0.002) -> ThumbnailPrior:
         """The sample mean and covariance of thumbnails of `images` (N, C, H, W)."""
         if images.ndim != 4 or not len(images):
-            raise ValueError(f"a prior is fitted to images (N, C, H, W) with N >= 1, got a tensor of shape {tuple(images.shape)}.")
+            raise ValueError(
+                f"a prior is fitted to images (N, C, H, W) with N >= 1, got a tensor of shape {tuple(images.shape)}."
+            )
         small = torch.nn.functional.adaptive_avg_pool2d(images.float().cpu(), grid)
         mean = small.mean(0)
         deviations = (small - mean).flatten(1) / max(1, len(small) - 1) ** 0.5  # (N, D): covariance = deviations^T deviations
@@ -96,7 +98,9 @@ def _choose(images: torch.Tensor, shape: Sequence[int], generator: Random) -> to
         images = torch.nn.functional.interpolate(images, size, mode="bicubic", align_corners=False)
     room = torch.tensor(images.shape[-2:]) - torch.tensor([height, width]) + 1
     corners = (uniform((batch, 2), generator) * room).long()
-    return torch.stack([
-        images[i, :, top : top + height, left : left + width]
-        for i, (top, left) in zip(which.tolist(), corners.tolist(), strict=True)
-    ])
+    return torch.stack(
+        [
+            images[i, :, top : top + height, left : left + width]
+            for i, (top, left) in zip(which.tolist(), corners.tolist(), strict=True)
+        ]
+    )

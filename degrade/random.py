@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from degrade.lazy import torch
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from degrade.protocols import Random
 
 
@@ -30,22 +32,22 @@ def seeds(first: int, count: int) -> list[torch.Generator]:
     return [seeded(first + i) for i in range(count)]
 
 
-def normal(shape: Sequence[int], generator: Random = None) -> torch.Tensor:
+def normal(shape: Sequence[int], generator: Random = None) -> Tensor:
     """Standard normal float32 draws of `shape` (B, ...), on the generator's device."""
     return _draw(lambda s, g, d: torch.randn(s, generator=g, device=d), shape, generator)
 
 
-def uniform(shape: Sequence[int], generator: Random = None) -> torch.Tensor:
+def uniform(shape: Sequence[int], generator: Random = None) -> Tensor:
     """Uniform float32 draws in [0, 1) of `shape` (B, ...), on the generator's device."""
     return _draw(lambda s, g, d: torch.rand(s, generator=g, device=d), shape, generator)
 
 
-def integers(high: int, shape: Sequence[int], generator: Random = None) -> torch.Tensor:
+def integers(high: int, shape: Sequence[int], generator: Random = None) -> Tensor:
     """Uniform int64 draws in [0, high) of `shape` (B, ...), on the generator's device."""
     return _draw(lambda s, g, d: torch.randint(high, s, generator=g, device=d), shape, generator)
 
 
-def _draw(one: Callable, shape: Sequence[int], generator: Random) -> torch.Tensor:
+def _draw(one: Callable, shape: Sequence[int], generator: Random) -> Tensor:
     if generator is None:
         return one(tuple(shape), None, "cpu")
     if isinstance(generator, torch.Generator):

@@ -9,17 +9,20 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Union
+from typing import TYPE_CHECKING, Union
 
 from degrade.lazy import torch
 from degrade.severity import on_grid, wide
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 
 class _Schedule:
-    def coefficients(self, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
         raise NotImplementedError
 
-    def logsnr(self, t: torch.Tensor) -> torch.Tensor:
+    def logsnr(self, t: Tensor) -> Tensor:
         """log(alpha^2 / sigma^2) (B,): +inf at t = 0, -inf where alpha = 0."""
         alpha, sigma = self.coefficients(t)
         return 2 * (alpha.log() - sigma.log())
@@ -28,10 +31,10 @@ class _Schedule:
 class _VariancePreserving(_Schedule):
     """alpha^2 + sigma^2 = 1, written through log abar = log alpha^2, which keeps sigma exact where it is small."""
 
-    def log_abar(self, t: torch.Tensor) -> torch.Tensor:
+    def log_abar(self, t: Tensor) -> Tensor:
         raise NotImplementedError
 
-    def coefficients(self, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
         log_abar = self.log_abar(t)
         return (log_abar / 2).exp(), (-torch.expm1(log_abar)).sqrt()
 
@@ -41,17 +44,17 @@ class _Discrete(_VariancePreserving):
 
     steps: int
 
-    def betas(self) -> torch.Tensor:
+    def betas(self) -> Tensor:
         """The variances of the steps (steps,), float64."""
         raise NotImplementedError
 
-    def log_abar(self, t: torch.Tensor) -> torch.Tensor:
+    def log_abar(self, t: Tensor) -> Tensor:
         table = _log_abar(self, t.device)
         index, fraction = on_grid(t, self.steps)
         below, above = table[index], table[(index + 1).clamp(max=self.steps)]
         return below + fraction * (above - below)
 
-    def time(self, logsnr: torch.Tensor) -> torch.Tensor:
+    def time(self, logsnr: Tensor) -> Tensor:
         table = _log_abar(self, logsnr.device)
         log_abar = torch.nn.functional.logsigmoid(wide(logsnr))
         above = torch.searchsorted(-table, -log_abar).clamp(1, self.steps)  # table falls
@@ -60,7 +63,7 @@ class _Discrete(_VariancePreserving):
 
 
 @lru_cache(maxsize=16)
-def _log_abar(schedule: _Discrete, device: torch.device) -> torch.Tensor:
+def _log_abar(schedule: _Discrete, device: torch.device) -> Tensor:
     """log abar at t = 0, 1/steps, ..., 1: (steps + 1,)."""
     log_abar = torch.cat([torch.zeros(1, dtype=torch.float64), torch.log1p(-schedule.betas()).cumsum(0)])
     return log_abar.to(device, torch.float32 if device.type == "mps" else torch.float64)
@@ -79,23 +82,25 @@ class LinearBeta(_Discrete):
 
     def __post_init__(self) -> None:
         if self.steps <= 20:
-            raise ValueError(f"LinearBeta needs more than 20 steps (its last beta is 20/steps), got {self.steps}. Use CosineBeta.")
+            raise ValueError(
+                f"LinearBeta needs more than 20 steps (its last beta is 20/steps), got {self.steps}. Use CosineBeta."
+            )
 
-    def betas(self) -> torch.Tensor:
+    def betas(self) -> Tensor:
         scale = 1000 / self.steps
         return torch.linspace(scale * 1e-4, scale * 0.02, self.steps, dtype=torch.float64)
 
 
 @dataclass(frozen=True)
 class CosineBeta(_Discrete):
-    """beta_k = min(1 - f((k+1)/steps)/f(k/steps), .999), f as in `Cosine` (Nichol & Dhariwal 2021, arXiv 2102.09672, eq. 17)."""
+    """beta_k = min(1 - f((k+1)/steps)/f(k/steps), .999), f as in `Cosine` (Nichol & Dhariwal, arXiv 2102.09672, eq. 17)."""
 
     steps: int = 1000
 
     def __post_init__(self) -> None:
         _check_steps(self.steps)
 
-    def betas(self) -> torch.Tensor:
+    def betas(self) -> Tensor:
         f = _cosine_abar(torch.arange(self.steps + 1, dtype=torch.float64) / self.steps)
         return (1 - f[1:] / f[:-1]).clamp(max=0.999)
 
@@ -103,7 +108,7 @@ class CosineBeta(_Discrete):
 _OFFSET = 0.008
 
 
-def _cosine_abar(u: torch.Tensor) -> torch.Tensor:
+def _cosine_abar(u: Tensor) -> Tensor:
     """f(u) = cos^2((u + .008)/1.008 * pi/2)."""
     return torch.cos((u + _OFFSET) / (1 + _OFFSET) * (math.pi / 2)).square()
 
@@ -112,12 +117,12 @@ def _cosine_abar(u: torch.Tensor) -> torch.Tensor:
 class Cosine(_VariancePreserving):
     """abar(t) = f(t)/f(0), f(u) = cos^2((u + .008)/1.008 * pi/2), continuous (arXiv 2102.09672, eq. 17). alpha(1) = 0."""
 
-    def log_abar(self, t: torch.Tensor) -> torch.Tensor:
+    def log_abar(self, t: Tensor) -> Tensor:
         t = wide(t)
         abar = (_cosine_abar(t) / _cosine_abar(torch.zeros_like(t))).clamp(0, 1)
         return torch.where(t >= 1, -math.inf, abar.log())
 
-    def time(self, logsnr: torch.Tensor) -> torch.Tensor:
+    def time(self, logsnr: Tensor) -> Tensor:
         abar = torch.sigmoid(wide(logsnr)) * _cosine_abar(torch.zeros_like(wide(logsnr)))
         return (abar.sqrt().acos() * (2 / math.pi) * (1 + _OFFSET) - _OFFSET).clamp(0, 1)
 
@@ -126,11 +131,11 @@ class Cosine(_VariancePreserving):
 class Flow(_Schedule):
     """alpha = 1 - t, sigma = t: the straight path of rectified flow (Liu et al. 2022, arXiv 2209.03003). alpha(1) = 0."""
 
-    def coefficients(self, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
         t = wide(t)
         return 1 - t, t
 
-    def time(self, logsnr: torch.Tensor) -> torch.Tensor:
+    def time(self, logsnr: Tensor) -> Tensor:
         return torch.sigmoid(-wide(logsnr) / 2)
 
 

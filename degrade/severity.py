@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from degrade.lazy import torch
 
+if TYPE_CHECKING:
+    from torch import Tensor
 
-def wide(t: torch.Tensor) -> torch.Tensor:
+
+def wide(t: Tensor) -> Tensor:
     """t in float64 (float32 on devices without it): coefficients are computed wide and cast last."""
     return t.float() if t.device.type == "mps" else t.double()
 
 
-def per_sample(value: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+def per_sample(value: Tensor, x: Tensor) -> Tensor:
     """`value` (B,) in the dtype of x and shaped (B, 1, ..., 1), to multiply x (B, ...)."""
     return value.to(x.dtype).reshape(-1, *[1] * (x.ndim - 1))
 
 
-def on_grid(t: torch.Tensor, steps: int) -> tuple[torch.Tensor, torch.Tensor]:
+def on_grid(t: Tensor, steps: int) -> tuple[Tensor, Tensor]:
     """The place of t on the grid 0, 1/steps, ..., 1 as (index below, int64; fraction towards the next in [0, 1)).
 
     Float32 rounding of t, at most steps * 2^-24 of a step, is undone: t = k/steps has the place (k, 0) exactly, so a

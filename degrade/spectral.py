@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from degrade.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Border = Literal["reflect", "circular"]
 
 
-def filter_axes(
-    x: torch.Tensor, change: Callable[[torch.Tensor], torch.Tensor], border: Border
-) -> torch.Tensor:
+def filter_axes(x: Tensor, change: Callable[[Tensor], Tensor], border: Border) -> Tensor:
     """x (B, C, H, W) filtered along H and along W with the transfer function 1 + change(omega).
 
     `change` maps frequencies omega (K,) in [0, pi], radians per pixel, to (B, K). It is the transfer function *minus
@@ -29,7 +30,7 @@ def filter_axes(
     return y.to(x.dtype)
 
 
-def _filtered(x: torch.Tensor, transfer: Callable[[torch.Tensor], torch.Tensor], border: Border, dim: int) -> torch.Tensor:
+def _filtered(x: Tensor, transfer: Callable[[Tensor], Tensor], border: Border, dim: int) -> Tensor:
     size = x.shape[dim]
     if border == "reflect" and size > 2:
         x = torch.cat([x, x.narrow(dim, 1, size - 2).flip(dim)], dim)

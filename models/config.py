@@ -41,7 +41,7 @@ class PatchUNetConfig:
     def __post_init__(self) -> None:
         if len(self.kernels) != len(self.multipliers):
             raise ValueError(
-                f"PatchUNet has {len(self.multipliers)} levels (multipliers) but {len(self.kernels)} kernel sizes: give one a level."
+                f"PatchUNet has {len(self.multipliers)} levels (multipliers) but {len(self.kernels)} kernels: give one a level."
             )
         if any(k < 1 or k % 2 == 0 for k in self.kernels):
             raise ValueError(f"kernel sizes are odd and positive, got {self.kernels}.")

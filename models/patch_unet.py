@@ -60,7 +60,7 @@ class PatchUNet(nn.Module):
         height, width = x.shape[-2:]
         stride = self.config.stride
         h = F.pad(x, (0, -width % stride, 0, -height % stride))
-        time = F.silu(self.time(sinusoid(t * self.config.steps - 1, self.config.channels)))
+        time = F.silu(self.time(sinusoid(t * self.config.steps - 1, self.config.channels).to(x.dtype)))
         h = self.stem(h)
         skips = [h]
         for layer in self.encoder:

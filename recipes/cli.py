@@ -168,7 +168,13 @@ def bundled_photograph() -> Path:
 def chosen(args: Sequence[str], flag: str, options: Sequence[str]) -> str | None:
     """The value of `flag` among raw arguments, if it is one of `options`: defaults depend on it before they are parsed."""
     for i, arg in enumerate(args):
-        value = arg.removeprefix(flag + "=") if arg.startswith(flag + "=") else args[i + 1] if arg == flag and i + 1 < len(args) else None
+        value = (
+            arg.removeprefix(flag + "=")
+            if arg.startswith(flag + "=")
+            else args[i + 1]
+            if arg == flag and i + 1 < len(args)
+            else None
+        )
         if value in options:
             return value
     return None

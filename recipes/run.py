@@ -107,7 +107,13 @@ class Run:
                 bar.update()
 
             return sample(
-                sampler or sampling.sampler, self.guided(), self.recipe.degradation, start, times, generator=generators, on_step=on_step
+                sampler or sampling.sampler,
+                self.guided(),
+                self.recipe.degradation,
+                start,
+                times,
+                generator=generators,
+                on_step=on_step,
             )
 
     def guided(self) -> Restore:

@@ -48,7 +48,9 @@ def recipe(image: str | Path, preset: Preset = "fast", degradation: Degradation 
             network=PatchUNetConfig(),
             prediction="eps",
             objective=Objective("mse"),
-            training=Training(steps=50_000, batch=16, rate=5e-4, ema=0.9999, ema_warmup=False, levels=1000, precision="float32"),
+            training=Training(
+                steps=50_000, batch=16, rate=5e-4, ema=0.9999, ema_warmup=False, levels=1000, precision="float32"
+            ),
             sampling=Sampling(DDPM("large"), steps=1000, clip=False, pad_to=8),
         )
     else:

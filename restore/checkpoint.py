@@ -16,9 +16,10 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from degrade.lazy import torch
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FORMAT = 1
 
@@ -32,7 +33,7 @@ class Checkpoint(NamedTuple):
     step: int
     run: dict[str, Any]  # run.json
 
-    def tensors(self, name: str) -> dict[str, torch.Tensor]:
+    def tensors(self, name: str) -> dict[str, Tensor]:
         """The tensors of `<name>.safetensors`; empty if there is no such file."""
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -43,11 +44,13 @@ class Checkpoint(NamedTuple):
         try:
             return load_file(path)
         except SafetensorError as error:
-            raise CheckpointError(f"{path} is broken ({error}). Remove {self.folder} to go back to the checkpoint before it.") from None
+            raise CheckpointError(
+                f"{path} is broken ({error}). Remove {self.folder} to go back to the checkpoint before it."
+            ) from None
 
 
 def save_checkpoint(
-    run: Path, step: int, specification: dict[str, Any], groups: Mapping[str, Mapping[str, torch.Tensor]], keep: int = 2
+    run: Path, step: int, specification: dict[str, Any], groups: Mapping[str, Mapping[str, Tensor]], keep: int = 2
 ) -> Path:
     """Writes the checkpoint of `step`, then removes all but the last `keep`. Each of `groups` is one safetensors file."""
     from safetensors.torch import save_file

@@ -10,18 +10,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple, Union
+from typing import TYPE_CHECKING, NamedTuple, Union
 
 from degrade.lazy import torch
 from degrade.random import integers, uniform
 from restore.images import image_files, load_image
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 
 class Batches(NamedTuple):
     """An opened source: `draw(count, generator)` -> (count, C, H, W) in [-1, 1], and clean `images` to look at (N, C, H, W)."""
 
-    draw: Callable[[int, torch.Generator], torch.Tensor]
-    images: torch.Tensor
+    draw: Callable[[int, torch.Generator], Tensor]
+    images: Tensor
 
 
 def _check(size: int, rescale: tuple[float, float]) -> None:
@@ -49,7 +52,7 @@ class OneImage:
         image = load_image(path, self.size)[None].to(device)
         low, high = self.rescale
 
-        def draw(count: int, generator: torch.Generator) -> torch.Tensor:
+        def draw(count: int, generator: torch.Generator) -> Tensor:
             factors = low + (high - low) * uniform((2,), generator)
             shape = [
                 max(self.multiple, int(side * factor) // self.multiple * self.multiple)
@@ -82,7 +85,7 @@ class Crops:
         sides = torch.tensor(image.shape[-2:])
         low, high = self.rescale
 
-        def draw(count: int, generator: torch.Generator) -> torch.Tensor:
+        def draw(count: int, generator: torch.Generator) -> Tensor:
             u = uniform((count, 2, 2), generator)
             rescaled = (sides * (low + (high - low) * u[..., 0])).round().clamp(min=self.crop)  # (count, 2): H', W'
             corner = (u[..., 1] * (rescaled - self.crop + 1)).floor()
@@ -110,15 +113,15 @@ class Folder:
         files = image_files(path)
 
         @lru_cache(maxsize=max(1, 2**30 // (12 * self.size**2)))  # about 1 GiB of square float32 images
-        def read(file: Path) -> torch.Tensor:
+        def read(file: Path) -> Tensor:
             x = load_image(file)
             scale = self.size / min(x.shape[-2:])
             shape = [max(self.size, round(side * scale)) for side in x.shape[-2:]]
-            return torch.nn.functional.interpolate(
-                x[None], shape, mode="bicubic", antialias=scale < 1, align_corners=False
-            )[0].clamp(-1, 1)
+            return torch.nn.functional.interpolate(x[None], shape, mode="bicubic", antialias=scale < 1, align_corners=False)[
+                0
+            ].clamp(-1, 1)
 
-        def draw(count: int, generator: torch.Generator) -> torch.Tensor:
+        def draw(count: int, generator: torch.Generator) -> Tensor:
             batch = []
             for index in integers(len(files), (count,), generator).tolist():
                 x = read(files[index])

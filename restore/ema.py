@@ -10,8 +10,8 @@ import torch
 class Ema:
     """average += (1 - decay) (weights - average), starting at the weights themselves.
 
-    With warm-up the decay of update n is min(decay, (1 + n) / (10 + n)), which lets short runs forget their first weights. Float32 whatever the weights are: in bfloat16 an update of
-    a thousandth is lost.
+    With warm-up the decay of update n is min(decay, (1 + n) / (10 + n)), so that short runs forget their first weights.
+    Float32 whatever the weights are: in bfloat16 an update of a thousandth is lost.
     """
 
     def __init__(self, parameters: Iterable[torch.Tensor], decay: float, warmup: bool = True) -> None:

@@ -11,6 +11,7 @@ from degrade.lazy import torch
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from torch import Tensor
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
@@ -19,7 +20,7 @@ class ImageError(ValueError):
     """A file that is missing, or is not an image that can be used; the message says which and why."""
 
 
-def load_image(path: str | Path, size: int | None = None, channels: int = 3) -> torch.Tensor:
+def load_image(path: str | Path, size: int | None = None, channels: int = 3) -> Tensor:
     """The image file as (channels, H, W) float32 in [-1, 1].
 
     EXIF orientation is applied, transparency composited over white, 16-bit and floating-point images scaled by their
@@ -40,14 +41,16 @@ def load_image(path: str | Path, size: int | None = None, channels: int = 3) -> 
     except UnidentifiedImageError:
         raise ImageError(f"{path} is not an image that Pillow can read (PNG, JPEG, WebP, TIFF, ...).") from None
     except Image.DecompressionBombError:
-        raise ImageError(f"{path} claims more pixels than is safe to decode ({2 * (Image.MAX_IMAGE_PIXELS or 0)}). Reduce it first.") from None
+        raise ImageError(
+            f"{path} claims more pixels than is safe to decode ({2 * (Image.MAX_IMAGE_PIXELS or 0)}). Reduce it first."
+        ) from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise ImageError(f"{path} cannot be read, it may be broken or cut off: {error}.") from None
     x = _to_tensor(picture, channels)
     return x if size is None else shrink(x, size)
 
 
-def _to_tensor(picture: Image, channels: int) -> torch.Tensor:
+def _to_tensor(picture: Image, channels: int) -> Tensor:
     import numpy as np
 
     if picture.mode.startswith("I") or picture.mode == "F":
@@ -72,7 +75,7 @@ def _range(mode: str, values) -> float:
     return 65535.0 if top <= 65535 else 2.0**31 - 1
 
 
-def shrink(x: torch.Tensor, size: int) -> torch.Tensor:
+def shrink(x: Tensor, size: int) -> Tensor:
     """x (C, H, W) with its longer side reduced to `size` pixels (bicubic, antialiased); unchanged if not larger."""
     height, width = x.shape[-2:]
     scale = size / max(height, width)
@@ -94,12 +97,12 @@ def image_files(folder: str | Path) -> list[Path]:
     return files
 
 
-def to_bytes(x: torch.Tensor) -> torch.Tensor:
+def to_bytes(x: Tensor) -> Tensor:
     """[-1, 1] to uint8 [0, 255], rounded and clipped."""
     return ((x.detach().float().cpu() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
-def save_image(x: torch.Tensor, path: str | Path, text: Mapping[str, str] | None = None) -> Path:
+def save_image(x: Tensor, path: str | Path, text: Mapping[str, str] | None = None) -> Path:
     """Writes x (C, H, W) in [-1, 1], C 1 or 3, as a PNG with `text` in its metadata. The file appears whole or not at all."""
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
@@ -118,7 +121,7 @@ def save_image(x: torch.Tensor, path: str | Path, text: Mapping[str, str] | None
     return path
 
 
-def grid(images: list[torch.Tensor], columns: int | None = None, gap: int = 4) -> torch.Tensor:
+def grid(images: list[Tensor], columns: int | None = None, gap: int = 4) -> Tensor:
     """Images (C, H_i, W_i) side by side on white, in rows of `columns` (about square by default): (C, H, W)."""
     columns = columns or math.ceil(len(images) ** 0.5)
     height, width = (max(image.shape[d] for image in images) for d in (1, 2))

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from degrade.lazy import torch
 
+if TYPE_CHECKING:
+    from torch import Tensor
 
-def rmse(x: torch.Tensor, clean: torch.Tensor) -> torch.Tensor:
+
+def rmse(x: Tensor, clean: Tensor) -> Tensor:
     """Root mean square error (B,), in units of [0, 1] pixels."""
     return ((x - clean) / 2).square().flatten(1).mean(1).sqrt()
 
 
-def psnr(x: torch.Tensor, clean: torch.Tensor) -> torch.Tensor:
+def psnr(x: Tensor, clean: Tensor) -> Tensor:
     """Peak signal-to-noise ratio (B,) in dB, after clipping x to [-1, 1]; infinite for equal images."""
     from kornia.metrics import psnr as one
 
     return torch.stack([one(a.clamp(-1, 1), b, 2.0) for a, b in zip(x, clean, strict=True)])
 
 
-def ssim(x: torch.Tensor, clean: torch.Tensor, window: int = 11) -> torch.Tensor:
+def ssim(x: Tensor, clean: Tensor, window: int = 11) -> Tensor:
     """Structural similarity (B,) with a Gaussian window (Wang et al. 2004), after clipping x to [-1, 1]."""
     from kornia.metrics import ssim as mapped
 

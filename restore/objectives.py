@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from degrade.lazy import torch
 from degrade.protocols import Affine
 from restore.restorer import Restorer
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Objective:
     bias: float = 0.0
     """Shift of sigmoid, in log snr."""
 
-    def __call__(self, restorer: Restorer, x0: torch.Tensor, t: torch.Tensor, latent: tuple) -> torch.Tensor:
+    def __call__(self, restorer: Restorer, x0: Tensor, t: Tensor, latent: tuple) -> Tensor:
         """The loss of each sample (B,), t > 0. Raises ValueError where the degradation does not allow the weight."""
         x_t = restorer.degradation(x0, t, latent)
         output, target, c_out = restorer.output_and_target(x_t, x0, t)
@@ -41,7 +44,7 @@ class Objective:
         loss = error.flatten(1).mean(1)
         return loss if self.weight == "uniform" else self._weight(restorer, t, c_out).to(loss.dtype) * loss
 
-    def _weight(self, restorer: Restorer, t: torch.Tensor, c_out: torch.Tensor) -> torch.Tensor:
+    def _weight(self, restorer: Restorer, t: Tensor, c_out: Tensor) -> Tensor:
         """The weight of x0_hat's error, carried to the network's output: x0_hat's error is c_out times the output's."""
         if not isinstance(restorer.degradation, Affine):
             raise ValueError(

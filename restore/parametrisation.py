@@ -17,8 +17,10 @@ from degrade.severity import wide
 Prediction = Literal["x0", "residual", "eps", "v"]
 
 if TYPE_CHECKING:
-    Triple = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-    Parametrisation = Callable[[torch.Tensor], Triple]  # t (B,) -> (c_skip, c_out, c_in), each (B,) in float64
+    from torch import Tensor
+
+    Triple = tuple[Tensor, Tensor, Tensor]
+    Parametrisation = Callable[[Tensor], Triple]  # t (B,) -> (c_skip, c_out, c_in), each (B,) in float64
 
 
 def parametrisation(prediction: Prediction, degradation: Degradation) -> Parametrisation:
@@ -46,7 +48,7 @@ def parametrisation(prediction: Prediction, degradation: Degradation) -> Paramet
     affine = degradation
     if prediction == "v":
 
-        def v(t: torch.Tensor) -> Triple:
+        def v(t: Tensor) -> Triple:
             alpha, sigma = affine.coefficients(t)
             norm = alpha.square() + sigma.square()
             return alpha / norm, -sigma / norm, torch.ones_like(alpha)
@@ -58,7 +60,7 @@ def parametrisation(prediction: Prediction, degradation: Degradation) -> Paramet
             "Use prediction='v', or a schedule that keeps a little signal (LinearBeta, CosineBeta)."
         )
 
-    def eps(t: torch.Tensor) -> Triple:
+    def eps(t: Tensor) -> Triple:
         alpha, sigma = affine.coefficients(t)
         return 1 / alpha, -sigma / alpha, torch.ones_like(alpha)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from degrade.lazy import torch
 from degrade.protocols import Degradation
 from degrade.severity import per_sample
 from restore.parametrisation import Prediction, parametrisation
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -17,7 +20,11 @@ Precision = Literal["auto", "float32", "bfloat16"]
 def autocasts(precision: Precision, device: torch.device) -> bool:
     """Whether the network computes in bfloat16: "auto" does where matrix units for it make it faster (GPUs, AMX)."""
     if precision == "auto":
-        return torch.cuda.is_bf16_supported() if device.type == "cuda" else device.type == "cpu" and torch.cpu._is_amx_tile_supported()
+        return (
+            torch.cuda.is_bf16_supported()
+            if device.type == "cuda"
+            else device.type == "cpu" and torch.cpu._is_amx_tile_supported()
+        )
     return precision == "bfloat16"
 
 
@@ -28,7 +35,7 @@ class Restorer:
     Raises ValueError on construction where the degradation does not allow the prediction.
     """
 
-    network: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    network: Callable[[Tensor, Tensor], Tensor]
     degradation: Degradation
     prediction: Prediction = "x0"
     precision: Precision = "auto"
@@ -36,18 +43,16 @@ class Restorer:
     def __post_init__(self) -> None:
         parametrisation(self.prediction, self.degradation)
 
-    def __call__(self, x_t: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
         c_skip, c_out, c_in = (per_sample(c, x_t) for c in parametrisation(self.prediction, self.degradation)(t))
         return c_skip * x_t + c_out * self.output(c_in * x_t, t)
 
-    def output_and_target(
-        self, x_t: torch.Tensor, x0: torch.Tensor, t: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def output_and_target(self, x_t: Tensor, x0: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The network's output, what it should have been, and c_out (B,): what an objective compares, for t > 0."""
         coefficients = parametrisation(self.prediction, self.degradation)(t)
         c_skip, c_out, c_in = (per_sample(c, x_t) for c in coefficients)
         return self.output(c_in * x_t, t), (x0 - c_skip * x_t) / c_out, coefficients[1]
 
-    def output(self, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    def output(self, x: Tensor, t: Tensor) -> Tensor:
         with torch.autocast(x.device.type, torch.bfloat16, enabled=autocasts(self.precision, x.device)):
             return self.network(x, t.to(x.dtype)).to(x.dtype)

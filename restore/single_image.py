@@ -6,9 +6,12 @@ Patches are compared in pixels of [0, 1], by root mean square distance to the ne
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from degrade.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Report(NamedTuple):
@@ -24,7 +27,7 @@ class Report(NamedTuple):
     """Share of patches whose nearest training patch continues that of their left neighbour: 1 for a copy."""
 
 
-def judge(samples: Sequence[torch.Tensor], training: torch.Tensor) -> Report:
+def judge(samples: Sequence[Tensor], training: Tensor) -> Report:
     """The report of `samples` (C, H_i, W_i), which together are held against `training` (C, H, W), all in [-1, 1]."""
     return Report(
         coherence=sum(coherence(x, training) for x in samples) / len(samples),
@@ -34,17 +37,17 @@ def judge(samples: Sequence[torch.Tensor], training: torch.Tensor) -> Report:
     )
 
 
-def coherence(sample: torch.Tensor, training: torch.Tensor, side: int = 7, octaves: int = 3) -> float:
+def coherence(sample: Tensor, training: Tensor, side: int = 7, octaves: int = 3) -> float:
     """Mean distance of the sample's patches to the nearest training patch, over octaves of size."""
     return _mean_over_octaves([sample], [training], side, octaves)
 
 
-def completeness(samples: Sequence[torch.Tensor], training: torch.Tensor, side: int = 7, octaves: int = 3) -> float:
+def completeness(samples: Sequence[Tensor], training: Tensor, side: int = 7, octaves: int = 3) -> float:
     """Mean distance of the training patches to the nearest patch of all samples, over octaves of size."""
     return _mean_over_octaves([training], samples, side, octaves)
 
 
-def diversity(samples: Sequence[torch.Tensor], training: torch.Tensor) -> float:
+def diversity(samples: Sequence[Tensor], training: Tensor) -> float:
     """Standard deviation over samples, mean over pixels, / standard deviation of the training image (SinGAN, section 4)."""
     if len(samples) < 2 or any(x.shape != samples[0].shape for x in samples):
         return float("nan")
@@ -52,7 +55,7 @@ def diversity(samples: Sequence[torch.Tensor], training: torch.Tensor) -> float:
     return float(grey.std(0, correction=0).mean() / training.float().mean(0).std(correction=0))
 
 
-def copied(sample: torch.Tensor, training: torch.Tensor, side: int = 15, stride: int = 2) -> float:
+def copied(sample: Tensor, training: Tensor, side: int = 15, stride: int = 2) -> float:
     """Share of patches, `stride` apart, whose nearest training patch lies `stride` right of their left neighbour's."""
     _at_least(side, sample, training)
     query, key = _patches([sample], side, stride), _patches([training], side)
@@ -64,7 +67,7 @@ def copied(sample: torch.Tensor, training: torch.Tensor, side: int = 15, stride:
     return float(follows.float().mean())
 
 
-def _mean_over_octaves(images: Sequence[torch.Tensor], references: Sequence[torch.Tensor], side: int, octaves: int) -> float:
+def _mean_over_octaves(images: Sequence[Tensor], references: Sequence[Tensor], side: int, octaves: int) -> float:
     """The mean distance of patches of `images` to the nearest of `references`, octave by octave."""
     _at_least(side, *images, *references)
     total, counted = 0.0, 0
@@ -77,7 +80,7 @@ def _mean_over_octaves(images: Sequence[torch.Tensor], references: Sequence[torc
     return total / counted
 
 
-def nearest(query: torch.Tensor, key: torch.Tensor, block: int = 2048) -> tuple[torch.Tensor, torch.Tensor]:
+def nearest(query: Tensor, key: Tensor, block: int = 2048) -> tuple[Tensor, Tensor]:
     """For each query (Q, D): the root mean square distance to the nearest key (K, D), and its index. Exact, in blocks."""
     centre = key.mean(0)
     query, key = query - centre, key - centre  # small numbers, so that the expanded square loses no digits
@@ -86,19 +89,21 @@ def nearest(query: torch.Tensor, key: torch.Tensor, block: int = 2048) -> tuple[
     return (query - key[index]).square().mean(1).sqrt(), index
 
 
-def _octave(x: torch.Tensor, octave: int) -> torch.Tensor:
+def _octave(x: Tensor, octave: int) -> Tensor:
     if octave == 0:
         return x
     shape = [max(1, side >> octave) for side in x.shape[-2:]]
     return torch.nn.functional.interpolate(x[None].float(), shape, mode="bicubic", antialias=True, align_corners=False)[0]
 
 
-def _patches(images: Sequence[torch.Tensor], side: int, stride: int = 1) -> torch.Tensor:
+def _patches(images: Sequence[Tensor], side: int, stride: int = 1) -> Tensor:
     """All patches of images (C, H, W) in [-1, 1] as rows (N, C side side) in [0, 1]."""
     return torch.cat([torch.nn.functional.unfold((x[None].float() + 1) / 2, side, stride=stride)[0].T for x in images])
 
 
-def _at_least(side: int, *images: torch.Tensor) -> None:
+def _at_least(side: int, *images: Tensor) -> None:
     for x in images:
         if min(x.shape[-2:]) < side:
-            raise ValueError(f"an image of {x.shape[-2]} x {x.shape[-1]} pixels has no {side} x {side} patch: give a larger one.")
+            raise ValueError(
+                f"an image of {x.shape[-2]} x {x.shape[-1]} pixels has no {side} x {side} patch: give a larger one."
+            )

@@ -10,16 +10,19 @@ import types as builtin_types
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from degrade.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class SpecificationError(ValueError):
     """A stored specification that does not fit; the message says where and what was expected."""
 
 
-def encode(value: Any, tensors: dict[str, torch.Tensor] | None = None, path: str = "") -> Any:
+def encode(value: Any, tensors: dict[str, Tensor] | None = None, path: str = "") -> Any:
     """`value` as JSON data; its tensors go to `tensors`, keyed by their path in it."""
     if is_dataclass(value) and not isinstance(value, type):
         inside = {f.name: encode(getattr(value, f.name), tensors, _join(path, f.name)) for f in fields(value)}
@@ -37,14 +40,14 @@ def encode(value: Any, tensors: dict[str, torch.Tensor] | None = None, path: str
 
 
 def decode(
-    data: Any, allowed: Iterable[type], hint: Any = Any, tensors: Mapping[str, torch.Tensor] | None = None, path: str = ""
+    data: Any, allowed: Iterable[type], hint: Any = Any, tensors: Mapping[str, Tensor] | None = None, path: str = ""
 ) -> Any:
     """The value that `encode` turned into `data`, checked against the type `hint`. Raises SpecificationError."""
     known = {cls.__name__: cls for cls in allowed}
     return _decode(data, known, hint, tensors or {}, path)
 
 
-def _decode(data: Any, known: dict[str, type], hint: Any, tensors: Mapping[str, torch.Tensor], path: str) -> Any:
+def _decode(data: Any, known: dict[str, type], hint: Any, tensors: Mapping[str, Tensor], path: str) -> Any:
     where = path or "the specification"
     if isinstance(data, dict) and set(data) == {"tensor"}:
         if data["tensor"] not in tensors:
@@ -64,7 +67,7 @@ def _decode(data: Any, known: dict[str, type], hint: Any, tensors: Mapping[str, 
     return value
 
 
-def _dataclass(data: dict, known: dict[str, type], tensors: Mapping[str, torch.Tensor], path: str) -> Any:
+def _dataclass(data: dict, known: dict[str, type], tensors: Mapping[str, Tensor], path: str) -> Any:
     where = path or "the specification"
     name = data.get("type")
     if name not in known:

@@ -7,7 +7,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,10 @@ class Trainer:
         self.restorer = Restorer(self.network, degradation, prediction, settings.precision)
         self.parameters = dict(self.network.named_parameters())
         self.optimizer = torch.optim.AdamW(
-            self.parameters.values(), lr=settings.rate, weight_decay=settings.weight_decay, fused=self.device.type == "cuda" or None
+            self.parameters.values(),
+            lr=settings.rate,
+            weight_decay=settings.weight_decay,
+            fused=self.device.type == "cuda" or None,
         )
         self.ema = Ema(self.parameters.values(), settings.ema, settings.ema_warmup)
         self.step = 0
@@ -173,7 +176,11 @@ class Trainer:
         """Takes up the state of a checkpoint. Raises CheckpointError if it is not one of this network."""
         averaged, training = checkpoint.tensors("ema"), checkpoint.tensors("training")
         check_weights(averaged, self.parameters, checkpoint.folder)
-        check_weights({k.removeprefix("network."): v for k, v in training.items() if k.startswith("network.")}, self.parameters, checkpoint.folder)
+        check_weights(
+            {k.removeprefix("network."): v for k, v in training.items() if k.startswith("network.")},
+            self.parameters,
+            checkpoint.folder,
+        )
         self.step = self.ema.updates = checkpoint.step
         self._copy({name: training[f"network.{name}"] for name in self.parameters})
         for name, average in zip(self.parameters, self.ema.average, strict=True):
@@ -190,14 +197,20 @@ def check_weights(weights: dict[str, Tensor], parameters: dict[str, nn.Parameter
     wrong = sorted(set(weights) ^ set(parameters))
     wrong += [name for name in weights if name in parameters and weights[name].shape != parameters[name].shape]
     if wrong:
-        raise CheckpointError(f"{folder} does not hold the weights of its own network: {len(wrong)} entries differ {wrong[:3]}.")
+        raise CheckpointError(
+            f"{folder} does not hold the weights of its own network: {len(wrong)} entries differ {wrong[:3]}."
+        )
 
 
 def trim(metrics: Path, step: int) -> None:
     """Drops the lines after `step`, written by a run that went on past its last checkpoint."""
     if not metrics.exists():
         return
-    kept = [line for line in metrics.read_text(encoding="utf-8").splitlines() if line.endswith("}") and json.loads(line)["step"] <= step]
+    kept = [
+        line
+        for line in metrics.read_text(encoding="utf-8").splitlines()
+        if line.endswith("}") and json.loads(line)["step"] <= step
+    ]
     metrics.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
 
 
@@ -211,10 +224,8 @@ def until_signal() -> Iterator[Callable[[], bool]]:
         came.append(number)
         signal.signal(number, before[number])
 
-    try:
+    with suppress(ValueError):  # outside the main thread, where signals cannot be handled
         before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not in the main thread, where signals cannot be handled
-        pass
     try:
         yield lambda: bool(came)
     finally:

@@ -10,13 +10,15 @@ from degrade.protocols import Affine, Degradation, Start
 from degrade.severity import per_sample
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from degrade.protocols import Random, Restore
 
 
 class History(NamedTuple):
-    x: torch.Tensor
-    x0: torch.Tensor | None  # the estimate of the step before
-    half_logsnr: torch.Tensor | None  # lambda of the step before, (B,)
+    x: Tensor
+    x0: Tensor | None  # the estimate of the step before
+    half_logsnr: Tensor | None  # lambda of the step before, (B,)
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class DPMSolver:
         return History(start.x, None, None)
 
     def step(
-        self, restore: Restore, degradation: Degradation, state: History, t: torch.Tensor, s: torch.Tensor, generator: Random = None
+        self, restore: Restore, degradation: Degradation, state: History, t: Tensor, s: Tensor, generator: Random = None
     ) -> History:
         if not isinstance(degradation, Affine):
             raise ValueError(f"DPM-Solver++ needs an affine degradation; {type(degradation).__name__} is not. Use Improved.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
@@ -9,6 +10,8 @@ from degrade.lazy import torch
 from degrade.protocols import Degradation, Start
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from degrade.protocols import Random, Restore
 
 S = TypeVar("S")
@@ -16,7 +19,7 @@ S = TypeVar("S")
 
 class State(Protocol):
     @property
-    def x(self) -> torch.Tensor: ...
+    def x(self) -> Tensor: ...
 
 
 class Sampler(Protocol[S]):
@@ -26,9 +29,7 @@ class Sampler(Protocol[S]):
         """The state at the first time; `state.x` is the image (B, C, H, W)."""
         ...
 
-    def step(
-        self, restore: Restore, degradation: Degradation, state: S, t: torch.Tensor, s: torch.Tensor, generator: Random
-    ) -> S:
+    def step(self, restore: Restore, degradation: Degradation, state: S, t: Tensor, s: Tensor, generator: Random) -> S:
         """The state at severity s, given that at t > s; t and s are (B,) float64."""
         ...
 
@@ -40,8 +41,8 @@ class Step(NamedTuple):
     count: int
     t: float  # severity before
     s: float  # severity after
-    x0: torch.Tensor  # the restorer's last estimate in this step
-    x: torch.Tensor  # the image at s
+    x0: Tensor  # the restorer's last estimate in this step
+    x: Tensor  # the image at s
 
 
 def sample(
@@ -49,11 +50,11 @@ def sample(
     restore: Restore,
     degradation: Degradation,
     start: Start,
-    times: torch.Tensor,
+    times: Tensor,
     *,
     generator: Random = None,
     on_step: Callable[[Step], None] | None = None,
-) -> torch.Tensor:
+) -> Tensor:
     """Walks from `start`, an image of severity times[0], along falling `times` (N + 1,); returns x at times[-1].
 
     `generator`: one for the batch, or one for each sample, so that a sample depends on its own seed only. Gradients are
@@ -61,11 +62,13 @@ def sample(
     not fall within [0, 1].
     """
     grid = [float(t) for t in times]
-    if len(grid) < 2 or not all(1 >= t > s >= 0 for t, s in zip(grid, grid[1:], strict=False)):
-        raise ValueError(f"times fall strictly from at most 1 to at least 0, in one step or more; got {grid[:3]}...{grid[-1:]}.")
-    x0: list[torch.Tensor] = []
+    if len(grid) < 2 or not all(1 >= t > s >= 0 for t, s in itertools.pairwise(grid)):
+        raise ValueError(
+            f"times fall strictly from at most 1 to at least 0, in one step or more; got {grid[:3]}...{grid[-1:]}."
+        )
+    x0: list[Tensor] = []
 
-    def watched(x_t: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    def watched(x_t: Tensor, t: Tensor) -> Tensor:
         x0[:] = [restore(x_t, t)]
         return x0[0]
 
@@ -73,7 +76,7 @@ def sample(
         state = sampler.init(start)
         batch, device = len(start.x), start.x.device
         dtype = torch.float32 if device.type == "mps" else torch.float64
-        for index, (t, s) in enumerate(zip(grid, grid[1:], strict=False)):
+        for index, (t, s) in enumerate(itertools.pairwise(grid)):
             before, after = (torch.full((batch,), value, device=device, dtype=dtype) for value in (t, s))
             state = sampler.step(watched, degradation, state, before, after, generator)
             if on_step is not None:

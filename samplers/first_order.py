@@ -22,12 +22,14 @@ from degrade.random import normal
 from degrade.severity import per_sample
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from degrade.protocols import Random, Restore
 
 
 class Walk(NamedTuple):
-    x: torch.Tensor
-    latent: tuple[torch.Tensor, ...]
+    x: Tensor
+    latent: tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Naive:
         return Walk(*start)
 
     def step(
-        self, restore: Restore, degradation: Degradation, state: Walk, t: torch.Tensor, s: torch.Tensor, generator: Random = None
+        self, restore: Restore, degradation: Degradation, state: Walk, t: Tensor, s: Tensor, generator: Random = None
     ) -> Walk:
         return Walk(degradation(restore(state.x, t), s, state.latent), state.latent)
 
@@ -51,7 +53,7 @@ class Improved:
         return Walk(*start)
 
     def step(
-        self, restore: Restore, degradation: Degradation, state: Walk, t: torch.Tensor, s: torch.Tensor, generator: Random = None
+        self, restore: Restore, degradation: Degradation, state: Walk, t: Tensor, s: Tensor, generator: Random = None
     ) -> Walk:
         x0, z = restore(state.x, t), state.latent
         return Walk(state.x - degradation(x0, t, z) + degradation(x0, s, z), z)
@@ -76,7 +78,7 @@ class DDIM:
         return Walk(*start)
 
     def step(
-        self, restore: Restore, degradation: Degradation, state: Walk, t: torch.Tensor, s: torch.Tensor, generator: Random = None
+        self, restore: Restore, degradation: Degradation, state: Walk, t: Tensor, s: Tensor, generator: Random = None
     ) -> Walk:
         if self.eta > 0:
             noise = gaussian(degradation, "DDIM with eta > 0")
@@ -84,7 +86,7 @@ class DDIM:
             return _refreshed(noise, state.x, x0, t, s, self.eta * posterior_std(noise, t, s), self.eta, generator)
         if not isinstance(degradation, Estimable):
             raise ValueError(
-                f"DDIM estimates the latent from x_t and x0_hat, which {type(degradation).__name__} does not allow. Use Improved."
+                f"DDIM estimates the latent, which {type(degradation).__name__} does not allow. Use Improved."
             )
         x0 = restore(state.x, t)
         z = degradation.estimate(state.x, x0, t)
@@ -107,20 +109,20 @@ class DDPM:
         return Walk(*start)
 
     def step(
-        self, restore: Restore, degradation: Degradation, state: Walk, t: torch.Tensor, s: torch.Tensor, generator: Random = None
+        self, restore: Restore, degradation: Degradation, state: Walk, t: Tensor, s: Tensor, generator: Random = None
     ) -> Walk:
         noise = gaussian(degradation, "DDPM")
         std = posterior_std(noise, t, s) if self.variance == "small" else forward_std(noise, t, s)
         return _refreshed(noise, state.x, restore(state.x, t), t, s, torch.where(s > 0, std, 0), 1.0, generator)
 
 
-def forward_std(noise: GaussianNoise, t: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
+def forward_std(noise: GaussianNoise, t: Tensor, s: Tensor) -> Tensor:
     """sqrt(var_ts) (B,): of the noise that takes x_s to x_t."""
     (alpha_t, sigma_t), (alpha_s, sigma_s) = noise.coefficients(t), noise.coefficients(s)
     return (sigma_t.square() - (alpha_t / alpha_s * sigma_s).square()).clamp(min=0).sqrt()
 
 
-def posterior_std(noise: GaussianNoise, t: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
+def posterior_std(noise: GaussianNoise, t: Tensor, s: Tensor) -> Tensor:
     """sigma_s sqrt(var_ts) / sigma_t (B,): of x_s given x_t and x0."""
     return noise.coefficients(s)[1] / noise.coefficients(t)[1] * forward_std(noise, t, s)
 
@@ -128,12 +130,14 @@ def posterior_std(noise: GaussianNoise, t: torch.Tensor, s: torch.Tensor) -> tor
 def gaussian(degradation: Degradation, name: str) -> GaussianNoise:
     """The degradation, which must be Gaussian noise for it to be replaced by fresh noise."""
     if not isinstance(degradation, GaussianNoise):
-        raise ValueError(f"{name} adds fresh Gaussian noise; {type(degradation).__name__} has none. Use Improved, or DDIM with eta = 0.")
+        raise ValueError(
+            f"{name} adds fresh Gaussian noise; {type(degradation).__name__} has none. Use Improved, or DDIM with eta = 0."
+        )
     return degradation
 
 
 def _refreshed(
-    noise: GaussianNoise, x: torch.Tensor, x0: torch.Tensor, t: torch.Tensor, s: torch.Tensor, std: torch.Tensor, eta: float, generator: Random
+    noise: GaussianNoise, x: Tensor, x0: Tensor, t: Tensor, s: Tensor, std: Tensor, eta: float, generator: Random
 ) -> Walk:
     """x_s = alpha_s x0 + sqrt(sigma_s^2 - (eta posterior_std)^2) eps_hat + std fresh."""
     z = noise.estimate(x, x0, t)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from degrade.lazy import torch
 from degrade.schedules import Schedule
 
+if TYPE_CHECKING:
+    from torch import Tensor
 
-def uniform(steps: int, start: float = 1.0) -> torch.Tensor:
+
+def uniform(steps: int, start: float = 1.0) -> Tensor:
     """start, ..., 0 in `steps` equal steps: (steps + 1,)."""
     _check(steps, start)
     return torch.linspace(start, 0, steps + 1, dtype=torch.float64)
 
 
-def logsnr_uniform(schedule: Schedule, steps: int, start: float = 1.0, end: float = 1e-3) -> torch.Tensor:
+def logsnr_uniform(schedule: Schedule, steps: int, start: float = 1.0, end: float = 1e-3) -> Tensor:
     """From `start` to `end` in steps of equal log-SNR, and then to 0 (arXiv 2206.00927, section 4.3): (steps + 1,)."""
     _check(steps, start)
     if not 0 < end < start:
@@ -29,9 +34,9 @@ def logsnr_uniform(schedule: Schedule, steps: int, start: float = 1.0, end: floa
     return torch.cat([inner, torch.zeros(1, dtype=torch.float64)])
 
 
-def of_steps(kept: Sequence[int], steps: int) -> torch.Tensor:
+def of_steps(kept: Sequence[int], steps: int) -> Tensor:
     """The grid through the 0-based steps `kept` (rising) of a process of `steps`: t = (k + 1)/steps, then 0."""
-    if not len(kept) or any(b <= a for a, b in zip(kept, kept[1:], strict=False)) or kept[0] < 0 or kept[-1] >= steps:
+    if not len(kept) or any(b <= a for a, b in itertools.pairwise(kept)) or kept[0] < 0 or kept[-1] >= steps:
         raise ValueError(f"kept steps rise within 0..{steps - 1}, got {list(kept)[:5]}.")
     return torch.tensor([(k + 1) / steps for k in reversed(kept)] + [0.0], dtype=torch.float64)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 
@@ -17,7 +19,9 @@ def product(height: int, width: int, centre, mask: GaussianMask, steps: int) -> 
     return m
 
 
-@pytest.mark.parametrize("mask", [GaussianMask(), GaussianMask(steps=50, std=0.1), GaussianMask(steps=10, std=1.0, first=3)], ids=str)
+@pytest.mark.parametrize(
+    "mask", [GaussianMask(), GaussianMask(steps=50, std=0.1), GaussianMask(steps=10, std=1.0, first=3)], ids=str
+)
 def test_equals_the_product_of_masks(mask):
     x0 = torch.ones(3, 1, 19, 30)
     centre = torch.tensor([[3.0, 4.0], [18.0, 0.0], [-1.0, 29.0]])
@@ -30,7 +34,7 @@ def test_equals_the_product_of_masks(mask):
 def test_falls_with_severity():
     mask, x0 = GaussianMask(), torch.ones(1, 1, 16, 16)
     left = [mask(x0, torch.tensor([t]), (torch.tensor([[8.0, 8.0]]),)).mean() for t in torch.linspace(0, 1, 40)]
-    assert all(later < earlier for earlier, later in zip(left, left[1:], strict=False))
+    assert all(later < earlier for earlier, later in itertools.pairwise(left))
 
 
 def test_colour():

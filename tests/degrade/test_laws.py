@@ -9,7 +9,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from degrade import OPERATORS, Cosine, CosineBeta, Estimable, Flow, GaussianBlur, GaussianMask, GaussianNoise, ImageMixing, LinearBeta
+from degrade import (
+    OPERATORS,
+    Cosine,
+    CosineBeta,
+    Estimable,
+    Flow,
+    GaussianBlur,
+    GaussianMask,
+    GaussianNoise,
+    ImageMixing,
+    LinearBeta,
+)
 from degrade.random import seeded, seeds
 
 VARIANTS = [operator() for operator in OPERATORS] + [

@@ -36,7 +36,11 @@ def test_variance_preserving(schedule):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize(
     ("schedule", "name"),
-    [(LinearBeta(1000), "alphas_cumprod"), (LinearBeta(100), "linear_alphas_cumprod_short"), (CosineBeta(100), "cosine_alphas_cumprod_short")],
+    [
+        (LinearBeta(1000), "alphas_cumprod"),
+        (LinearBeta(100), "linear_alphas_cumprod_short"),
+        (CosineBeta(100), "cosine_alphas_cumprod_short"),
+    ],
 )
 def test_published_levels(schedule, name, dtype):
     """Exact on its own grid, also where t went through float32."""
