@@ -85,9 +85,7 @@ class DDIM:
             x0 = restore(state.x, t)
             return _refreshed(noise, state.x, x0, t, s, self.eta * posterior_std(noise, t, s), self.eta, generator)
         if not isinstance(degradation, Estimable):
-            raise ValueError(
-                f"DDIM estimates the latent, which {type(degradation).__name__} does not allow. Use Improved."
-            )
+            raise ValueError(f"DDIM estimates the latent, which {type(degradation).__name__} does not allow. Use Improved.")
         x0 = restore(state.x, t)
         z = degradation.estimate(state.x, x0, t)
         return Walk(degradation(x0, s, z), z)

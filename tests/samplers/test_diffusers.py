@@ -1,0 +1,73 @@
+"""Full trajectories of diffusers' schedulers, with a shared toy predictor: equal to 1e-4."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
+
+from degrade import CosineBeta, GaussianNoise, LinearBeta, Start
+from restore import Restorer
+from samplers import DDIM, DDPM, DPMSolver, clip, of_steps, sample
+from tests.reference import noise, toy_eps
+
+T = 1000
+SHAPE = (2, 3, 8, 12)
+SCHEDULES = {"linear": LinearBeta(T), "squaredcos_cap_v2": CosineBeta(T)}
+
+
+def theirs(scheduler, count: int, generator: torch.Generator, **step) -> tuple[torch.Tensor, list[int]]:
+    scheduler.set_timesteps(count)
+    x = noise(SHAPE)
+    for k in scheduler.timesteps:
+        x = scheduler.step(toy_eps(x, int(k)), k, x, generator=generator, **step).prev_sample
+    return x, [int(k) for k in scheduler.timesteps]
+
+
+def ours(sampler, schedule, kept: list[int], generator: torch.Generator, clipped: bool) -> torch.Tensor:
+    degradation = GaussianNoise(schedule)
+    restore = Restorer(lambda x, t: toy_eps(x, round(float(t[0]) * T) - 1), degradation, "eps", "float32")
+    times = of_steps(sorted(kept), T)
+    return sample(
+        sampler, clip(restore) if clipped else restore, degradation, Start(noise(SHAPE), ()), times, generator=generator
+    )
+
+
+def compare(sampler, scheduler, schedule, count: int, clipped: bool, **step) -> None:
+    expected, kept = theirs(scheduler, count, torch.Generator().manual_seed(3), **step)
+    x = ours(sampler, schedule, kept, torch.Generator().manual_seed(3), clipped)
+    torch.testing.assert_close(x, expected, rtol=0, atol=1e-4 * max(1.0, float(expected.abs().max())))
+
+
+BETAS = {"num_train_timesteps": T, "beta_start": 1e-4, "beta_end": 0.02}
+
+
+@pytest.mark.parametrize("clipped", [True, False])
+@pytest.mark.parametrize("count", [1000, 50])
+@pytest.mark.parametrize("variance", ["small", "large"])
+def test_ddpm(variance, count, clipped):
+    scheduler = DDPMScheduler(**BETAS, variance_type=f"fixed_{variance}", clip_sample=clipped, timestep_spacing="leading")
+    compare(DDPM(variance), scheduler, SCHEDULES["linear"], count, clipped)
+
+
+@pytest.mark.parametrize("clipped", [True, False])
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("count", [1000, 50, 7])
+@pytest.mark.parametrize("eta", [0.0, 0.6, 1.0])
+def test_ddim(eta, count, name, clipped):
+    scheduler = DDIMScheduler(**BETAS, beta_schedule=name, clip_sample=clipped, timestep_spacing="leading")
+    compare(DDIM(eta), scheduler, SCHEDULES[name], count, clipped, eta=eta, use_clipped_model_output=clipped)
+
+
+@pytest.mark.parametrize("spacing", ["leading", "trailing"])
+@pytest.mark.parametrize("count", [50, 20, 10])
+def test_dpm_solver(count, spacing):
+    scheduler = DPMSolverMultistepScheduler(
+        **BETAS,
+        algorithm_type="dpmsolver++",
+        solver_order=2,
+        solver_type="midpoint",
+        timestep_spacing=spacing,
+        final_sigmas_type="zero",
+    )
+    compare(DPMSolver(), scheduler, SCHEDULES["linear"], count, clipped=False)
