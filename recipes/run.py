@@ -40,7 +40,7 @@ class Run:
     recipe: Recipe
     restorer: Restorer
     prior: Prior
-    size: tuple[int, ...]  # (C, H, W) of the training image
+    size: tuple[int, int, int]  # (C, H, W) of the training image
     step: int
     device: str
 
@@ -153,12 +153,12 @@ def resume(folder: str | Path, device: str | None = None) -> Run:
     return open_run(folder, device)
 
 
-def _specification(checkpoint: Checkpoint) -> tuple[Recipe, Prior, tuple[int, ...]]:
+def _specification(checkpoint: Checkpoint) -> tuple[Recipe, Prior, tuple[int, int, int]]:
     try:
         data = checkpoint.run
         recipe = decode(data["recipe"], ALLOWED, Recipe)
         prior = decode(data["prior"], ALLOWED, Prior, checkpoint.tensors("prior"))
-        return recipe, prior, tuple(int(side) for side in data["size"])
+        return recipe, prior, decode(data["size"], (), tuple[int, int, int], path="size")
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{checkpoint.folder / 'run.json'} is incomplete: {error}.") from None
     except SpecificationError as error:

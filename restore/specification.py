@@ -58,6 +58,8 @@ def _decode(data: Any, known: dict[str, type], hint: Any, tensors: Mapping[str, 
     elif isinstance(data, list):
         (item, *_) = get_args(_plain(hint, tuple) or hint) or (Any,)
         value = tuple(_decode(entry, known, item, tensors, _join(path, str(i))) for i, entry in enumerate(data))
+    elif isinstance(data, str) and _plain(hint, Path):
+        value = Path(data)
     elif isinstance(data, int) and not isinstance(data, bool) and _plain(hint, float) and not _plain(hint, int):
         value = float(data)
     else:

@@ -62,12 +62,6 @@ def test_ddim(eta, count, name, clipped):
 @pytest.mark.parametrize("spacing", ["leading", "trailing"])
 @pytest.mark.parametrize("count", [50, 20, 10])
 def test_dpm_solver(count, spacing):
-    scheduler = DPMSolverMultistepScheduler(
-        **BETAS,
-        algorithm_type="dpmsolver++",
-        solver_order=2,
-        solver_type="midpoint",
-        timestep_spacing=spacing,
-        final_sigmas_type="zero",
-    )
+    scheduler = DPMSolverMultistepScheduler(**BETAS, timestep_spacing=spacing, final_sigmas_type="zero")
+    assert (scheduler.config.algorithm_type, scheduler.config.solver_order) == ("dpmsolver++", 2)
     compare(DPMSolver(), scheduler, SCHEDULES["linear"], count, clipped=False)

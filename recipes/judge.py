@@ -1,0 +1,55 @@
+"""How good are samples of a single-image model? Weight-free figures, for samples of any method.
+
+    python recipes/judge.py photo.jpg samples/*.png
+    python recipes/judge.py photo.jpg others/*.png --size 250
+
+Coherence: mean distance of the samples' patches to the nearest training patch (artefacts raise it). Completeness: the
+other way round (what is left out raises it). Diversity: per-pixel standard deviation over samples / of the training
+image. Copied: share of 15 x 15 patches that continue the training image beside their left neighbour (1 for a copy).
+Simakov et al. 2008, "Summarizing visual data using bidirectional similarity"; Shaham et al. 2019, arXiv 1905.01164.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+if __name__ == "__main__":  # this project's packages come before any other of the same name
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import tyro
+
+from recipes import cli
+
+
+def judge(
+    training: Annotated[Path, tyro.conf.Positional], samples: Annotated[tuple[Path, ...], tyro.conf.Positional], size: int | None = None
+) -> None:
+    """Prints a table with a row for each sample, and one for all of them together.
+
+    Args:
+        training: The image that was learned from.
+        samples: Images to judge.
+        size: Reduce the longer side of the training image to this first, pixels (samples are taken as they are).
+    """
+    from tqdm import tqdm
+
+    from restore.images import load_image
+    from restore.single_image import coherence, completeness, copied, diversity
+
+    if not samples:
+        raise ValueError("no samples to judge: name one image or more after the training image.")
+    clean = load_image(training, size)
+    images = [load_image(path) for path in samples]
+    print("| sample | coherence | completeness | diversity | copied |\n| --- | --- | --- | --- | --- |")
+    rows = []
+    for path, x in zip(samples, tqdm(images, desc="judging", unit="image", leave=False), strict=True):
+        rows.append((coherence(x, clean), copied(x, clean)))
+        print(f"| {path.name} | {rows[-1][0]:.4f} | {completeness([x], clean):.4f} | | {rows[-1][1]:.3f} |")
+    mean = [sum(column) / len(rows) for column in zip(*rows, strict=True)]
+    print(f"| all {len(rows)} | {mean[0]:.4f} | {completeness(images, clean):.4f} | {diversity(images, clean):.3f} | {mean[1]:.3f} |")
+
+
+if __name__ == "__main__":
+    cli.run(lambda args: tyro.cli(judge, args=args, prog="judge.py", description=__doc__))

@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from degrade import OPERATORS, GaussianBlur, GaussianNoise, ImageMixing
+from models import PatchUNetConfig
+from recipes import cli, sindiffusion
+from recipes.recipe import Recipe
+from recipes.run import open_run, resume
+from restore import Crops, load_image
+from restore.checkpoint import CheckpointError
+from samplers import DDIM, DDPM, Improved
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = PatchUNetConfig(channels=8, multipliers=(1, 2), kernels=(3, 3), norm="pixel")
+TINY_FLAGS = (
+    "--network.channels 8 --network.multipliers 1 2 --network.kernels 3 3 --data.crop 16 --data.size 32 "
+    "--training.batch 2 --training.warmup 1 --training.save-every 4 --training.log-every 2 --sampling.steps 2"
+).split()
+
+
+def tiny(photo, steps: int = 4, degradation=None) -> Recipe:
+    recipe = sindiffusion.recipe(photo, degradation=degradation)
+    training = replace(recipe.training, steps=steps, batch=2, warmup=1, save_every=2, preview_every=2)
+    sampling = replace(recipe.sampling, steps=3)
+    return replace(recipe, data=Crops(size=32, crop=16), network=TINY, training=training, sampling=sampling)
+
+
+def command(*args, cwd, **options) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, ROOT / "recipes" / "sindiffusion.py", *args], cwd=cwd, capture_output=True, text=True, check=False, **options
+    )
+
+
+def weights(run) -> dict[str, torch.Tensor]:
+    return run.restorer.network.state_dict()
+
+
+def test_paper_preset_is_the_published_method():
+    recipe = sindiffusion.recipe("photo.jpg", "paper")
+    assert recipe.network == PatchUNetConfig() and recipe.prediction == "eps" and recipe.data.size == 250
+    assert (recipe.training.steps, recipe.training.rate, recipe.training.ema, recipe.training.levels) == (50_000, 5e-4, 0.9999, 1000)
+    assert recipe.sampling.sampler == DDPM("large") and recipe.sampling.steps == 1000 and not recipe.sampling.clip
+    assert recipe.sampling.pad_to == 8 and recipe.degradation == GaussianNoise()
+
+
+@pytest.mark.parametrize("operator", [operator() for operator in OPERATORS], ids=str)
+def test_train_sample_restore(operator, photo, tmp_path):
+    """One argument swaps the degradation."""
+    run = tiny(photo, degradation=operator).train(tmp_path / "run")
+    assert run.step == 4
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"checkpoints", "metrics.jsonl", "previews"}
+    assert [path.name for path in sorted((tmp_path / "run/previews").iterdir())] == ["step-00000002.png", "step-00000004.png"]
+    images = run.sample(24, 40, count=3)
+    assert images.shape == (3, 3, 24, 40) and images.isfinite().all() and images.abs().max() <= 1
+    result = run.restore(load_image(photo, 32), severity=0.5)
+    assert all(x.shape == result.clean.shape for x in result) and not torch.equal(result.degraded, result.clean)
+
+
+def test_a_run_rebuilds_itself(photo, tmp_path):
+    """From its folder alone: the same recipe, weights, prior and images."""
+    run = tiny(photo, degradation=GaussianBlur(3.0)).train(tmp_path / "run")
+    again = open_run(tmp_path / "run")
+    assert again.recipe == run.recipe and isinstance(again.recipe.sampling.sampler, Improved)
+    assert torch.equal(again.prior.mean, run.prior.mean)
+    photo.unlink()
+    assert torch.equal(open_run(tmp_path / "run").sample(count=2), run.sample(count=2))
+
+
+def test_a_sample_has_its_own_seed(photo, tmp_path):
+    run = tiny(photo).train(tmp_path / "run")
+    together, alone = run.sample(count=3, seed=5, batch=2), run.sample(count=1, seed=7)
+    torch.testing.assert_close(together[2:], alone, rtol=0, atol=1e-5)
+    assert not torch.allclose(together[0], together[1], atol=0.1)
+
+
+def test_resume_continues_to_the_same_weights(photo, tmp_path):
+    """Stopped after its first checkpoint and resumed, bitwise equal to the uninterrupted run."""
+    recipe = tiny(photo, steps=6)
+    recipe = replace(recipe, training=replace(recipe.training, keep=3))
+    whole = recipe.train(tmp_path / "whole")
+    shutil.copytree(tmp_path / "whole", tmp_path / "part")
+    for step in (4, 6):  # as if it had been killed before they were written
+        shutil.rmtree(tmp_path / f"part/checkpoints/step-{step:08d}")
+    resumed = resume(tmp_path / "part")
+    assert all(torch.equal(a, b) for a, b in zip(weights(resumed).values(), weights(whole).values(), strict=True))
+    assert (tmp_path / "part/metrics.jsonl").read_text().splitlines()[-1].split('"images')[0] == (
+        (tmp_path / "whole/metrics.jsonl").read_text().splitlines()[-1].split('"images')[0]
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_stopped_process_resumes_to_the_same_weights(number, photo, tmp_path):
+    flags = [*TINY_FLAGS, "--training.steps", "60"]
+    assert command("train", photo, "--out", "whole", *flags, cwd=tmp_path).returncode == 0
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "recipes" / "sindiffusion.py", "train", photo, "--out", "part", *flags],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "part/checkpoints/step-00000008").exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.002)
+    process.send_signal(number)
+    output = process.communicate(timeout=120)[0]
+    if number != signal.SIGKILL:
+        assert "stopped and saved at step" in output or "results in" in output
+    assert open_run(tmp_path / "part").step < 60
+    assert command("resume", "part", cwd=tmp_path).returncode == 0
+    whole, part = open_run(tmp_path / "whole"), open_run(tmp_path / "part")
+    assert part.step == 60
+    assert all(torch.equal(a, b) for a, b in zip(weights(part).values(), weights(whole).values(), strict=True))
+
+
+def test_command_line(photo, tmp_path):
+    """From another folder: train, sample, restore, resume of a run that is complete."""
+    result = command("train", photo, "degradation:gaussian-blur", "--degradation.sigma-max", "3", *TINY_FLAGS, "--training.steps", "4", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "results in runs/photo" in result.stdout
+    run = tmp_path / "runs/photo"
+    assert open_run(run).recipe.degradation == GaussianBlur(3.0) and open_run(run).recipe.prediction == "residual"
+    assert (run / "samples.png").exists()
+    result = command("sample", run, "--size", "20x36", "--count", "2", "--seed", "3", "--steps", "2", "--sampler", "naive", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert sorted(path.name for path in (run / "samples").iterdir()) == ["20x36-seed-3.png", "20x36-seed-4.png"]
+    assert load_image(run / "samples/20x36-seed-3.png").shape == (3, 20, 36)
+    result = command("restore", run, "--severity", "0.7", cwd=tmp_path)
+    assert result.returncode == 0 and re.search(r"restored +PSNR +\d+\.\d+ dB", result.stdout), result.stderr
+    result = command("resume", run, cwd=tmp_path)
+    assert result.returncode == 0 and "results in" in result.stdout
+
+
+def test_a_second_run_gets_its_own_folder(photo, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("photo", "photo-2", "photo-3"):
+        cli.train(tiny(photo, steps=1), None)
+        assert (tmp_path / "runs" / name / "samples.png").exists()
+
+
+def test_a_run_is_not_overwritten(photo, tmp_path):
+    tiny(photo, steps=1).train(tmp_path)
+    with pytest.raises(CheckpointError, match="holds a run already"):
+        tiny(photo).train(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["train", "none.jpg"], "error: .*none.jpg does not exist: expected an image file."),
+        (["train", "broken.png"], "error: .*broken.png is not an image"),
+        (["train", "photo.png", "--training.step", "3"], "training.step"),
+        (["train", "photo.png", "--data.crop", "3"], "crops of 3 pixels are too"),
+        (["train", "photo.png", "--preset", "slow"], "slow"),
+        (["train", "photo.png", "degradation:gaussian-blur", "--prediction", "eps"], "error: eps prediction needs an affine degradation"),
+        (["train", "photo.png", "--prediction", "eps"], "error: eps prediction divides by alpha"),
+        (["sample", "nowhere"], "error: nowhere is not a folder"),
+        (["sample", "empty"], "error: empty holds no checkpoint"),
+        (["sample", "empty", "--size", "big"], "HEIGHTxWIDTH"),
+        (["resume", "nowhere"], "error: nowhere is not a folder"),
+        (["restore", "nowhere"], "error: nowhere is not a folder"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_gets_one_clear_line(args, message, photo, monkeypatch, capsys):
+    monkeypatch.chdir(photo.parent)
+    Path("broken.png").write_text("this is no picture")
+    Path("empty").mkdir()
+    monkeypatch.setattr(sys, "argv", ["sindiffusion.py", *args])
+    with pytest.raises(SystemExit) as stop:
+        cli.run(sindiffusion.main)
+    said = str(stop.value.code) if isinstance(stop.value.code, str) else capsys.readouterr().err
+    assert stop.value.code != 0 and re.search(message, said)
+    assert "Traceback" not in said
+    assert not (photo.parent / "runs").exists()
+
+
+def test_a_strangers_checkpoint(photo, tmp_path):
+    """Names of foreign types, weights of another shape and missing entries are refused in one line."""
+    tiny(photo, steps=1).train(tmp_path)
+    path = next((tmp_path / "checkpoints").iterdir()) / "run.json"
+    good = json.loads(path.read_text())
+    for change, message in [
+        ({"recipe": {**good["recipe"], "degradation": {"type": "Popen", "args": "x"}}}, "has the type 'Popen', expected one of"),
+        ({"recipe": {**good["recipe"], "network": {**good["recipe"]["network"], "channels": 16}}}, "weights of its own network"),
+        ({"recipe": None}, "recipe is None|is None, expected Recipe"),
+        ({"size": "big"}, "size"),
+    ]:
+        path.write_text(json.dumps({**good, **change}))
+        with pytest.raises(CheckpointError, match=message):
+            open_run(tmp_path)
+    path.write_text(json.dumps({key: value for key, value in good.items() if key != "prior"}))
+    with pytest.raises(CheckpointError, match="incomplete"):
+        open_run(tmp_path)
+
+
+def test_bundled_photograph():
+    assert load_image(cli.bundled_photograph()).shape[0] == 3
+
+
+def test_samplers_by_name_are_complete():
+    from typing import get_args
+
+    from samplers import NAMED
+
+    assert set(get_args(cli.SamplerName)) == set(NAMED) and NAMED["ddim"] == DDIM()
+    assert cli.chosen_operator(["train", "x.png", "degradation:image-mixing"]) == ImageMixing()
+
+
+def test_judge(photo, tmp_path):
+    result = subprocess.run(
+        [sys.executable, ROOT / "recipes" / "judge.py", photo, photo, photo], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert "| all 2 | 0.0000 | 0.0000 | 0.000 | 1.000 |" in result.stdout

@@ -1,0 +1,131 @@
+"""Parametrisations and objectives, against their definitions."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from degrade import Cosine, CosineBeta, Flow, GaussianBlur, GaussianMask, GaussianNoise, ImageMixing, LinearBeta
+from degrade.random import seeded
+from degrade.severity import per_sample
+from restore import Objective, Restorer
+
+AFFINE = [GaussianNoise(LinearBeta()), GaussianNoise(Cosine()), GaussianNoise(Flow()), ImageMixing()]
+ANY = [*AFFINE, GaussianBlur(), GaussianMask()]
+T = torch.tensor([0.05, 0.3, 0.7, 0.95])
+
+
+def made(operator, images, prediction):
+    """The x_t of double images, and a restorer whose network returns the true target."""
+    x0 = images.double()
+    latent = operator.draw(x0, seeded(0))
+    x_t = operator(x0, T, latent)
+    probe = Restorer(lambda x, t: torch.zeros_like(x), operator, prediction, "float32")
+    _, target, _ = probe.output_and_target(x_t, x0, T)
+    return x0, latent, x_t, target
+
+
+@pytest.mark.parametrize("prediction", ["x0", "residual"])
+@pytest.mark.parametrize("operator", ANY, ids=str)
+def test_the_target_restores(operator, prediction, images):
+    x0, _, x_t, target = made(operator, images, prediction)
+    restore = Restorer(lambda x, t: target, operator, prediction, "float32")
+    torch.testing.assert_close(restore(x_t, T), x0, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("prediction", ["eps", "v"])
+@pytest.mark.parametrize("operator", AFFINE, ids=str)
+def test_the_target_restores_affine(operator, prediction, images):
+    if prediction == "eps" and not operator.coefficients(torch.ones(1))[0] > 0:
+        return
+    x0, _, x_t, target = made(operator, images, prediction)
+    restore = Restorer(lambda x, t: target, operator, prediction, "float32")
+    torch.testing.assert_close(restore(x_t, T), x0, rtol=0, atol=1e-9)
+
+
+def test_targets_are_what_they_are_called(images):
+    operator = GaussianNoise(LinearBeta())
+    for prediction in ("x0", "residual", "eps", "v"):
+        x0, (eps,), x_t, target = made(operator, images, prediction)
+        alpha, sigma = (per_sample(c, x0) for c in operator.coefficients(T))
+        expected = {"x0": x0, "residual": x0 - x_t, "eps": eps, "v": alpha * eps - sigma * x0}[prediction]
+        torch.testing.assert_close(target, expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("prediction", ["eps", "v"])
+def test_affine_only(prediction):
+    with pytest.raises(ValueError, match="needs an affine degradation; GaussianBlur is not. Use prediction='x0'"):
+        Restorer(lambda x, t: x, GaussianBlur(), prediction)
+
+
+@pytest.mark.parametrize("schedule", [Cosine(), Flow()], ids=str)
+def test_eps_is_refused_where_alpha_vanishes(schedule):
+    with pytest.raises(ValueError, match="divides by alpha, which is 0 at t = 1"):
+        Restorer(lambda x, t: x, GaussianNoise(schedule), "eps")
+    Restorer(lambda x, t: x, GaussianNoise(CosineBeta(100)), "eps")
+
+
+def test_unknown_prediction():
+    with pytest.raises(ValueError, match="prediction is one of"):
+        Restorer(lambda x, t: x, GaussianBlur(), "epsilon")
+
+
+def test_bfloat16_network_float32_result(images):
+    seen = []
+    network = torch.nn.Conv2d(2, 2, 1)
+
+    def net(x, t):
+        y = network(x)
+        seen.append(y.dtype)
+        return y
+
+    with torch.no_grad():
+        x0 = Restorer(net, GaussianNoise(), "v", "bfloat16")(images, T)
+    assert seen == [torch.bfloat16] and x0.dtype == torch.float32
+
+
+@pytest.mark.parametrize("loss", ["mse", "l1"])
+def test_uniform_objective(loss, images):
+    restore = Restorer(lambda x, t: torch.zeros_like(x), GaussianNoise(), "eps", "float32")
+    eps = torch.randn(images.shape, generator=seeded(1))
+    value = Objective(loss)(restore, images, T, (eps,))
+    expected = (eps.square() if loss == "mse" else eps.abs()).flatten(1).mean(1)
+    torch.testing.assert_close(value, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("weight", ["min-snr", "sigmoid"])
+@pytest.mark.parametrize("loss", ["mse", "l1"])
+def test_weighted_loss_does_not_depend_on_the_prediction(weight, loss, images):
+    """The same x0_hat has the same weighted loss, whatever the network predicts of it."""
+    operator, guess = GaussianNoise(LinearBeta()), images.double().flip(0)
+    latent = operator.draw(images.double(), seeded(2))
+    x_t = operator(images.double(), T, latent)
+    values = []
+    for prediction in ("x0", "eps", "v"):
+        probe = Restorer(lambda x, t: torch.zeros_like(x), operator, prediction, "float32")
+        _, output, _ = probe.output_and_target(x_t, guess, T)  # the output that means `guess`
+        restore = Restorer(lambda x, t, output=output: output, operator, prediction, "float32")
+        values.append(Objective(loss, weight)(restore, images.double(), T, latent))
+    for value in values[1:]:
+        torch.testing.assert_close(value, values[0], rtol=1e-9, atol=0)
+
+
+def test_published_weights(images):
+    """min-SNR on eps is min(snr, gamma)/snr; sigmoid on eps is sigmoid(bias - log snr)."""
+    operator = GaussianNoise(LinearBeta())
+    restore = Restorer(lambda x, t: torch.zeros_like(x), operator, "eps", "float32")
+    latent = operator.draw(images, seeded(3))
+    alpha, sigma = operator.coefficients(T)
+    snr = (alpha / sigma).square()
+    plain = Objective()(restore, images, T, latent).double()
+    for objective, expected in [
+        (Objective(weight="min-snr", gamma=5.0), snr.clamp(max=5.0) / snr),
+        (Objective(weight="sigmoid", bias=-1.0), torch.sigmoid(-1.0 - snr.log())),
+    ]:
+        torch.testing.assert_close(objective(restore, images, T, latent).double() / plain, expected, rtol=1e-5, atol=0)
+
+
+def test_weights_need_an_snr(images):
+    restore = Restorer(lambda x, t: x, GaussianBlur(), "x0", "float32")
+    with pytest.raises(ValueError, match="GaussianBlur has none"):
+        Objective(weight="min-snr")(restore, images, T, ())

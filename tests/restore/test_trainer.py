@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+from dataclasses import replace
+
+import pytest
+import torch
+
+from degrade import GaussianBlur, GaussianNoise
+from models import PatchUNetConfig
+from restore import Crops, Objective, Training
+from restore.checkpoint import CheckpointError, open_checkpoint
+from restore.ema import Ema
+from restore.trainer import Trainer, TrainingError
+
+SETTINGS = Training(steps=6, batch=2, rate=1e-3, warmup=2, decay="cosine", clip=1.0, ema=0.9, log_every=2, save_every=3)
+
+
+def trainer(settings: Training = SETTINGS, degradation=None, prediction="v") -> Trainer:
+    torch.manual_seed(0)
+    network = PatchUNetConfig(channels=8, multipliers=(1, 2), kernels=(3, 3), norm="pixel").build()
+    return Trainer(network, degradation or GaussianNoise(), prediction, Objective(), settings)
+
+
+@pytest.fixture
+def batches(photo):
+    return Crops(size=48, crop=16).open(photo)
+
+
+def weights(made: Trainer) -> list[torch.Tensor]:
+    return [p.detach().clone() for p in made.parameters.values()] + [a.clone() for a in made.ema.average]
+
+
+def same(a, b) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def test_resumed_equals_uninterrupted(batches, tmp_path):
+    """Bitwise, weights and averages, from the checkpoint in the middle."""
+    whole = trainer()
+    assert whole.run(batches, tmp_path / "whole", {})
+    half = trainer(replace(SETTINGS, steps=3))
+    half.run(batches, tmp_path / "half", {})
+    resumed = trainer()
+    assert not same(weights(resumed), weights(whole))
+    # the rate falls towards the last step, so the half run must be of the whole's settings: stop it by a signal instead
+    stopped = trainer()
+    draw, count = batches.draw, [0]
+
+    def drawing(n, generator):
+        count[0] += 1
+        if count[0] == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return draw(n, generator)
+
+    assert stopped.run(batches._replace(draw=drawing), tmp_path / "stopped", {}) is False
+    assert stopped.step == 3
+    resumed.load(open_checkpoint(tmp_path / "stopped"))
+    assert resumed.run(batches, tmp_path / "stopped", {})
+    assert same(weights(resumed), weights(whole))
+
+
+def test_sigterm_saves_too(batches, tmp_path):
+    made = trainer()
+
+    def drawing(n, generator):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return batches.draw(n, generator)
+
+    assert made.run(batches._replace(draw=drawing), tmp_path, {}) is False
+    assert open_checkpoint(tmp_path).step == 1
+
+
+def test_a_second_signal_stops_at_once(batches, tmp_path):
+    def drawing(n, generator):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        return batches.draw(n, generator)
+
+    with pytest.raises(KeyboardInterrupt):
+        trainer().run(batches._replace(draw=drawing), tmp_path, {})
+
+
+def test_metrics_checkpoints_and_previews(batches, tmp_path):
+    previews = []
+    made = trainer(replace(SETTINGS, preview_every=4, keep=1))
+    made.run(batches, tmp_path, {"note": 1}, {"prior": torch.ones(2)}, lambda t: previews.append(t.step))
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 4, 6] and all(line["loss"] > 0 for line in lines)
+    assert previews == [4, 6]
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000006"]
+    checkpoint = open_checkpoint(tmp_path)
+    assert checkpoint.run["note"] == 1 and torch.equal(checkpoint.tensors("prior")["prior"], torch.ones(2))
+
+
+def test_metrics_past_the_checkpoint_are_dropped_on_resume(batches, tmp_path):
+    trainer(replace(SETTINGS, log_every=1)).run(batches, tmp_path, {})
+    with open(tmp_path / "metrics.jsonl", "a", encoding="utf-8") as file:
+        file.write('{"step": 7, "loss": 1}\n{"step": 8, "lo')
+    made = trainer(replace(SETTINGS, log_every=1, steps=7))
+    made.load(open_checkpoint(tmp_path))
+    made.run(batches, tmp_path, {})
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3, 4, 5, 6, 7] and lines[-1]["loss"] != 1
+
+
+def test_accumulation_averages(batches):
+    """Two batches of two a step have the gradient of their mean loss."""
+    made = trainer(replace(SETTINGS, accumulate=2, clip=0.0))
+    loss = (made.loss(batches, 0) + made.loss(batches, 1)) / 2
+    made.network.zero_grad()
+    loss.backward()
+    gradient = torch.cat([p.grad.flatten() for p in made.parameters.values()])
+    made.network.zero_grad()
+    total, norm = made.train_step(batches)
+    torch.testing.assert_close(total, loss.detach())
+    torch.testing.assert_close(norm, gradient.norm())
+
+
+def test_loss_falls(batches):
+    made = trainer(replace(SETTINGS, steps=60, rate=3e-3), GaussianBlur(2.0), "residual")
+    losses = [float(made.train_step(batches)[0]) for _ in range(60)]
+    assert sum(losses[-10:]) < 0.8 * sum(losses[:10])
+
+
+def test_levels(batches):
+    """Severities on the published grid."""
+    made = trainer(replace(SETTINGS, levels=4, batch=16))
+    seen = []
+    made.objective = lambda restorer, x0, t, latent: seen.append(t) or torch.zeros(1, requires_grad=True)
+    made.loss(batches)
+    assert set((seen[0] * 4).tolist()) <= {1.0, 2.0, 3.0, 4.0}
+
+
+def test_divergence_keeps_the_last_checkpoint(batches, tmp_path):
+    made = trainer(replace(SETTINGS, save_every=1, log_every=1))
+    step = made.train_step
+
+    def diverging(batches):
+        loss, norm = step(batches)
+        return (loss * torch.nan, norm) if made.step == 3 else (loss, norm)
+
+    made.train_step = diverging
+    with pytest.raises(TrainingError, match="the run diverged"):
+        made.run(batches, tmp_path, {})
+    assert open_checkpoint(tmp_path).step == 2
+
+
+def test_averaged_weights_are_put_back(batches):
+    made = trainer()
+    made.train_step(batches)
+    raw = weights(made)
+    with made.averaged_weights() as restorer:
+        assert same([p.detach() for p in made.parameters.values()], made.ema.average)
+        assert not restorer.network.training
+    assert same(weights(made), raw) and made.network.training
+
+
+def test_checkpoint_of_another_network_is_refused(batches, tmp_path):
+    trainer(replace(SETTINGS, steps=1)).run(batches, tmp_path, {})
+    other = Trainer(PatchUNetConfig(channels=16, norm="pixel").build(), GaussianNoise(), "v", Objective(), SETTINGS)
+    with pytest.raises(CheckpointError, match="does not hold the weights of its own network"):
+        other.load(open_checkpoint(tmp_path))
+
+
+def test_broken_checkpoints(batches, tmp_path):
+    trainer(replace(SETTINGS, steps=1)).run(batches, tmp_path, {})
+    folder = open_checkpoint(tmp_path).folder
+    ema = folder / "ema.safetensors"
+    ema.write_bytes(ema.read_bytes()[:100])
+    with pytest.raises(CheckpointError, match="is broken"):
+        open_checkpoint(tmp_path).tensors("ema")
+    (folder / "run.json").write_text("{")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        open_checkpoint(tmp_path)
+    (folder / "run.json").write_text("[]")
+    with pytest.raises(CheckpointError, match="not a checkpoint"):
+        open_checkpoint(tmp_path)
+    (folder / "run.json").unlink()
+    with pytest.raises(CheckpointError, match="holds no checkpoint"):
+        open_checkpoint(tmp_path)
+    with pytest.raises(CheckpointError, match="not a folder"):
+        open_checkpoint(tmp_path / "none")
+
+
+def test_rate():
+    settings = Training(steps=12, warmup=2, rate=1.0, decay="cosine")
+    rates = [settings.rate_at(step) for step in range(13)]
+    assert rates[:3] == [0.5, 1.0, 1.0] and abs(rates[7] - 0.5) < 1e-12 and rates[12] < 1e-12
+    assert Training(rate=0.1).rate_at(10**6) == 0.1
+
+
+def test_ema_against_its_definition():
+    for warmup in (True, False):
+        weight = torch.zeros(3)
+        ema, expected = Ema([weight], 0.9, warmup), torch.zeros(3)
+        for n in range(1, 200):
+            weight += 1
+            decay = min(0.9, (1 + n) / (10 + n)) if warmup else 0.9
+            expected = decay * expected + (1 - decay) * weight
+            ema.update([weight])
+        torch.testing.assert_close(ema.average[0], expected)
+
+
+def test_ema_of_bfloat16_weights_loses_nothing():
+    weight = torch.ones(1, dtype=torch.bfloat16)
+    ema = Ema([torch.zeros(1, dtype=torch.bfloat16)], 0.999, warmup=False)
+    for _ in range(1000):
+        ema.update([weight])
+    assert ema.average[0].dtype == torch.float32
+    torch.testing.assert_close(ema.average[0], torch.tensor([1 - 0.999**1000]), rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("settings", [{"steps": 0}, {"rate": 0.0}, {"ema": 1.0}, {"clip": -1.0}])
+def test_bad_settings(settings):
+    with pytest.raises(ValueError, match="at least 1|rate is|ema is"):
+        Training(**settings)
