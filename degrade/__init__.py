@@ -3,7 +3,7 @@
 `OPERATORS` is the one list of operators: law tests, command line and checkpoints read it.
 """
 
-from typing import Union
+from typing import TYPE_CHECKING, Union
 
 from degrade.gaussian_blur import GaussianBlur
 from degrade.gaussian_mask import GaussianMask
@@ -16,7 +16,10 @@ from degrade.schedules import SCHEDULES, Cosine, CosineBeta, Flow, LinearBeta, S
 
 OPERATORS = (GaussianNoise, GaussianBlur, GaussianMask, ImageMixing)
 PRIORS = (GaussianPrior, ThumbnailPrior, ImagePrior, PartnerPrior)
-Operator = Union[OPERATORS]  # type: ignore[valid-type]
+if TYPE_CHECKING:
+    Operator = Degradation
+else:
+    Operator = Union[OPERATORS]  # the command line offers each as a sub-command
 
 __all__ = [
     "OPERATORS",

@@ -48,7 +48,7 @@ class PatchUNet(nn.Module):
                 skip = skips.pop()
                 inputs = channels if level == last and i == 0 else channels + skip
                 channels = width * multiplier
-                stage = nn.ModuleList([block(inputs, channels, level)])
+                stage = Stage([block(inputs, channels, level)])
                 if level and i == config.blocks:
                     stage.append(block(channels, channels, level, "up") if config.residual_resampling else Upsample(channels))
                 self.decoder.append(stage)
@@ -70,9 +70,17 @@ class PatchUNet(nn.Module):
         for i, stage in enumerate(self.decoder):
             if i > 0:
                 h = torch.cat([h, skips.pop()], dim=1)
-            for layer in stage:  # type: ignore[union-attr]
-                h = layer(h, time)
+            h = stage(h, time)
         return self.out(F.silu(self.norm(h)))[..., :height, :width]
+
+
+class Stage(nn.ModuleList):
+    """Layers of (x, time), one after the other."""
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        for layer in self:
+            x = layer(x, time)
+        return x
 
 
 class Block(nn.Module):

@@ -24,7 +24,9 @@ from recipes import cli
 
 
 def judge(
-    training: Annotated[Path, tyro.conf.Positional], samples: Annotated[tuple[Path, ...], tyro.conf.Positional], size: int | None = None
+    training: Annotated[Path, tyro.conf.Positional],
+    samples: Annotated[tuple[Path, ...], tyro.conf.Positional],
+    size: int | None = None,
 ) -> None:
     """Prints a table with a row for each sample, and one for all of them together.
 
@@ -48,7 +50,9 @@ def judge(
         rows.append((coherence(x, clean), copied(x, clean)))
         print(f"| {path.name} | {rows[-1][0]:.4f} | {completeness([x], clean):.4f} | | {rows[-1][1]:.3f} |")
     mean = [sum(column) / len(rows) for column in zip(*rows, strict=True)]
-    print(f"| all {len(rows)} | {mean[0]:.4f} | {completeness(images, clean):.4f} | {diversity(images, clean):.3f} | {mean[1]:.3f} |")
+    print(
+        f"| all {len(rows)} | {mean[0]:.4f} | {completeness(images, clean):.4f} | {diversity(images, clean):.3f} | {mean[1]:.3f} |"
+    )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Union
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Union
 
 from degrade.lazy import torch
 from degrade.random import integers, uniform
@@ -25,6 +25,14 @@ class Batches(NamedTuple):
 
     draw: Callable[[int, torch.Generator], Tensor]
     images: Tensor
+
+
+if TYPE_CHECKING:
+
+    class Source(Protocol):
+        def open(self, path: Path, device: torch.device | str = "cpu") -> Batches:
+            """Reads the file or folder at `path`. Raises ImageError with one clear line where it cannot."""
+            ...
 
 
 def _check(size: int, rescale: tuple[float, float]) -> None:
@@ -134,4 +142,5 @@ class Folder:
 
 
 SOURCES = (OneImage, Crops, Folder)
-Source = Union[SOURCES]  # type: ignore[valid-type]
+if not TYPE_CHECKING:
+    Source = Union[SOURCES]

@@ -218,7 +218,7 @@ def trim(metrics: Path, step: int) -> None:
 def until_signal() -> Iterator[Callable[[], bool]]:
     """A function that tells whether SIGINT or SIGTERM has come; a second one does what it always did."""
     came: list[int] = []
-    before = {}
+    before: dict[int, Any] = {}
 
     def handle(number: int, frame: Any) -> None:
         came.append(number)

@@ -1,6 +1,6 @@
 """The walk back: one driver, step rules, time grids, guides."""
 
-from typing import Union
+from typing import TYPE_CHECKING, Union
 
 from samplers.dpm_solver import DPMSolver
 from samplers.driver import Sampler, Step, sample
@@ -9,9 +9,12 @@ from samplers.guides import clip, pad_to
 from samplers.times import logsnr_uniform, of_steps, respaced, uniform
 
 SAMPLERS = (DDIM, DDPM, DPMSolver, Improved, Naive)
-AnySampler = Union[SAMPLERS]  # type: ignore[valid-type]
+if TYPE_CHECKING:
+    AnySampler = Sampler
+else:
+    AnySampler = Union[SAMPLERS]
 
-NAMED = {
+NAMED: dict[str, Sampler] = {
     "ddim": DDIM(),
     "ddpm": DDPM("small"),
     "ddpm-large": DDPM("large"),

@@ -37,8 +37,8 @@ class Sampler(Protocol[S]):
 class Step(NamedTuple):
     """What `on_step` is told after each step."""
 
-    index: int  # 0-based
-    count: int
+    number: int  # from 1
+    total: int
     t: float  # severity before
     s: float  # severity after
     x0: Tensor  # the restorer's last estimate in this step
@@ -76,9 +76,9 @@ def sample(
         state = sampler.init(start)
         batch, device = len(start.x), start.x.device
         dtype = torch.float32 if device.type == "mps" else torch.float64
-        for index, (t, s) in enumerate(itertools.pairwise(grid)):
+        for number, (t, s) in enumerate(itertools.pairwise(grid), 1):
             before, after = (torch.full((batch,), value, device=device, dtype=dtype) for value in (t, s))
             state = sampler.step(watched, degradation, state, before, after, generator)
             if on_step is not None:
-                on_step(Step(index, len(grid) - 1, t, s, x0[0], state.x))
+                on_step(Step(number, len(grid) - 1, t, s, x0[0], state.x))
         return state.x

@@ -55,16 +55,17 @@ def respaced(steps: int, sections: str) -> list[int]:
         raise ValueError(f"no whole stride takes {count} of {steps} steps.")
     counts = [int(part) for part in sections.split(",")]
     size, longer = divmod(steps, len(counts))
-    kept, first = [], 0
+    kept: list[int] = []
+    first = 0
     for i, count in enumerate(counts):
         length = size + (i < longer)
         if not 1 <= count <= length:
             raise ValueError(f"a section of {length} steps cannot give {count}.")
-        stride = (length - 1) / (count - 1) if count > 1 else 1.0
+        spacing = (length - 1) / (count - 1) if count > 1 else 1.0
         place = 0.0
         for _ in range(count):
             kept.append(first + round(place))
-            place += stride
+            place += spacing
         first += length
     return kept
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -25,22 +24,47 @@ from samplers import DDIM, DDPM, Improved
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = PatchUNetConfig(channels=8, multipliers=(1, 2), kernels=(3, 3), norm="pixel")
-TINY_FLAGS = (
-    "--network.channels 8 --network.multipliers 1 2 --network.kernels 3 3 --data.crop 16 --data.size 32 "
-    "--training.batch 2 --training.warmup 1 --training.save-every 4 --training.log-every 2 --sampling.steps 2"
-).split()
+TINY_FLAGS = [
+    "--network.channels",
+    "8",
+    "--network.multipliers",
+    "1",
+    "2",
+    "--network.kernels",
+    "3",
+    "3",
+    "--data.crop",
+    "16",
+    "--data.size",
+    "32",
+    "--training.batch",
+    "2",
+    "--training.warmup",
+    "1",
+    "--training.save-every",
+    "4",
+    "--training.log-every",
+    "2",
+    "--sampling.steps",
+    "2",
+]
 
 
 def tiny(photo, steps: int = 4, degradation=None) -> Recipe:
     recipe = sindiffusion.recipe(photo, degradation=degradation)
-    training = replace(recipe.training, steps=steps, batch=2, warmup=1, save_every=2, preview_every=2)
+    training = replace(recipe.training, steps=steps, batch=2, warmup=1, log_every=1, save_every=2, preview_every=2)
     sampling = replace(recipe.sampling, steps=3)
     return replace(recipe, data=Crops(size=32, crop=16), network=TINY, training=training, sampling=sampling)
 
 
 def command(*args, cwd, **options) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, ROOT / "recipes" / "sindiffusion.py", *args], cwd=cwd, capture_output=True, text=True, check=False, **options
+        [sys.executable, ROOT / "recipes" / "sindiffusion.py", *args],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,
     )
 
 
@@ -51,7 +75,12 @@ def weights(run) -> dict[str, torch.Tensor]:
 def test_paper_preset_is_the_published_method():
     recipe = sindiffusion.recipe("photo.jpg", "paper")
     assert recipe.network == PatchUNetConfig() and recipe.prediction == "eps" and recipe.data.size == 250
-    assert (recipe.training.steps, recipe.training.rate, recipe.training.ema, recipe.training.levels) == (50_000, 5e-4, 0.9999, 1000)
+    assert (recipe.training.steps, recipe.training.rate, recipe.training.ema, recipe.training.levels) == (
+        50_000,
+        5e-4,
+        0.9999,
+        1000,
+    )
     assert recipe.sampling.sampler == DDPM("large") and recipe.sampling.steps == 1000 and not recipe.sampling.clip
     assert recipe.sampling.pad_to == 8 and recipe.degradation == GaussianNoise()
 
@@ -129,13 +158,25 @@ def test_a_stopped_process_resumes_to_the_same_weights(number, photo, tmp_path):
 
 def test_command_line(photo, tmp_path):
     """From another folder: train, sample, restore, resume of a run that is complete."""
-    result = command("train", photo, "degradation:gaussian-blur", "--degradation.sigma-max", "3", *TINY_FLAGS, "--training.steps", "4", cwd=tmp_path)
+    result = command(
+        "train",
+        photo,
+        "degradation:gaussian-blur",
+        "--degradation.sigma-max",
+        "3",
+        *TINY_FLAGS,
+        "--training.steps",
+        "4",
+        cwd=tmp_path,
+    )
     assert result.returncode == 0, result.stderr
     assert "results in runs/photo" in result.stdout
     run = tmp_path / "runs/photo"
     assert open_run(run).recipe.degradation == GaussianBlur(3.0) and open_run(run).recipe.prediction == "residual"
     assert (run / "samples.png").exists()
-    result = command("sample", run, "--size", "20x36", "--count", "2", "--seed", "3", "--steps", "2", "--sampler", "naive", cwd=tmp_path)
+    result = command(
+        "sample", run, "--size", "20x36", "--count", "2", "--seed", "3", "--steps", "2", "--sampler", "naive", cwd=tmp_path
+    )
     assert result.returncode == 0, result.stderr
     assert sorted(path.name for path in (run / "samples").iterdir()) == ["20x36-seed-3.png", "20x36-seed-4.png"]
     assert load_image(run / "samples/20x36-seed-3.png").shape == (3, 20, 36)
@@ -166,7 +207,10 @@ def test_a_run_is_not_overwritten(photo, tmp_path):
         (["train", "photo.png", "--training.step", "3"], "training.step"),
         (["train", "photo.png", "--data.crop", "3"], "crops of 3 pixels are too"),
         (["train", "photo.png", "--preset", "slow"], "slow"),
-        (["train", "photo.png", "degradation:gaussian-blur", "--prediction", "eps"], "error: eps prediction needs an affine degradation"),
+        (
+            ["train", "photo.png", "degradation:gaussian-blur", "--prediction", "eps"],
+            "error: eps prediction needs an affine degradation",
+        ),
         (["train", "photo.png", "--prediction", "eps"], "error: eps prediction divides by alpha"),
         (["sample", "nowhere"], "error: nowhere is not a folder"),
         (["sample", "empty"], "error: empty holds no checkpoint"),
@@ -195,8 +239,14 @@ def test_a_strangers_checkpoint(photo, tmp_path):
     path = next((tmp_path / "checkpoints").iterdir()) / "run.json"
     good = json.loads(path.read_text())
     for change, message in [
-        ({"recipe": {**good["recipe"], "degradation": {"type": "Popen", "args": "x"}}}, "has the type 'Popen', expected one of"),
-        ({"recipe": {**good["recipe"], "network": {**good["recipe"]["network"], "channels": 16}}}, "weights of its own network"),
+        (
+            {"recipe": {**good["recipe"], "degradation": {"type": "Popen", "args": "x"}}},
+            "has the type 'Popen', expected one of",
+        ),
+        (
+            {"recipe": {**good["recipe"], "network": {**good["recipe"]["network"], "channels": 16}}},
+            "weights of its own network",
+        ),
         ({"recipe": None}, "recipe is None|is None, expected Recipe"),
         ({"size": "big"}, "size"),
     ]:
@@ -223,7 +273,11 @@ def test_samplers_by_name_are_complete():
 
 def test_judge(photo, tmp_path):
     result = subprocess.run(
-        [sys.executable, ROOT / "recipes" / "judge.py", photo, photo, photo], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, ROOT / "recipes" / "judge.py", photo, photo, photo],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert result.returncode == 0, result.stderr
     assert "| all 2 | 0.0000 | 0.0000 | 0.000 | 1.000 |" in result.stdout

@@ -10,7 +10,9 @@ from restore.images import ImageError, grid, image_files, load_image, save_image
 
 def saved(tmp_path, array, mode=None, name="x.png", **options):
     path = tmp_path / name
-    Image.fromarray(array, mode).save(path, **options) if mode is None else Image.fromarray(array).convert(mode).save(path, **options)
+    Image.fromarray(array, mode).save(path, **options) if mode is None else Image.fromarray(array).convert(mode).save(
+        path, **options
+    )
     return path
 
 

@@ -110,7 +110,7 @@ def test_a_sample_depends_on_its_own_seed_only(sampler):
 def test_on_step_sees_every_step(images):
     noise, seen = GaussianNoise(), []
     x = sample(DDIM(), toy, noise, start(noise, images), uniform(4), on_step=seen.append)
-    assert [(step.index, step.t, step.s) for step in seen] == [(0, 1.0, 0.75), (1, 0.75, 0.5), (2, 0.5, 0.25), (3, 0.25, 0.0)]
+    assert [(step.number, step.t, step.s) for step in seen] == [(1, 1.0, 0.75), (2, 0.75, 0.5), (3, 0.5, 0.25), (4, 0.25, 0.0)]
     assert torch.equal(seen[-1].x, x)
     assert torch.equal(seen[0].x0, toy(start(noise, images).x, torch.ones(4)))
 

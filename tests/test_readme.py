@@ -1,0 +1,58 @@
+"""The README's Python is executed, in order and verbatim; only the recipe is shrunk so that it trains in a second."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from models import PatchUNetConfig
+from recipes import sindiffusion
+from restore import Crops, load_image
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_snippets(photo, monkeypatch):
+    whole = sindiffusion.recipe
+
+    def small(*args, **kwargs):
+        recipe = whole(*args, **kwargs)
+        network = PatchUNetConfig(channels=8, multipliers=(1, 2), kernels=(3, 3), norm="pixel")
+        training = replace(recipe.training, steps=2, warmup=1)
+        return replace(recipe, network=network, data=Crops(size=32, crop=16), training=training)
+
+    monkeypatch.setattr(sindiffusion, "recipe", small)
+    monkeypatch.chdir(photo.parent)
+    photo.rename("photo.jpg")
+    snippets = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert len(snippets) == 4
+    names: dict = {}
+    for snippet in snippets:
+        exec(compile(snippet, "README.md", "exec"), names)
+    assert names["images"].shape == (4, 3, 23, 32) and names["panorama"].shape == (1, 3, 128, 384)
+    assert load_image("sharp.png").shape == (3, 40, 56) and load_image("panorama.png").shape == (3, 128, 384)
+    assert names["recipe"].data.size == 192
+
+
+def test_operator_of_the_contributing_guide():
+    """The 15-line operator works as written."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    block = re.search(r"(?m)^    @dataclass\(frozen=True\)\n(?:(?:    .*)?\n)+", text)
+    assert block is not None
+    code = "\n".join(line[4:] for line in block.group(0).splitlines())
+    header = "from dataclasses import dataclass\nfrom degrade import ImagePrior, NoLatent\nfrom degrade.severity import per_sample, wide\n"
+    names: dict = {"__name__": "guide"}
+    exec(header + code, names)
+    x0, t = torch.rand(2, 3, 4, 5), torch.tensor([0.0, 1.0])
+    x_t = names["Darken"]()(x0, t)
+    assert torch.equal(x_t[0], x0[0])
+    torch.testing.assert_close(x_t[1], x0[1] - 0.9 * (x0[1] + 1))
+
+
+def test_commands_of_the_readme_are_the_ones_of_ci():
+    readme, ci = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", ".ci/run"))
+    command = 'python -m pip install -c constraints.txt -e ".[test]" && python -m pytest'
+    assert f"    {command}\n" in readme and f"\n{command}\n" in ci
