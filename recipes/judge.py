@@ -11,9 +11,10 @@ Simakov et al. 2008, "Summarizing visual data using bidirectional similarity"; S
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 if __name__ == "__main__":  # this project's packages come before any other of the same name
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -22,8 +23,11 @@ import tyro
 
 from recipes import cli
 
+if TYPE_CHECKING:
+    from restore.single_image import Report
 
-def judge(
+
+def table(
     training: Annotated[Path, tyro.conf.Positional],
     samples: Annotated[tuple[Path, ...], tyro.conf.Positional],
     size: int | None = None,
@@ -38,22 +42,26 @@ def judge(
     from tqdm import tqdm
 
     from restore.images import load_image
-    from restore.single_image import coherence, completeness, copied, diversity
+    from restore.single_image import Report, completeness, diversity, judge
 
     if not samples:
         raise ValueError("no samples to judge: name one image or more after the training image.")
     clean = load_image(training, size)
     images = [load_image(path) for path in samples]
     print("| sample | coherence | completeness | diversity | copied |\n| --- | --- | --- | --- | --- |")
-    rows = []
+    reports = []
     for path, x in zip(samples, tqdm(images, desc="judging", unit="image", leave=False), strict=True):
-        rows.append((coherence(x, clean), copied(x, clean)))
-        print(f"| {path.name} | {rows[-1][0]:.4f} | {completeness([x], clean):.4f} | | {rows[-1][1]:.3f} |")
-    mean = [sum(column) / len(rows) for column in zip(*rows, strict=True)]
-    print(
-        f"| all {len(rows)} | {mean[0]:.4f} | {completeness(images, clean):.4f} | {diversity(images, clean):.3f} | {mean[1]:.3f} |"
-    )
+        reports.append(judge([x], clean))
+        print(row(path.name, reports[-1]))
+    mean = [sum(column) / len(reports) for column in zip(*reports, strict=True)]
+    together = Report(mean[0], completeness(images, clean), diversity(images, clean), mean[3])
+    print(row(f"all {len(images)}", together))
+
+
+def row(name: str, report: Report) -> str:
+    spread = "" if math.isnan(report.diversity) else f"{report.diversity:.3f}"
+    return f"| {name} | {report.coherence:.4f} | {report.completeness:.4f} | {spread} | {report.copied:.3f} |"
 
 
 if __name__ == "__main__":
-    cli.run(lambda args: tyro.cli(judge, args=args, prog="judge.py", description=__doc__))
+    cli.run(lambda args: tyro.cli(table, args=args, prog="judge.py", description=__doc__))

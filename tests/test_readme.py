@@ -43,9 +43,10 @@ def test_operator_of_the_contributing_guide():
     block = re.search(r"(?m)^    @dataclass\(frozen=True\)\n(?:(?:    .*)?\n)+", text)
     assert block is not None
     code = "\n".join(line[4:] for line in block.group(0).splitlines())
-    header = "from dataclasses import dataclass\nfrom degrade import ImagePrior, NoLatent\nfrom degrade.severity import per_sample, wide\n"
-    names: dict = {"__name__": "guide"}
-    exec(header + code, names)
+    names: dict = {"__name__": __name__}
+    exec("from dataclasses import dataclass\nfrom degrade import ImagePrior, NoLatent", names)
+    exec("from degrade.severity import per_sample, wide", names)
+    exec(code, names)
     x0, t = torch.rand(2, 3, 4, 5), torch.tensor([0.0, 1.0])
     x_t = names["Darken"]()(x0, t)
     assert torch.equal(x_t[0], x0[0])
