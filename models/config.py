@@ -19,6 +19,8 @@ class PatchUNetConfig:
 
     image_channels: int = 3
     """Channels of the image."""
+    patch: int = 1
+    """Squares of patch x patch pixels are folded into channels for the network (published: 1). Cheaper at high levels."""
     channels: int = 64
     """Base width."""
     multipliers: tuple[int, ...] = (1, 2, 4)
@@ -45,8 +47,8 @@ class PatchUNetConfig:
             )
         if any(k < 1 or k % 2 == 0 for k in self.kernels):
             raise ValueError(f"kernel sizes are odd and positive, got {self.kernels}.")
-        if min(self.image_channels, self.channels, self.blocks, self.groups, self.steps, *self.multipliers) < 1:
-            raise ValueError("channels, multipliers, blocks, groups and steps of PatchUNet are all at least 1.")
+        if min(self.image_channels, self.patch, self.channels, self.blocks, self.groups, self.steps, *self.multipliers) < 1:
+            raise ValueError("patch, channels, multipliers, blocks, groups and steps of PatchUNet are all at least 1.")
         if self.channels % 2:
             raise ValueError(f"channels is even (half sines, half cosines in the time embedding), got {self.channels}.")
         if self.norm == "group" and any(self.channels * m % self.groups for m in self.multipliers):
@@ -58,7 +60,7 @@ class PatchUNetConfig:
     @property
     def stride(self) -> int:
         """The network works on sides that are a multiple of this; others are padded and cropped back."""
-        return 2 ** (len(self.multipliers) - 1)
+        return self.patch * 2 ** (len(self.multipliers) - 1)
 
     def build(self) -> PatchUNet:
         from models.patch_unet import PatchUNet

@@ -24,7 +24,7 @@ class PatchUNet(nn.Module):
         embedding = 4 * width
         self.time = nn.Sequential(nn.Linear(width, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
         channels = width * config.multipliers[0]
-        self.stem = nn.Conv2d(config.image_channels, channels, 3, padding=1)
+        self.stem = nn.Conv2d(config.image_channels * config.patch**2, channels, 3, padding=1)
 
         def block(inputs: int, outputs: int, level: int, resample: str | None = None) -> Block:
             return Block(inputs, outputs, embedding, config, config.kernels[level], resample)
@@ -54,12 +54,12 @@ class PatchUNet(nn.Module):
                 self.decoder.append(stage)
 
         self.norm = norm(channels, config)
-        self.out = zero(nn.Conv2d(channels, config.image_channels, 3, padding=1))
+        self.out = zero(nn.Conv2d(channels, config.image_channels * config.patch**2, 3, padding=1))
 
     def forward(self, x: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
         height, width = x.shape[-2:]
         stride = self.config.stride
-        h = F.pad(x, (0, -width % stride, 0, -height % stride))
+        h = F.pixel_unshuffle(F.pad(x, (0, -width % stride, 0, -height % stride)), self.config.patch)
         time = F.silu(self.time(sinusoid(t * self.config.steps - 1, self.config.channels).to(x.dtype)))
         h = self.stem(h)
         skips = [h]
@@ -71,7 +71,8 @@ class PatchUNet(nn.Module):
             if i > 0:
                 h = torch.cat([h, skips.pop()], dim=1)
             h = stage(h, time)
-        return self.out(F.silu(self.norm(h)))[..., :height, :width]
+        y = F.pixel_shuffle(self.out(F.silu(self.norm(h))), self.config.patch)
+        return y[..., :height, :width]
 
 
 class Stage(nn.ModuleList):

@@ -16,7 +16,7 @@ def receptive_field(config: PatchUNetConfig) -> int:
 
 
 def _reads(config: PatchUNetConfig, pixel: int) -> tuple[int, int]:
-    low = high = pixel
+    low = high = pixel // config.patch
 
     def convolve(kernel: int) -> None:
         nonlocal low, high
@@ -44,4 +44,4 @@ def _reads(config: PatchUNetConfig, pixel: int) -> tuple[int, int]:
             low, high = 2 * low - 1, 2 * high + 1  # strided 3 x 3 convolution
         blocks(config.blocks, level)
     convolve(3)  # stem
-    return low, high
+    return config.patch * low, config.patch * high + config.patch - 1

@@ -28,7 +28,7 @@ from models import PatchUNetConfig
 from recipes import cli
 from recipes.recipe import Recipe, Sampling
 from restore import Crops, Objective, OneImage, Training
-from samplers import DDIM, DDPM, Improved
+from samplers import DDPM, Improved
 
 Preset = Literal["fast", "paper"]
 
@@ -36,7 +36,8 @@ Preset = Literal["fast", "paper"]
 def recipe(image: str | Path, preset: Preset = "fast", degradation: Degradation | None = None) -> Recipe:
     """SinDiffusion on `image`, by default with Gaussian noise; or the same with another degradation.
 
-    `fast`: v-prediction, crops of the rescaled image, a narrow and strictly local network, a decaying rate, a short EMA.
+    `fast`: v-prediction, crops of the rescaled image that are large enough to know top from bottom, a strictly local
+    network on squares of 2 x 2 pixels, a decaying rate, a short EMA, 50 ancestral steps.
     With another degradation the network predicts the residual, its absolute error is minimised, and Cold Diffusion's
     Algorithm 2 samples.
     """
@@ -57,18 +58,18 @@ def recipe(image: str | Path, preset: Preset = "fast", degradation: Degradation 
         chosen = Recipe(
             images=Path(image),
             degradation=GaussianNoise(Cosine()),
-            data=Crops(size=128, crop=64),
-            network=PatchUNetConfig(channels=32, norm="pixel"),
+            data=Crops(size=128, crop=96),
+            network=PatchUNetConfig(patch=2, channels=64, multipliers=(1, 2), kernels=(3, 3), norm="pixel"),
             prediction="v",
             objective=Objective("mse"),
-            training=Training(steps=1200, batch=4, rate=1e-3, warmup=50, decay="cosine", clip=1.0, ema=0.99),
-            sampling=Sampling(DDIM(), steps=25),
+            training=Training(steps=3600, rate=1e-3, warmup=50, decay="cosine", clip=1.0, ema=0.995),
+            sampling=Sampling(DDPM("small"), steps=50),
         )
     if degradation is None:
         return chosen
     if isinstance(degradation, GaussianNoise):
         return replace(chosen, degradation=degradation)
-    cold = Sampling(Improved(), chosen.sampling.steps, clip=False, pad_to=chosen.sampling.pad_to)
+    cold = replace(chosen.sampling, sampler=Improved(), clip=False)
     return replace(chosen, degradation=degradation, prediction="residual", objective=Objective("l1"), sampling=cold)
 
 

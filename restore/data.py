@@ -74,12 +74,12 @@ class OneImage:
 
 @dataclass(frozen=True)
 class Crops:
-    """Square crops of one photograph, each of its own independent rescaling of H and W."""
+    """Crops of one photograph, each of its own independent rescaling of H and W (never to less than the crop)."""
 
     size: int = 128
     """The longer side is reduced to this, pixels."""
     crop: int = 64
-    """Side of the crops, pixels."""
+    """Side of the crops, pixels; no larger than the image."""
     rescale: tuple[float, float] = (0.75, 1.25)
     """Factors of H and W are uniform in this range (bicubic, no antialiasing)."""
 
@@ -91,18 +91,22 @@ class Crops:
     def open(self, path: Path, device: torch.device | str = "cpu") -> Batches:
         image = load_image(path, self.size)[None].to(device)
         sides = torch.tensor(image.shape[-2:])
+        height, width = crop = sides.clamp(max=self.crop)
         low, high = self.rescale
 
         def draw(count: int, generator: torch.Generator) -> Tensor:
             u = uniform((count, 2, 2), generator)
-            rescaled = (sides * (low + (high - low) * u[..., 0])).round().clamp(min=self.crop)  # (count, 2): H', W'
-            corner = (u[..., 1] * (rescaled - self.crop + 1)).floor()
-            # pixel i of the crop is pixel corner + i of the rescaled image, in grid_sample's coordinates [-1, 1]
-            y, x = (2 * (corner[..., None] + torch.arange(self.crop) + 0.5) / rescaled[..., None] - 1).unbind(1)
-            grid = torch.stack([x[:, None, :].expand(-1, self.crop, -1), y[:, :, None].expand(-1, -1, self.crop)], -1)
-            return torch.nn.functional.grid_sample(
-                image.expand(count, -1, -1, -1), grid.to(device), mode="bicubic", padding_mode="border", align_corners=False
-            )
+            rescaled = (sides * (low + (high - low) * u[..., 0])).round().maximum(crop)  # (count, 2): H', W'
+            corner = (u[..., 1] * (rescaled - crop + 1)).floor()
+
+            def positions(axis: int, side: Tensor) -> Tensor:
+                """Pixel i of the crop is pixel corner + i of the rescaled image; in grid_sample's coordinates [-1, 1]."""
+                return 2 * (corner[:, axis, None] + torch.arange(int(side)) + 0.5) / rescaled[:, axis, None] - 1
+
+            y, x = positions(0, height)[:, :, None], positions(1, width)[:, None, :]
+            grid = torch.stack(torch.broadcast_tensors(x, y), -1).to(device)
+            whole = image.expand(count, -1, -1, -1)
+            return torch.nn.functional.grid_sample(whole, grid, mode="bicubic", padding_mode="border", align_corners=False)
 
         return Batches(draw, image)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from degrade.lazy import torch
@@ -14,18 +15,19 @@ from restore.parametrisation import Prediction, parametrisation
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from restore.parametrisation import Parametrisation
+
 Precision = Literal["auto", "float32", "bfloat16"]
 
 
+@lru_cache
 def autocasts(precision: Precision, device: torch.device) -> bool:
     """Whether the network computes in bfloat16: "auto" does where matrix units for it make it faster (GPUs, AMX)."""
-    if precision == "auto":
-        return (
-            torch.cuda.is_bf16_supported()
-            if device.type == "cuda"
-            else device.type == "cpu" and torch.cpu._is_amx_tile_supported()
-        )
-    return precision == "bfloat16"
+    if precision != "auto":
+        return precision == "bfloat16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return device.type == "cpu" and torch.cpu._is_amx_tile_supported()
 
 
 @dataclass(frozen=True)
@@ -41,15 +43,19 @@ class Restorer:
     precision: Precision = "auto"
 
     def __post_init__(self) -> None:
-        parametrisation(self.prediction, self.degradation)
+        _ = self.triple
+
+    @cached_property
+    def triple(self) -> Parametrisation:
+        return parametrisation(self.prediction, self.degradation)
 
     def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
-        c_skip, c_out, c_in = (per_sample(c, x_t) for c in parametrisation(self.prediction, self.degradation)(t))
+        c_skip, c_out, c_in = (per_sample(c, x_t) for c in self.triple(t))
         return c_skip * x_t + c_out * self.output(c_in * x_t, t)
 
     def output_and_target(self, x_t: Tensor, x0: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The network's output, what it should have been, and c_out (B,): what an objective compares, for t > 0."""
-        coefficients = parametrisation(self.prediction, self.degradation)(t)
+        coefficients = self.triple(t)
         c_skip, c_out, c_in = (per_sample(c, x_t) for c in coefficients)
         return self.output(c_in * x_t, t), (x0 - c_skip * x_t) / c_out, coefficients[1]
 

@@ -18,6 +18,8 @@ CONFIGS = [
     replace(SMALL, residual_resampling=True),
     replace(SMALL, multipliers=(1, 2), kernels=(3, 5), blocks=2),
     replace(SMALL, multipliers=(1,), kernels=(3,)),
+    replace(SMALL, multipliers=(1, 2), kernels=(3, 3), patch=2),
+    replace(SMALL, multipliers=(1,), kernels=(1,), patch=3, residual_resampling=True),
     replace(SMALL, multipliers=(1, 1, 2, 2), kernels=(1, 3, 3, 1)),
     replace(SMALL, multipliers=(2, 1), kernels=(5, 1), scale_shift=False, residual_resampling=True),
 ]
