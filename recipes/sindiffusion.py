@@ -62,7 +62,7 @@ def recipe(image: str | Path, preset: Preset = "fast", degradation: Degradation 
             network=PatchUNetConfig(patch=2, channels=64, multipliers=(1, 2), kernels=(3, 3), norm="pixel"),
             prediction="v",
             objective=Objective("mse"),
-            training=Training(steps=3600, rate=1e-3, warmup=50, decay="cosine", clip=1.0, ema=0.995),
+            training=Training(steps=3600, rate=1e-3, warmup=100, decay="cosine", clip=0.3, ema=0.995),
             sampling=Sampling(DDPM("small"), steps=50),
         )
     if degradation is None:
