@@ -7,6 +7,7 @@ and its inverse `time(logsnr)`. All in float64. Every schedule is clean at t = 0
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Union
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class _Schedule:
+class _Schedule(ABC):
+    @abstractmethod
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError
+        """alpha and sigma (B,)."""
 
     def logsnr(self, t: Tensor) -> Tensor:
         """log(alpha^2 / sigma^2) (B,): +inf at t = 0, -inf where alpha = 0."""
@@ -31,8 +33,9 @@ class _Schedule:
 class _VariancePreserving(_Schedule):
     """alpha^2 + sigma^2 = 1, written through log abar = log alpha^2, which keeps sigma exact where it is small."""
 
+    @abstractmethod
     def log_abar(self, t: Tensor) -> Tensor:
-        raise NotImplementedError
+        """log alpha^2 (B,): 0 at t = 0, falling."""
 
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
         log_abar = self.log_abar(t)
@@ -44,9 +47,9 @@ class _Discrete(_VariancePreserving):
 
     steps: int
 
+    @abstractmethod
     def betas(self) -> Tensor:
         """The variances of the steps (steps,), float64."""
-        raise NotImplementedError
 
     def log_abar(self, t: Tensor) -> Tensor:
         table = _log_abar(self, t.device)

@@ -41,23 +41,27 @@ Size = Annotated[
 
 
 @dataclass(frozen=True)
-class Sample:
-    """New images from a run, of any size."""
-
+class _Walk:
     run: Positional[Path]
     """Folder of the run, such as runs/photo."""
-    size: Size | None = None
-    """Height x width in pixels, such as 128x384 (default: the training image's)."""
-    count: int = 4
-    """Images; image i has the seed `seed + i`."""
     steps: int | None = None
     """Steps of the walk back (default: the recipe's)."""
     sampler: SamplerName | None = None
     """Step rule (default: the recipe's)."""
     seed: int = 0
-    """Seed of the first image."""
+    """Everything random derives from it; of several images, image i has `seed + i`."""
     out: Path | None = None
-    """Folder for the PNGs (default: <run>/samples)."""
+    """Where the result goes (default: into the folder of the run)."""
+
+
+@dataclass(frozen=True)
+class Sample(_Walk):
+    """New images from a run, of any size, as PNGs in a folder."""
+
+    size: Size | None = None
+    """Height x width in pixels, such as 128x384 (default: the training image's)."""
+    count: int = 4
+    """Images."""
 
     def __call__(self) -> None:
         from recipes.run import open_run
@@ -75,23 +79,16 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Restore:
-    """Degrade an image and restore it: PSNR and SSIM of the degraded copy, of one direct step, and of the walk back."""
+class Restore(_Walk):
+    """Degrade an image and restore it: PSNR and SSIM of the degraded copy, of one direct step, and of the walk back.
 
-    run: Positional[Path]
-    """Folder of the run."""
+    Clean, degraded, direct and restored stand side by side in a PNG.
+    """
+
     image: Path | None = None
     """The clean image (default: the one that the run learned from)."""
     severity: float = 0.5
     """How far to degrade, in (0, 1]."""
-    steps: int | None = None
-    """Steps of the walk back (default: the recipe's)."""
-    sampler: SamplerName | None = None
-    """Step rule (default: the recipe's)."""
-    seed: int = 0
-    """Seed of the degradation's randomness."""
-    out: Path | None = None
-    """The PNG with clean, degraded, direct and restored side by side (default: <run>/restored.png)."""
 
     def __call__(self) -> None:
         from recipes.run import open_run

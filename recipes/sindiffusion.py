@@ -93,7 +93,9 @@ def main(args: list[str]) -> None:
         cli.train(recipe(cli.bundled_photograph()), None)
         return
     preset: Preset = "paper" if cli.chosen(args, "--preset", get_args(Preset)) == "paper" else "fast"
-    defaults = replace(recipe("", preset, cli.chosen_operator(args)), images=tyro.MISSING_NONPROP)
+    operator = cli.chosen_operator(args)
+    own = operator is None or isinstance(operator, GaussianNoise)  # then with the preset's own schedule
+    defaults = replace(recipe("", preset, None if own else operator), images=tyro.MISSING_NONPROP)
     command = Union[
         Annotated[Train, tyro.conf.subcommand("train", default=Train(defaults, preset))],
         Annotated[cli.Sample, tyro.conf.subcommand("sample")],

@@ -281,3 +281,14 @@ def test_judge(photo, tmp_path):
     )
     assert result.returncode == 0, result.stderr
     assert "| all 2 | 0.0000 | 0.0000 | 0.000 | 1.000 |" in result.stdout
+
+
+@pytest.mark.parametrize("preset", ["fast", "paper"])
+def test_flags_start_from_the_preset_and_the_operator(preset, monkeypatch):
+    """Naming the noise keeps the preset's schedule; another operator brings its prediction, objective and sampler."""
+    seen: list[Recipe] = []
+    monkeypatch.setattr(cli, "train", lambda recipe, out: seen.append(recipe))
+    for arguments in ([], ["degradation:gaussian-noise"], ["degradation:gaussian-blur"]):
+        sindiffusion.main(["train", "x.png", "--preset", preset, *arguments])
+    assert seen[0] == seen[1] == sindiffusion.recipe("x.png", preset)
+    assert seen[2] == sindiffusion.recipe("x.png", preset, GaussianBlur())
