@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Union
 
 from degrade.lazy import torch
-from degrade.severity import on_grid, wide
+from degrade.severity import on_grid, wide, wide_dtype
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,12 +69,7 @@ class _Discrete(_VariancePreserving):
 def _log_abar(schedule: _Discrete, device: torch.device) -> Tensor:
     """log abar at t = 0, 1/steps, ..., 1: (steps + 1,)."""
     log_abar = torch.cat([torch.zeros(1, dtype=torch.float64), torch.log1p(-schedule.betas()).cumsum(0)])
-    return log_abar.to(device, torch.float32 if device.type == "mps" else torch.float64)
-
-
-def _check_steps(steps: int) -> None:
-    if steps < 2:
-        raise ValueError(f"a discrete schedule needs at least 2 steps, got {steps}.")
+    return log_abar.to(device, wide_dtype(device))
 
 
 @dataclass(frozen=True)
@@ -101,7 +96,8 @@ class CosineBeta(_Discrete):
     steps: int = 1000
 
     def __post_init__(self) -> None:
-        _check_steps(self.steps)
+        if self.steps < 2:
+            raise ValueError(f"a discrete schedule needs at least 2 steps, got {self.steps}.")
 
     def betas(self) -> Tensor:
         f = _cosine_abar(torch.arange(self.steps + 1, dtype=torch.float64) / self.steps)

@@ -10,9 +10,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+def wide_dtype(device: torch.device) -> torch.dtype:
+    """float64, or float32 on devices without it: what coefficients are computed in, to be cast last."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 def wide(t: Tensor) -> Tensor:
-    """t in float64 (float32 on devices without it): coefficients are computed wide and cast last."""
-    return t.float() if t.device.type == "mps" else t.double()
+    """t in the wide dtype of its device."""
+    return t.to(wide_dtype(t.device))
 
 
 def per_sample(value: Tensor, x: Tensor) -> Tensor:

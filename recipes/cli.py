@@ -13,12 +13,15 @@ from tyro.conf import Positional
 
 from degrade import OPERATORS, Degradation
 from recipes.recipe import Recipe
-from samplers import NAMED
+from samplers import NAMED, Sampler
 
 if TYPE_CHECKING:
     from recipes.run import Run
 
-SamplerName = Literal["ddim", "ddpm", "ddpm-large", "dpm-solver++", "improved", "naive"]
+if TYPE_CHECKING:
+    SamplerName = str
+else:
+    SamplerName = Literal[tuple(NAMED)]
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -53,6 +56,10 @@ class _Walk:
     out: Path | None = None
     """Where the result goes (default: into the folder of the run)."""
 
+    def rule(self) -> Sampler | None:
+        """The step rule of that name; None for the recipe's."""
+        return NAMED[self.sampler] if self.sampler else None
+
 
 @dataclass(frozen=True)
 class Sample(_Walk):
@@ -69,7 +76,7 @@ class Sample(_Walk):
 
         run = open_run(self.run)
         height, width = self.size or (None, None)
-        images = run.sample(height, width, self.count, self.steps, NAMED[self.sampler] if self.sampler else None, self.seed)
+        images = run.sample(height, width, self.count, self.steps, self.rule(), self.seed)
         folder = self.out or self.run / "samples"
         note = {"run": str(self.run), "step": str(run.step), "sampler": str(self.sampler or run.recipe.sampling.sampler)}
         for i, image in enumerate(images):
@@ -96,9 +103,8 @@ class Restore(_Walk):
         from restore.metrics import psnr, ssim
 
         run = open_run(self.run)
-        size = getattr(run.recipe.data, "size", None)
-        clean = load_image(self.image or run.recipe.images, size, run.size[0])
-        result = run.restore(clean, self.severity, self.steps, NAMED[self.sampler] if self.sampler else None, self.seed)
+        clean = load_image(self.image or run.recipe.images, run.recipe.data.size, run.size[0])
+        result = run.restore(clean, self.severity, self.steps, self.rule(), self.seed)
         for name in ("degraded", "direct", "restored"):
             x = getattr(result, name)[None]
             print(f"{name:9} PSNR {float(psnr(x, clean[None])):6.2f} dB   SSIM {float(ssim(x, clean[None])):.4f}")
@@ -164,16 +170,10 @@ def bundled_photograph() -> Path:
 
 def chosen(args: Sequence[str], flag: str, options: Sequence[str]) -> str | None:
     """The value of `flag` among raw arguments, if it is one of `options`: defaults depend on it before they are parsed."""
-    for i, arg in enumerate(args):
-        value = (
-            arg.removeprefix(flag + "=")
-            if arg.startswith(flag + "=")
-            else args[i + 1]
-            if arg == flag and i + 1 < len(args)
-            else None
-        )
-        if value in options:
-            return value
+    for arg, following in zip(args, [*args[1:], ""], strict=True):
+        name, _, value = arg.partition("=")
+        if name == flag and (value or following) in options:
+            return value or following
     return None
 
 

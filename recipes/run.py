@@ -134,8 +134,7 @@ def open_run(folder: str | Path, device: str | None = None) -> Run:
     weights = checkpoint.tensors("ema")
     check_weights(weights, dict(network.named_parameters()), checkpoint.folder)
     network.load_state_dict(weights)
-    layout = torch.channels_last if recipe.training.channels_last else torch.contiguous_format
-    network.to(device=device, memory_format=layout).eval()  # type: ignore[call-overload]
+    network.to(device=device, memory_format=recipe.training.memory_format).eval()  # type: ignore[call-overload]
     restorer = Restorer(network, recipe.degradation, recipe.prediction, recipe.training.precision)
     return Run(Path(folder), recipe, restorer, prior, size, checkpoint.step, device)
 

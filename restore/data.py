@@ -30,6 +30,9 @@ class Batches(NamedTuple):
 if TYPE_CHECKING:
 
     class Source(Protocol):
+        @property
+        def size(self) -> int: ...
+
         def open(self, path: Path, device: torch.device | str = "cpu") -> Batches:
             """Reads the file or folder at `path`. Raises ImageError with one clear line where it cannot."""
             ...

@@ -48,8 +48,7 @@ class Trainer:
         self.settings = settings
         self.objective = objective
         self.device = torch.device(device)
-        layout = torch.channels_last if settings.channels_last else torch.contiguous_format
-        self.network = network.to(self.device, memory_format=layout).train()  # type: ignore[call-overload]
+        self.network = network.to(self.device, memory_format=settings.memory_format).train()  # type: ignore[call-overload]
         self.restorer = Restorer(self.network, degradation, prediction, settings.precision)
         self.parameters = dict(self.network.named_parameters())
         self.optimizer = torch.optim.AdamW(
@@ -176,13 +175,10 @@ class Trainer:
         """Takes up the state of a checkpoint. Raises CheckpointError if it is not one of this network."""
         averaged, training = checkpoint.tensors("ema"), checkpoint.tensors("training")
         check_weights(averaged, self.parameters, checkpoint.folder)
-        check_weights(
-            {k.removeprefix("network."): v for k, v in training.items() if k.startswith("network.")},
-            self.parameters,
-            checkpoint.folder,
-        )
+        raw = {key.removeprefix("network."): value for key, value in training.items() if key.startswith("network.")}
+        check_weights(raw, self.parameters, checkpoint.folder)
         self.step = self.ema.updates = checkpoint.step
-        self._copy({name: training[f"network.{name}"] for name in self.parameters})
+        self._copy(raw)
         for name, average in zip(self.parameters, self.ema.average, strict=True):
             average.copy_(averaged[name])
         state = {}

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from degrade.lazy import torch
 from restore.restorer import Precision
 
 
@@ -57,6 +58,11 @@ class Training:
             raise ValueError("rate is > 0; warmup, clip, levels, weight_decay and seed are >= 0.")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema is a decay in [0, 1), got {self.ema}.")
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """The layout that `channels_last` stands for."""
+        return torch.channels_last if self.channels_last else torch.contiguous_format
 
     def rate_at(self, step: int) -> float:
         """The learning rate of the 0-based `step`."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from degrade.lazy import torch
 from degrade.protocols import Degradation, Start
+from degrade.severity import wide_dtype
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -75,7 +76,7 @@ def sample(
     with torch.no_grad():
         state = sampler.init(start)
         batch, device = len(start.x), start.x.device
-        dtype = torch.float32 if device.type == "mps" else torch.float64
+        dtype = wide_dtype(device)
         for number, (t, s) in enumerate(itertools.pairwise(grid), 1):
             before, after = (torch.full((batch,), value, device=device, dtype=dtype) for value in (t, s))
             state = sampler.step(watched, degradation, state, before, after, generator)

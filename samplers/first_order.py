@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from degrade.gaussian_noise import GaussianNoise
 from degrade.lazy import torch
@@ -27,40 +27,36 @@ if TYPE_CHECKING:
     from degrade.protocols import Random, Restore
 
 
-class Walk(NamedTuple):
-    x: Tensor
-    latent: tuple[Tensor, ...]
+class _FirstOrder:
+    """The state is the image and its latent: a start."""
+
+    def init(self, start: Start) -> Start:
+        return start
 
 
 @dataclass(frozen=True)
-class Naive:
+class Naive(_FirstOrder):
     """x_s = D(x0_hat, s, z) (Bansal et al. 2022, arXiv 2208.09392, Algorithm 1)."""
 
-    def init(self, start: Start) -> Walk:
-        return Walk(*start)
-
     def step(
-        self, restore: Restore, degradation: Degradation, state: Walk, t: Tensor, s: Tensor, generator: Random = None
-    ) -> Walk:
-        return Walk(degradation(restore(state.x, t), s, state.latent), state.latent)
+        self, restore: Restore, degradation: Degradation, state: Start, t: Tensor, s: Tensor, generator: Random = None
+    ) -> Start:
+        return Start(degradation(restore(state.x, t), s, state.latent), state.latent)
 
 
 @dataclass(frozen=True)
-class Improved:
+class Improved(_FirstOrder):
     """x_s = x_t - D(x0_hat, t, z) + D(x0_hat, s, z) (arXiv 2208.09392, Algorithm 2): errors of R cancel to first order."""
 
-    def init(self, start: Start) -> Walk:
-        return Walk(*start)
-
     def step(
-        self, restore: Restore, degradation: Degradation, state: Walk, t: Tensor, s: Tensor, generator: Random = None
-    ) -> Walk:
+        self, restore: Restore, degradation: Degradation, state: Start, t: Tensor, s: Tensor, generator: Random = None
+    ) -> Start:
         x0, z = restore(state.x, t), state.latent
-        return Walk(state.x - degradation(x0, t, z) + degradation(x0, s, z), z)
+        return Start(state.x - degradation(x0, t, z) + degradation(x0, s, z), z)
 
 
 @dataclass(frozen=True)
-class DDIM:
+class DDIM(_FirstOrder):
     """x_s = D(x0_hat, s, z), z read off x_t and x0_hat (Song et al. 2020, arXiv 2010.02502, eq. 12).
 
     eta > 0 replaces part of the noise by fresh noise, with standard deviation eta sigma_s sqrt(var_ts) / sigma_t; eta = 1
@@ -74,12 +70,9 @@ class DDIM:
         if not 0 <= self.eta <= 1:
             raise ValueError(f"eta lies between 0 and 1, got {self.eta}.")
 
-    def init(self, start: Start) -> Walk:
-        return Walk(*start)
-
     def step(
-        self, restore: Restore, degradation: Degradation, state: Walk, t: Tensor, s: Tensor, generator: Random = None
-    ) -> Walk:
+        self, restore: Restore, degradation: Degradation, state: Start, t: Tensor, s: Tensor, generator: Random = None
+    ) -> Start:
         if self.eta > 0:
             noise = gaussian(degradation, "DDIM with eta > 0")
             x0 = restore(state.x, t)
@@ -88,11 +81,11 @@ class DDIM:
             raise ValueError(f"DDIM estimates the latent, which {type(degradation).__name__} does not allow. Use Improved.")
         x0 = restore(state.x, t)
         z = degradation.estimate(state.x, x0, t)
-        return Walk(degradation(x0, s, z), z)
+        return Start(degradation(x0, s, z), z)
 
 
 @dataclass(frozen=True)
-class DDPM:
+class DDPM(_FirstOrder):
     """x_s drawn from N(posterior mean, variance) (Ho et al. 2020, arXiv 2006.11239, Algorithm 2), on any time grid.
 
     With alpha_ts = alpha_t / alpha_s and var_ts = sigma_t^2 - alpha_ts^2 sigma_s^2, the mean is
@@ -103,12 +96,9 @@ class DDPM:
     variance: Literal["small", "large"] = "small"
     """The posterior's variance, or beta_t."""
 
-    def init(self, start: Start) -> Walk:
-        return Walk(*start)
-
     def step(
-        self, restore: Restore, degradation: Degradation, state: Walk, t: Tensor, s: Tensor, generator: Random = None
-    ) -> Walk:
+        self, restore: Restore, degradation: Degradation, state: Start, t: Tensor, s: Tensor, generator: Random = None
+    ) -> Start:
         noise = gaussian(degradation, "DDPM")
         std = posterior_std(noise, t, s) if self.variance == "small" else forward_std(noise, t, s)
         return _refreshed(noise, state.x, restore(state.x, t), t, s, torch.where(s > 0, std, 0), 1.0, generator)
@@ -136,10 +126,10 @@ def gaussian(degradation: Degradation, name: str) -> GaussianNoise:
 
 def _refreshed(
     noise: GaussianNoise, x: Tensor, x0: Tensor, t: Tensor, s: Tensor, std: Tensor, eta: float, generator: Random
-) -> Walk:
+) -> Start:
     """x_s = alpha_s x0 + sqrt(sigma_s^2 - (eta posterior_std)^2) eps_hat + std fresh."""
     z = noise.estimate(x, x0, t)
     alpha, sigma = noise.coefficients(s)
     kept = (sigma.square() - (eta * posterior_std(noise, t, s)).square()).clamp(min=0).sqrt()
     fresh = normal(x.shape, generator).to(x)
-    return Walk(per_sample(alpha, x) * x0 + per_sample(kept, x) * z.eps + per_sample(std, x) * fresh, z)
+    return Start(per_sample(alpha, x) * x0 + per_sample(kept, x) * z.eps + per_sample(std, x) * fresh, z)
