@@ -5,17 +5,23 @@
 
 from typing import TYPE_CHECKING, Union
 
+from degrade.compose import Compose, Curve, Stage
+from degrade.decolour import Decolour
 from degrade.gaussian_blur import GaussianBlur
 from degrade.gaussian_mask import GaussianMask
 from degrade.gaussian_noise import GaussianNoise
 from degrade.image_mixing import ImageMixing
-from degrade.priors import GaussianPrior, ImagePrior, PartnerPrior, ThumbnailPrior
-from degrade.protocols import Affine, Degradation, Estimable, NoLatent, Prior, Start
+from degrade.iterated_blur import IteratedBlur
+from degrade.latent import NoLatent
+from degrade.pixelate import Pixelate
+from degrade.priors import GaussianPrior, ImagePrior, LatentPrior, PartnerPrior, ThumbnailPrior
+from degrade.protocols import Affine, Degradation, Estimable, Prior, Start
 from degrade.random import seeded, seeds
 from degrade.schedules import SCHEDULES, Cosine, CosineBeta, Flow, LinearBeta, Schedule
+from degrade.snow import Snow
 
-OPERATORS = (GaussianNoise, GaussianBlur, GaussianMask, ImageMixing)
-PRIORS = (GaussianPrior, ThumbnailPrior, ImagePrior, PartnerPrior)
+OPERATORS = (GaussianNoise, GaussianBlur, IteratedBlur, GaussianMask, ImageMixing, Pixelate, Decolour, Snow)
+PRIORS = (GaussianPrior, ThumbnailPrior, ImagePrior, PartnerPrior, LatentPrior)
 if TYPE_CHECKING:
     Operator = Degradation
 else:
@@ -26,8 +32,11 @@ __all__ = [
     "PRIORS",
     "SCHEDULES",
     "Affine",
+    "Compose",
     "Cosine",
     "CosineBeta",
+    "Curve",
+    "Decolour",
     "Degradation",
     "Estimable",
     "Flow",
@@ -37,12 +46,17 @@ __all__ = [
     "GaussianPrior",
     "ImageMixing",
     "ImagePrior",
+    "IteratedBlur",
+    "LatentPrior",
     "LinearBeta",
     "NoLatent",
     "Operator",
     "PartnerPrior",
+    "Pixelate",
     "Prior",
     "Schedule",
+    "Snow",
+    "Stage",
     "Start",
     "ThumbnailPrior",
     "seeded",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from degrade.checks import check
+from degrade.latent import NoLatent
 from degrade.lazy import torch
 from degrade.priors import ThumbnailPrior
-from degrade.protocols import NoLatent
 from degrade.severity import wide
-from degrade.spectral import Border, filter_axes
+from degrade.spectral import Border, filter_axes, frequencies
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,13 +34,16 @@ class GaussianBlur:
     def __post_init__(self) -> None:
         if not self.sigma_max > 0:
             raise ValueError(f"sigma_max is a width in pixels and must be > 0, got {self.sigma_max}.")
+        if self.border not in ("reflect", "circular"):
+            raise ValueError(f"border of GaussianBlur is 'reflect' or 'circular', got {self.border!r}.")
 
     def draw(self, x0: Tensor, generator: Random = None) -> NoLatent:
         return NoLatent()
 
     def __call__(self, x0: Tensor, t: Tensor, latent: NoLatent = NoLatent()) -> Tensor:  # noqa: B008
-        variance = (self.sigma_max * wide(t)).square()
-        return filter_axes(x0, lambda omega: torch.expm1(-variance[:, None] * omega.to(variance).square() / 2), self.border)
+        check(x0, t, latent)
+        variance = (self.sigma_max * wide(t)).square()[:, None]
+        return filter_axes(x0, lambda period: torch.expm1(-variance * frequencies(period, t.device).square() / 2), self.border)
 
     def prior(self, images: Tensor) -> ThumbnailPrior:
         """A Gaussian over thumbnails of the images with one pixel for 2 sigma_max: finer detail is gone at t = 1."""

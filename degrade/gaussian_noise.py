@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from degrade.checks import check
 from degrade.priors import GaussianPrior
 from degrade.random import normal
 from degrade.schedules import LinearBeta, Schedule
@@ -34,6 +35,7 @@ class GaussianNoise:
         return self.schedule.coefficients(t)
 
     def __call__(self, x0: Tensor, t: Tensor, latent: Noise) -> Tensor:
+        check(x0, t, latent)
         (eps,) = latent
         alpha, sigma = self.coefficients(t)
         return per_sample(alpha, x0) * x0 + per_sample(sigma, x0) * eps

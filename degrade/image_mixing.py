@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from degrade.checks import check
 from degrade.lazy import torch
 from degrade.priors import PartnerPrior
 from degrade.random import integers
@@ -44,6 +45,7 @@ class ImageMixing:
         return self.schedule.coefficients(t)
 
     def __call__(self, x0: Tensor, t: Tensor, latent: Other) -> Tensor:
+        check(x0, t, latent)
         (image,) = latent
         alpha, sigma = self.coefficients(t)
         return per_sample(alpha, x0) * x0 + per_sample(sigma, x0) * image

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from degrade.lazy import torch
+from degrade.mixture import fit
 from degrade.protocols import Degradation, Start
 from degrade.random import integers, normal, uniform
 
@@ -28,37 +29,58 @@ class GaussianPrior:
 
 @dataclass(frozen=True)
 class ThumbnailPrior:
-    """A Gaussian over g x g thumbnails of the images, enlarged to the size asked for, plus a little noise per pixel.
+    """A Gaussian mixture over g x g thumbnails of the images, enlarged to the size asked for, plus noise for each pixel.
 
-    For degradations that leave only low frequencies or mean colours (g = 1) at t = 1. The noise breaks the symmetry of
-    smooth images, without which a deterministic restorer gives one image per mean colour (arXiv 2208.09392, section 6).
+    For degradations that leave only low frequencies, or mean colours (g = 1), at t = 1. The noise breaks the symmetry of
+    smooth images, without which a deterministic restorer gives one image for one colour (arXiv 2208.09392, section 6.1:
+    std .001 to .004).
     """
 
-    mean: torch.Tensor  # (C, g, g)
-    factor: torch.Tensor  # (C g g, D) with factor factor^T = covariance
+    weights: torch.Tensor  # (K,)
+    means: torch.Tensor  # (K, C, g, g)
+    factors: torch.Tensor  # (K, C g g, R) with factor factor^T = covariance
     noise: float = 0.002
+    enlarge: Literal["bicubic", "nearest-exact"] = "bicubic"
 
     @staticmethod
-    def fit(images: torch.Tensor, grid: tuple[int, int], noise: float = 0.002) -> ThumbnailPrior:
-        """The sample mean and covariance of thumbnails of `images` (N, C, H, W)."""
+    def fit(
+        images: torch.Tensor,
+        grid: tuple[int, int],
+        components: int = 1,
+        noise: float = 0.002,
+        enlarge: Literal["bicubic", "nearest-exact"] = "bicubic",
+    ) -> ThumbnailPrior:
+        """A mixture of `components` Gaussians for thumbnails of `images` (N, C, H, W)."""
         if images.ndim != 4 or not len(images):
             raise ValueError(
                 f"a prior is fitted to images (N, C, H, W) with N >= 1, got a tensor of shape {tuple(images.shape)}."
             )
         small = torch.nn.functional.adaptive_avg_pool2d(images.float().cpu(), grid)
-        mean = small.mean(0)
-        deviations = (small - mean).flatten(1) / max(1, len(small) - 1) ** 0.5  # (N, D): covariance = deviations^T deviations
-        _, s, v = torch.linalg.svd(deviations, full_matrices=False)
-        return ThumbnailPrior(mean, (v * s[:, None]).T.contiguous(), noise)
+        mixture = fit(small.flatten(1), components)
+        return ThumbnailPrior(mixture.weights, mixture.means.reshape(-1, *small.shape[1:]), mixture.factors, noise, enlarge)
 
     def sample(self, shape: Sequence[int], generator: Random = None) -> Start:
         batch, channels, height, width = shape
-        if channels != self.mean.shape[0]:
-            raise ValueError(f"this prior was fitted to images of {self.mean.shape[0]} channels, {channels} were asked for.")
-        z = normal((batch, self.factor.shape[1]), generator)
-        small = self.mean + (z @ self.factor.T).reshape(batch, *self.mean.shape)
-        x = torch.nn.functional.interpolate(small, (height, width), mode="bicubic", align_corners=False)
+        if channels != self.means.shape[1]:
+            raise ValueError(f"this prior was fitted to images of {self.means.shape[1]} channels, {channels} were asked for.")
+        k = torch.searchsorted(self.weights.cumsum(0), uniform((batch,), generator)).clamp(max=len(self.weights) - 1)
+        z = normal((batch, self.factors.shape[2]), generator)
+        small = self.means[k] + torch.einsum("bdr,br->bd", self.factors[k], z).reshape(batch, *self.means.shape[1:])
+        corners = None if self.enlarge == "nearest-exact" else False
+        x = torch.nn.functional.interpolate(small, (height, width), mode=self.enlarge, align_corners=corners)
         return Start(x + self.noise * normal(shape, generator), ())
+
+
+@dataclass(frozen=True)
+class LatentPrior:
+    """x = D(0, 1, z): for a degradation that leaves nothing of the image at t = 1 but its own latent."""
+
+    degradation: Degradation
+
+    def sample(self, shape: Sequence[int], generator: Random = None) -> Start:
+        nothing = torch.zeros(tuple(shape))
+        latent = self.degradation.draw(nothing, generator)
+        return Start(self.degradation(nothing, torch.ones(len(nothing)), latent), latent)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
     D(x0, t, z) -> x_t        t in [0, 1],  D(x0, 0, z) = x0
 
 `t` is the severity (0 clean, 1 fully degraded), `z` the degradation's own randomness, its *latent*.
-Shapes: images (B, C, H, W) in [-1, 1]; severities (B,); latents are NamedTuples of tensors with leading dimension B.
+Shapes: images (B, C, H, W) in [-1, 1]; severities (B,); latents are NamedTuples of tensors with leading dimension B (see
+`degrade.latent`).
 """
 
 from __future__ import annotations
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
     Restore = Callable[[Tensor, Tensor], Tensor]  # (x_t (B, C, H, W), t (B,)) -> x0_hat (B, C, H, W)
 
 L = TypeVar("L", bound=tuple)
-
-
-class NoLatent(NamedTuple):
-    """The latent of a deterministic degradation."""
 
 
 class Start(NamedTuple):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from degrade import Prior, Start, seeds
+from degrade.latent import each
 from recipes.recipe import ALLOWED, Recipe, best_device, continue_training
 from restore.checkpoint import Checkpoint, CheckpointError, open_checkpoint
 from restore.restorer import Restorer
@@ -99,7 +100,7 @@ class Run:
         from tqdm import tqdm
 
         sampling = self.recipe.sampling
-        start = Start(start.x.to(self.device), tuple(z.to(self.device) for z in start.latent))
+        start = Start(start.x.to(self.device), each(lambda z: z.to(self.device), start.latent))
         times = uniform(steps or sampling.steps, severity)
         with tqdm(total=len(times) - 1, desc="sampling", unit="step", disable=not progress, dynamic_ncols=True) as bar:
 

