@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from models.config import PatchUNetConfig
 from models.embedding import sinusoid
+from models.layers import PixelNorm, pad_to_multiple, zero
 
 
 class PatchUNet(nn.Module):
@@ -58,8 +59,7 @@ class PatchUNet(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
         height, width = x.shape[-2:]
-        stride = self.config.stride
-        h = F.pixel_unshuffle(F.pad(x, (0, -width % stride, 0, -height % stride)), self.config.patch)
+        h = F.pixel_unshuffle(pad_to_multiple(x, self.config.stride), self.config.patch)
         time = F.silu(self.time(sinusoid(t * self.config.steps - 1, self.config.channels).to(x.dtype)))
         h = self.stem(h)
         skips = [h]
@@ -143,20 +143,5 @@ class Nearest(nn.Module):
         return F.interpolate(x, scale_factor=2, mode="nearest")
 
 
-class PixelNorm(nn.LayerNorm):
-    """Layer norm over the channels of each pixel: nothing crosses from one pixel to another."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-
-
 def norm(channels: int, config: PatchUNetConfig) -> nn.Module:
     return nn.GroupNorm(config.groups, channels) if config.norm == "group" else PixelNorm(channels)
-
-
-def zero(layer: nn.Conv2d) -> nn.Conv2d:
-    """The layer with weights set to zero: a residual block starts as the identity."""
-    nn.init.zeros_(layer.weight)
-    if layer.bias is not None:
-        nn.init.zeros_(layer.bias)
-    return layer

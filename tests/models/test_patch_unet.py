@@ -63,12 +63,12 @@ def test_published_time_embedding():
 def test_published_parameter_count_and_names(model):
     network = published(model)
     assert sum(p.numel() for p in network.parameters()) == MODELS[model]["num_parameters"]
-    assert [published_name(name) for name in network.state_dict()] == [name for name, _ in MODELS[model]["parameters"]]
+    assert [published_name(network, name) for name in network.state_dict()] == [name for name, _ in MODELS[model]["parameters"]]
 
 
 def test_published_weights_from_data_parallel():
     network = published("ssn")
-    state = {f"module.{published_name(name)}": value for name, value in network.state_dict().items()}
+    state = {f"module.{published_name(network, name)}": value for name, value in network.state_dict().items()}
     again = load_published(network.config.build(), state)
     assert all(torch.equal(a, b) for a, b in zip(network.parameters(), again.parameters(), strict=True))
 
@@ -76,7 +76,7 @@ def test_published_weights_from_data_parallel():
 def test_foreign_weights_are_refused_whole():
     network = SMALL.build()
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    state = {published_name(name): torch.ones_like(value) for name, value in before.items()}
+    state = {published_name(network, name): torch.ones_like(value) for name, value in before.items()}
     with pytest.raises(ValueError, match="1 entries missing"):
         load_published(network, {k: v for k, v in state.items() if k != "out.2.bias"})
     with pytest.raises(ValueError, match="surplus"):
