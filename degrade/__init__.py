@@ -14,7 +14,7 @@ from degrade.image_mixing import ImageMixing
 from degrade.iterated_blur import IteratedBlur
 from degrade.latent import NoLatent
 from degrade.pixelate import Pixelate
-from degrade.priors import GaussianPrior, ImagePrior, LatentPrior, PartnerPrior, ThumbnailPrior
+from degrade.priors import GaussianPrior, ImagePrior, LatentPrior, PartnerPrior, ThumbnailPrior, Thumbnails
 from degrade.protocols import Affine, Degradation, Estimable, Prior, Start
 from degrade.random import seeded, seeds
 from degrade.schedules import SCHEDULES, Cosine, CosineBeta, Flow, LinearBeta, Schedule
@@ -59,6 +59,7 @@ __all__ = [
     "Stage",
     "Start",
     "ThumbnailPrior",
+    "Thumbnails",
     "seeded",
     "seeds",
 ]

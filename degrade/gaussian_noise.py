@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from degrade.checks import check
 from degrade.priors import GaussianPrior
 from degrade.random import normal
-from degrade.schedules import LinearBeta, Schedule
+from degrade.schedules import LinearBeta, Schedule, check_schedule
 from degrade.severity import per_sample
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ class GaussianNoise:
 
     schedule: Schedule = field(default_factory=LinearBeta)
     """alpha(t) and sigma(t)."""
+
+    def __post_init__(self) -> None:
+        check_schedule(self.schedule)
 
     def draw(self, x0: Tensor, generator: Random = None) -> Noise:
         return Noise(normal(x0.shape, generator).to(x0))

@@ -9,7 +9,7 @@ from degrade.checks import check
 from degrade.lazy import torch
 from degrade.priors import PartnerPrior
 from degrade.random import integers
-from degrade.schedules import CosineBeta, Schedule
+from degrade.schedules import CosineBeta, Schedule, check_schedule
 from degrade.severity import per_sample
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ class ImageMixing:
 
     schedule: Schedule = field(default_factory=lambda: CosineBeta(200))
     """alpha(t) and sigma(t); published: cosine, 200 steps."""
+
+    def __post_init__(self) -> None:
+        check_schedule(self.schedule)
 
     def draw(self, x0: Tensor, generator: Random = None) -> Other:
         """Each sample's partner is another sample of the batch; in a batch of one, the image turned by 180 degrees.

@@ -72,6 +72,29 @@ class ThumbnailPrior:
 
 
 @dataclass(frozen=True)
+class Thumbnails:
+    """Settings of a ThumbnailPrior, to be fitted to the training images."""
+
+    grid: int = 1
+    """Side of the thumbnails; 1 for mean colours."""
+    components: int = 1
+    """Gaussians in the mixture."""
+    noise: float = 0.002
+    """Standard deviation of the noise for each pixel; 0 for none."""
+
+    def __post_init__(self) -> None:
+        if self.grid < 1 or self.components < 1 or not self.noise >= 0:
+            raise ValueError(
+                f"Thumbnails needs grid >= 1, components >= 1 and noise >= 0, "
+                f"got {self.grid}, {self.components} and {self.noise}."
+            )
+
+    def fit(self, images: torch.Tensor) -> ThumbnailPrior:
+        """The mixture for `images` (N, C, H, W)."""
+        return ThumbnailPrior.fit(images, (self.grid, self.grid), self.components, self.noise)
+
+
+@dataclass(frozen=True)
 class LatentPrior:
     """x = D(0, 1, z): for a degradation that leaves nothing of the image at t = 1 but its own latent."""
 

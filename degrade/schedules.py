@@ -140,3 +140,10 @@ class Flow(_Schedule):
 
 SCHEDULES = (LinearBeta, CosineBeta, Cosine, Flow)
 Schedule = Union[LinearBeta, CosineBeta, Cosine, Flow]
+
+
+def check_schedule(schedule: object) -> None:
+    """Raises ValueError unless `schedule` is one, rather than a name or a number."""
+    if not all(callable(getattr(schedule, name, None)) for name in ("coefficients", "logsnr", "time")):
+        known = ", ".join(f"{one.__name__}()" for one in SCHEDULES)
+        raise ValueError(f"a schedule is one of {known}, or has their three methods; got {schedule!r}.")

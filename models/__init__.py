@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 NETWORKS = (PatchUNetConfig, DDPMUNetConfig, ConvNeXtUNetConfig)
 if TYPE_CHECKING:
-    NetworkConfig = PatchUNetConfig
+    NetworkConfig = PatchUNetConfig | DDPMUNetConfig | ConvNeXtUNetConfig
 else:
     NetworkConfig = Union[NETWORKS]  # the command line offers each as a sub-command
 

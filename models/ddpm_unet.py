@@ -51,7 +51,7 @@ class DDPMUNet(nn.Module):
     def forward(self, x: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
         height, width = x.shape[-2:]
         time = sinusoid_inclusive(t * self.config.steps - 1, self.config.channels).to(x.dtype)
-        for dense in self.temb["dense"]:  # type: ignore[union-attr]
+        for dense in self.temb["dense"]:  # type: ignore[attr-defined]
             time = F.silu(dense(time))
         skips = [self.conv_in(pad_to_multiple(x, self.config.stride))]
         for level in self.down:

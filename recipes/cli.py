@@ -1,17 +1,18 @@
-"""What the recipes' command lines share: the commands on a run, and errors in one line."""
+"""What the recipes' command lines share: train, sample, restore, resume, and errors in one line."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Union, get_args
 
 import tyro
 from tyro.conf import Positional
 
-from degrade import OPERATORS, Degradation
+from degrade import OPERATORS, Degradation, GaussianNoise
+from recipes import datasets
 from recipes.recipe import Recipe
 from samplers import NAMED, Sampler
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     SamplerName = str
 else:
     SamplerName = Literal[tuple(NAMED)]
+
+
+Preset = Literal["fast", "paper"]
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -69,12 +73,16 @@ class Sample(_Walk):
     """Height x width in pixels, such as 128x384 (default: the training image's)."""
     count: int = 4
     """Images."""
+    noise: float | None = None
+    """Standard deviation of a thumbnail prior's noise (default: the run's; 0 leaves symmetric images symmetric)."""
 
     def __call__(self) -> None:
         from recipes.run import open_run
         from restore.images import save_image
 
         run = open_run(self.run)
+        if self.noise is not None:
+            run = run.with_noise(self.noise)
         height, width = self.size or (None, None)
         images = run.sample(height, width, self.count, self.steps, self.rule(), self.seed)
         folder = self.out or self.run / "samples"
@@ -93,23 +101,32 @@ class Restore(_Walk):
     """
 
     image: Path | None = None
-    """The clean image (default: the one that the run learned from)."""
+    """The clean image (default: the one that the run learned from, or the first of its folder)."""
     severity: float = 0.5
     """How far to degrade, in (0, 1]."""
+    film: bool = False
+    """Also write the walk as a strip: x_t above, the restorer's estimate of x0 below."""
 
     def __call__(self) -> None:
         from recipes.run import open_run
-        from restore.images import grid, load_image, save_image
+        from restore.images import grid, save_image
         from restore.metrics import psnr, ssim
+        from samplers import Film
 
         run = open_run(self.run)
-        clean = load_image(self.image or run.recipe.images, run.recipe.data.size, run.size[0])
-        result = run.restore(clean, self.severity, self.steps, self.rule(), self.seed)
+        clean = run.image(self.image)
+        film = Film()
+        result = run.restore(clean, self.severity, self.steps, self.rule(), self.seed, on_step=film)
         for name in ("degraded", "direct", "restored"):
             x = getattr(result, name)[None]
             print(f"{name:9} PSNR {float(psnr(x, clean[None])):6.2f} dB   SSIM {float(ssim(x, clean[None])):.4f}")
         path = save_image(grid(list(result), 4), self.out or self.run / "restored.png")
         print(f"clean, degraded, direct, restored: {path}")
+        if self.film:
+            frames = film.thinned(12)
+            rows = [frame.x[0] for frame in frames] + [frame.x0[0] for frame in frames]
+            path = save_image(grid(rows, len(frames)).clamp(-1, 1), path.with_name(f"{path.stem}-film.png"))
+            print(f"the walk, x_t above and the estimate of x0 below: {path}")
 
 
 @dataclass(frozen=True)
@@ -126,24 +143,33 @@ class Resume:
 
 
 def train(recipe: Recipe, out: Path | None) -> None:
-    """Trains `recipe` in `out`, or in the first free runs/<name>, and leaves a grid of samples there."""
-    folder = out or _free(Path("runs") / Path(recipe.images).stem)
+    """Trains `recipe` in `out`, or in the first free folder of its name below runs/, and leaves a picture there."""
+    stem = Path(recipe.images).stem
+    hot = isinstance(recipe.degradation, GaussianNoise)
+    name = stem if hot else f"{stem}-{_kebab(type(recipe.degradation).__name__)}"
+    folder = out or _free(Path("runs") / name)
     print(f"training {Path(recipe.images).name} in {folder}; Ctrl-C saves, and `resume {folder}` goes on")
     _finish(recipe.train(folder))
 
 
 def _finish(run: Run) -> None:
-    """Samples beside the training image, or how to go on with a run that was interrupted."""
-    from restore.images import grid, save_image
+    """A picture of what was learned, or how to go on with a run that was interrupted."""
+    from restore.images import save_image
 
     if run.step < run.recipe.training.steps:
         print(f"stopped and saved at step {run.step} of {run.recipe.training.steps}; go on with: resume {run.folder}")
         return
-    images = run.sample(count=4)
-    clean = run.recipe.data.open(run.recipe.images).images[0]
-    path = save_image(grid([clean, *images], 5), run.folder / "samples.png")
-    print(f"results in {run.folder}: {path.name} (training image, then samples), checkpoints/, previews/, metrics.jsonl")
-    print(f"more, at any size: sample {run.folder} --size {clean.shape[1]}x{3 * clean.shape[2]} --count 4")
+    clean = run.recipe.data.open(run.recipe.images).images
+    show = run.recipe.sampling.show
+    path = save_image(run.picture(clean), run.folder / f"{show}.png")
+    shown = {"samples": "a training image, then samples", "restorations": "clean, degraded, direct, restored"}[show]
+    print(f"results in {run.folder}: {path.name} ({shown}), checkpoints/, previews/, metrics.jsonl")
+    if show == "samples":
+        print(f"more, at any size: sample {run.folder} --size {clean.shape[2]}x{3 * clean.shape[3]} --count 4")
+    else:
+        print(
+            f"yours: restore {run.folder} --image photo.jpg --severity 1; a table: python recipes/evaluate.py restoration {run.folder}"
+        )
 
 
 def _free(folder: Path) -> Path:
@@ -153,19 +179,6 @@ def _free(folder: Path) -> Path:
         number += 1
         candidate = folder.with_name(f"{folder.name}-{number}")
     return candidate
-
-
-def bundled_photograph() -> Path:
-    """A launch photograph by SpaceX, released into the public domain, that comes with scikit-image."""
-    from importlib.util import find_spec
-
-    spec = find_spec("skimage")
-    if spec is None or spec.origin is None:
-        raise ValueError(
-            "the demonstration uses a photograph from scikit-image, which is not installed: "
-            'python -m pip install -c constraints.txt -e ".[demo]". Or train on yours: train photo.jpg'
-        )
-    return Path(spec.origin).parent / "data" / "rocket.jpg"
 
 
 def chosen(args: Sequence[str], flag: str, options: Sequence[str]) -> str | None:
@@ -185,6 +198,56 @@ def chosen_operator(args: Sequence[str]) -> Degradation | None:
 
 def _kebab(name: str) -> str:
     return "".join(f"-{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
+
+
+def _chosen_set(args: Sequence[str]) -> str:
+    """The name of a set in recipes/datasets.py among raw arguments, unless a file or folder has that name; else ""."""
+    return next((arg for arg in args if arg in datasets.SETS and not Path(arg).exists()), "")
+
+
+class Make(Protocol):
+    """What a recipe's file offers: `recipe(images, preset)`, and the same with another degradation."""
+
+    def __call__(self, images: str | Path, preset: Preset = "fast", degradation: Degradation | None = None, /) -> Recipe: ...
+
+
+@dataclass(frozen=True)
+class Train:
+    """Learn from images. Flags after the images change single settings of the preset."""
+
+    recipe: Annotated[Recipe, tyro.conf.arg(name="")]
+    preset: Preset = "fast"
+    """Minutes on two CPU cores, or as published."""
+    out: Path | None = None
+    """Folder of the run (default: below runs/, named after the images and the degradation)."""
+
+    def __call__(self) -> None:
+        train(self.recipe, self.out)
+
+
+def main(make: Make, file: str, doc: str | None, demo: Callable[[], str | Path]) -> None:
+    """The command line of a recipe's file: train, sample, restore, resume; without arguments it trains on `demo()`."""
+
+    def command(args: list[str]) -> None:
+        if not args:
+            train(make(demo()), None)
+            return
+        preset: Preset = "paper" if chosen(args, "--preset", get_args(Preset)) == "paper" else "fast"
+        images, operator = _chosen_set(args), chosen_operator(args)
+        defaults = make(images, preset)
+        if operator is not None and type(operator) is not type(defaults.degradation):  # else with the recipe's own settings
+            defaults = make(images, preset, operator)
+        defaults = replace(defaults, images=tyro.MISSING_NONPROP)
+        commands = Union[
+            Annotated[Train, tyro.conf.subcommand("train", default=Train(defaults, preset))],
+            Annotated[Sample, tyro.conf.subcommand("sample")],
+            Annotated[Restore, tyro.conf.subcommand("restore")],
+            Annotated[Resume, tyro.conf.subcommand("resume")],
+        ]
+        config = (tyro.conf.CascadeSubcommandArgs,)
+        tyro.cli(commands, args=args, prog=Path(file).name, description=doc, config=config)()
+
+    run(command)
 
 
 def run(main: Callable[[list[str]], None]) -> None:

@@ -5,13 +5,26 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import AvoidSubcommands, Positional
 
-from degrade import OPERATORS, PRIORS, SCHEDULES, GaussianNoise, Operator
+from degrade import (
+    OPERATORS,
+    PRIORS,
+    SCHEDULES,
+    Compose,
+    Curve,
+    GaussianNoise,
+    ImageMixing,
+    Operator,
+    Prior,
+    Stage,
+    Thumbnails,
+)
 from degrade.lazy import torch
-from models import NETWORKS, PatchUNetConfig
+from models import NETWORKS, NetworkConfig, PatchUNetConfig
+from recipes import datasets
 from restore import SOURCES, Crops, Objective, Source, Training
 from restore.parametrisation import Prediction
 from restore.specification import encode
@@ -19,6 +32,7 @@ from samplers import DDIM, SAMPLERS, AnySampler
 
 if TYPE_CHECKING:
     from recipes.run import Run
+    from restore.data import Batches
     from restore.trainer import Trainer
 
 
@@ -34,6 +48,8 @@ class Sampling:
     """Whether the restorer's estimate is held within [-1, 1] at every step."""
     pad_to: int = 1
     """Sides are padded with zeros to a multiple of this for the restorer."""
+    show: Literal["samples", "restorations"] = "samples"
+    """What previews, and the end of a training, show."""
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.pad_to < 1:
@@ -45,12 +61,12 @@ class Recipe:
     """Everything that a run is made of, as plain numbers."""
 
     images: Positional[Path]
-    """The photograph, or the folder of images, to learn from."""
+    """The photograph, or the folder of images, to learn from; or the name of a set in recipes/datasets.py."""
     degradation: Operator = field(default_factory=GaussianNoise)
     """What is to be undone."""
     data: AvoidSubcommands[Source] = field(default_factory=Crops)
     """How training images are cut."""
-    network: AvoidSubcommands[PatchUNetConfig] = field(default_factory=PatchUNetConfig)
+    network: AvoidSubcommands[NetworkConfig] = field(default_factory=PatchUNetConfig)
     """The network."""
     prediction: Prediction = "v"
     """What the network predicts."""
@@ -60,6 +76,16 @@ class Recipe:
     """Steps, batches, rates."""
     sampling: Sampling = field(default_factory=Sampling)
     """How to sample by default."""
+    others: Path | None = None
+    """Images of a second set, for image mixing to mix in (default: other images of the first)."""
+    prior: AvoidSubcommands[Thumbnails | None] = None
+    """Where generation starts (default: the degradation's own prior, fitted to the images)."""
+
+    def __post_init__(self) -> None:
+        if self.others is not None and not isinstance(self.degradation, ImageMixing):
+            raise ValueError(
+                f"a second set of images serves image mixing only, not {type(self.degradation).__name__}: leave out others."
+            )
 
     def train(self, folder: str | Path, device: str | None = None) -> Run:
         """Trains from scratch in `folder`, which must not hold a run yet; returns the run, ready to sample from.
@@ -74,11 +100,19 @@ class Recipe:
         if (folder / "checkpoints").exists():
             raise CheckpointError(f"{folder} holds a run already: resume it, or name another folder.")
         device = device or best_device()
-        recipe = replace(self, images=Path(self.images).resolve())
-        batches = recipe.data.open(recipe.images, device)
-        prior = recipe.degradation.prior(batches.images)
+        others = None if self.others is None else datasets.located(self.others)
+        recipe = replace(self, images=datasets.located(self.images), others=others)
+        batches, prior = recipe.open(device)
         continue_training(recipe, recipe.trainer(device), batches, prior, folder)
         return open_run(folder, device)
+
+    def open(self, device: str) -> tuple[Batches, Prior]:
+        """The training images, and the prior fitted to them. Raises ImageError with one clear line for bad files."""
+        batches = self.data.open(self.images, device)
+        if self.others is not None:
+            others = self.data.open(self.others, device)
+            return batches._replace(others=others.draw), self.degradation.prior(others.images)
+        return batches, self.prior.fit(batches.images) if self.prior else self.degradation.prior(batches.images)
 
     def trainer(self, device: str) -> Trainer:
         """The trainer of this recipe at step 0, weights drawn from the seed."""
@@ -101,15 +135,15 @@ def continue_training(recipe: Recipe, trainer: Trainer, batches: Any, prior: Any
         "size": list(batches.images.shape[1:]),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
     }
-    clean = batches.images[0].cpu()
 
     def preview(trainer: Trainer) -> None:
-        from restore.images import grid, save_image
+        from restore.images import save_image
 
         with trainer.averaged_weights() as restorer:
-            run = Run(folder, recipe, restorer, prior, tuple(clean.shape), trainer.step, str(trainer.device))
-            images = run.sample(count=2, steps=min(recipe.sampling.steps, 20), progress=False)
-        save_image(grid([clean, *images], 3), folder / "previews" / f"step-{trainer.step:08d}.png")
+            size = (batches.images.shape[1], batches.images.shape[2], batches.images.shape[3])
+            run = Run(folder, recipe, restorer, prior, size, trainer.step, str(trainer.device))
+            picture = run.picture(batches.images, steps=min(recipe.sampling.steps, 20), progress=False)
+        save_image(picture, folder / "previews" / f"step-{trainer.step:08d}.png")
 
     return trainer.run(batches, folder, specification, tensors, preview)
 
@@ -119,5 +153,8 @@ def best_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-ALLOWED = (Recipe, Sampling, Training, Objective, *OPERATORS, *SCHEDULES, *PRIORS, *NETWORKS, *SOURCES, *SAMPLERS)
+ALLOWED = (
+    *(Recipe, Sampling, Training, Objective, Thumbnails, Compose, Stage, Curve),
+    *(*OPERATORS, *SCHEDULES, *PRIORS, *NETWORKS, *SOURCES, *SAMPLERS),
+)
 """The types that a stored specification may name."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
-from degrade import Prior, Start, seeds
+from degrade import Prior, Start, ThumbnailPrior, seeds
 from degrade.latent import each
 from recipes.recipe import ALLOWED, Recipe, best_device, continue_training
 from restore.checkpoint import Checkpoint, CheckpointError, open_checkpoint
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Restoration(NamedTuple):
-    """A degraded copy and what was made of it, each (C, H, W)."""
+    """Degraded copies and what was made of them, each (B, C, H, W) or, of one image, (C, H, W)."""
 
     clean: Tensor
     degraded: Tensor
@@ -71,21 +72,69 @@ class Run:
         return torch.cat(images).clamp(-1, 1)
 
     def restore(
-        self, clean: Tensor, severity: float = 0.5, steps: int | None = None, sampler: Sampler | None = None, seed: int = 0
+        self,
+        clean: Tensor,
+        severity: float = 0.5,
+        steps: int | None = None,
+        sampler: Sampler | None = None,
+        seed: int = 0,
+        progress: bool = True,
+        on_step: Callable[[Step], None] | None = None,
     ) -> Restoration:
-        """Degrades `clean` (C, H, W) to `severity` in (0, 1] and restores it, in one call and by the sampler's walk."""
+        """Degrades `clean` to `severity` in (0, 1] and restores it, in one call and by the sampler's walk.
+
+        `clean` is an image (C, H, W) or a batch (B, C, H, W), whose image i is degraded with the seed `seed + i`.
+        `on_step` watches the walk: see `samplers.Film`.
+        """
         if not 0 < severity <= 1:
             raise ValueError(f"severity lies in (0, 1], got {severity}.")
-        generators = seeds(seed, 1)
-        x0 = clean[None].to(self.device)
-        t = torch.tensor([severity], device=self.device)
+        x0 = (clean if clean.ndim == 4 else clean[None]).to(self.device)
+        if x0.ndim != 4 or x0.shape[1] != self.size[0]:
+            raise ValueError(
+                f"this run restores images of {self.size[0]} channels, got a tensor of shape {tuple(clean.shape)}."
+            )
+        generators = seeds(seed, len(x0))
+        t = torch.full((len(x0),), severity, device=self.device)
         degradation = self.recipe.degradation
-        latent = degradation.draw(x0, generators)
+        drawn = (
+            degradation.draw(x0, generators) if self.recipe.others is None else self.prior.sample(x0.shape, generators).latent
+        )
+        latent = each(lambda z: z.to(self.device), drawn)
         degraded = degradation(x0, t, latent)
         with torch.no_grad():
             direct = self.guided()(degraded, t)
-        restored = self.walk(Start(degraded, latent), severity, steps, sampler, generators)
-        return Restoration(*(x[0].cpu().clamp(-1, 1) for x in (x0, degraded, direct, restored)))
+        restored = self.walk(Start(degraded, latent), severity, steps, sampler, generators, progress, on_step)
+        images = (x.cpu().clamp(-1, 1) for x in (x0, degraded, direct, restored))
+        return Restoration(*(x if clean.ndim == 4 else x[0] for x in images))
+
+    def image(self, path: str | Path | None = None) -> Tensor:
+        """The image file (C, H, W), reduced as for training; by default the training image, or the first of the folder."""
+        from restore.images import image_files
+
+        images = self.recipe.images
+        return self.recipe.data.read(Path(path) if path else image_files(images)[0] if images.is_dir() else images)
+
+    def with_noise(self, noise: float) -> Run:
+        """The same run, its generation starting with this standard deviation of symmetry-breaking noise."""
+        if not isinstance(self.prior, ThumbnailPrior) or not noise >= 0:
+            raise ValueError(
+                f"noise is a standard deviation >= 0 for a prior over thumbnails; this run has a {type(self.prior).__name__}, "
+                f"and {noise} was asked for."
+            )
+        return replace(self, prior=replace(self.prior, noise=noise))
+
+    def picture(self, clean: Tensor, steps: int | None = None, progress: bool = True) -> Tensor:
+        """What the recipe shows of itself (C, H, W): clean images beside samples, or rows of clean, degraded, direct and
+        restored at severities from 1/4 to 1."""
+        from restore.images import grid
+
+        if self.recipe.sampling.show == "samples":
+            images = self.sample(count=4, steps=steps, progress=progress)
+            return grid([clean[0], *images], 5)
+        rows = []
+        for i, severity in enumerate((0.25, 0.5, 0.75, 1.0)):
+            rows += list(self.restore(clean[i % len(clean)], severity, steps, seed=i, progress=progress))
+        return grid(rows, 4)
 
     def walk(
         self,
@@ -95,6 +144,7 @@ class Run:
         sampler: Sampler | None = None,
         generators: list[torch.Generator] | None = None,
         progress: bool = True,
+        watch: Callable[[Step], None] | None = None,
     ) -> Tensor:
         """From `start`, degraded to `severity`, to a clean image (B, C, H, W)."""
         from tqdm import tqdm
@@ -106,6 +156,8 @@ class Run:
 
             def on_step(step: Step) -> None:
                 bar.update()
+                if watch is not None:
+                    watch(step)
 
             return sample(
                 sampler or sampling.sampler,
@@ -149,7 +201,8 @@ def resume(folder: str | Path, device: str | None = None) -> Run:
     trainer = recipe.trainer(device)
     trainer.load(checkpoint)
     if trainer.step < recipe.training.steps:
-        continue_training(recipe, trainer, recipe.data.open(recipe.images, device), prior, folder)
+        batches, _ = recipe.open(device)
+        continue_training(recipe, trainer, batches, prior, folder)
     return open_run(folder, device)
 
 

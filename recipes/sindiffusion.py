@@ -15,23 +15,19 @@ Preset `paper` is the published method: 50,000 steps of the 7-million-parameter 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal, Union, get_args
 
 if __name__ == "__main__":  # this project's packages come before any other of the same name
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import tyro
-
 from degrade import Cosine, Degradation, GaussianNoise, LinearBeta
 from models import PatchUNetConfig
-from recipes import cli
+from recipes import cli, datasets
+from recipes.cli import Preset
 from recipes.recipe import Recipe, Sampling
 from restore import Crops, Objective, OneImage, Training
 from samplers import DDPM, Improved
-
-Preset = Literal["fast", "paper"]
 
 
 def recipe(image: str | Path, preset: Preset = "fast", degradation: Degradation | None = None) -> Recipe:
@@ -70,40 +66,9 @@ def recipe(image: str | Path, preset: Preset = "fast", degradation: Degradation 
         return chosen
     if isinstance(degradation, GaussianNoise):
         return replace(chosen, degradation=degradation)
-    cold = replace(chosen.sampling, sampler=Improved(), clip=False)
+    cold = replace(chosen.sampling, sampler=Improved(), clip=False, show="restorations")
     return replace(chosen, degradation=degradation, prediction="residual", objective=Objective("l1"), sampling=cold)
 
 
-@dataclass(frozen=True)
-class Train:
-    """Learn from one photograph. Flags after the image change single settings of the preset."""
-
-    recipe: Annotated[Recipe, tyro.conf.arg(name="")]
-    preset: Preset = "fast"
-    """Minutes on two CPU cores, or as published."""
-    out: Path | None = None
-    """Folder of the run (default: runs/<name of the image>)."""
-
-    def __call__(self) -> None:
-        cli.train(self.recipe, self.out)
-
-
-def main(args: list[str]) -> None:
-    if not args:
-        cli.train(recipe(cli.bundled_photograph()), None)
-        return
-    preset: Preset = "paper" if cli.chosen(args, "--preset", get_args(Preset)) == "paper" else "fast"
-    operator = cli.chosen_operator(args)
-    own = operator is None or isinstance(operator, GaussianNoise)  # then with the preset's own schedule
-    defaults = replace(recipe("", preset, None if own else operator), images=tyro.MISSING_NONPROP)
-    command = Union[
-        Annotated[Train, tyro.conf.subcommand("train", default=Train(defaults, preset))],
-        Annotated[cli.Sample, tyro.conf.subcommand("sample")],
-        Annotated[cli.Restore, tyro.conf.subcommand("restore")],
-        Annotated[cli.Resume, tyro.conf.subcommand("resume")],
-    ]
-    tyro.cli(command, args=args, prog="sindiffusion.py", description=__doc__, config=(tyro.conf.CascadeSubcommandArgs,))()
-
-
 if __name__ == "__main__":
-    cli.run(main)
+    cli.main(recipe, __file__, __doc__, datasets.bundled_photograph)

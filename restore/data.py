@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Union
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Union
 
 from degrade.lazy import torch
 from degrade.random import integers, uniform
@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 
 
 class Batches(NamedTuple):
-    """An opened source: `draw(count, generator)` -> (count, C, H, W) in [-1, 1], and clean `images` to look at (N, C, H, W)."""
+    """An opened source."""
 
     draw: Callable[[int, torch.Generator], Tensor]
+    """(count, generator) -> clean images (count, C, H, W) in [-1, 1]."""
     images: Tensor
+    """Clean images to look at, and to fit a prior to (N, C, H, W)."""
+    others: Callable[[int, torch.Generator], Tensor] | None = None
+    """Images of a second set, drawn alike: what a mixing degradation mixes in."""
 
 
 if TYPE_CHECKING:
@@ -35,6 +39,14 @@ if TYPE_CHECKING:
 
         def open(self, path: Path, device: torch.device | str = "cpu") -> Batches:
             """Reads the file or folder at `path`. Raises ImageError with one clear line where it cannot."""
+            ...
+
+        def read(self, file: Path) -> Tensor:
+            """One whole image (C, H, W), reduced as for training."""
+            ...
+
+        def middle(self, file: Path) -> Tensor:
+            """What an evaluation looks at of it: all of it, or a square from its middle where training cuts squares."""
             ...
 
 
@@ -60,7 +72,7 @@ class OneImage:
         _check(self.size, self.rescale)
 
     def open(self, path: Path, device: torch.device | str = "cpu") -> Batches:
-        image = load_image(path, self.size)[None].to(device)
+        image = self.read(path)[None].to(device)
         low, high = self.rescale
 
         def draw(count: int, generator: torch.Generator) -> Tensor:
@@ -73,6 +85,13 @@ class OneImage:
             return x.expand(count, -1, -1, -1)
 
         return Batches(draw, image)
+
+    def read(self, file: Path) -> Tensor:
+        """The image with its longer side reduced to `size`."""
+        return load_image(file, self.size)
+
+    def middle(self, file: Path) -> Tensor:
+        return self.read(file)
 
 
 @dataclass(frozen=True)
@@ -92,7 +111,7 @@ class Crops:
             raise ValueError(f"crops of {self.crop} pixels are too small: give at least 8.")
 
     def open(self, path: Path, device: torch.device | str = "cpu") -> Batches:
-        image = load_image(path, self.size)[None].to(device)
+        image = self.read(path)[None].to(device)
         sides = torch.tensor(image.shape[-2:])
         height, width = crop = sides.clamp(max=self.crop)
         low, high = self.rescale
@@ -113,39 +132,71 @@ class Crops:
 
         return Batches(draw, image)
 
+    def read(self, file: Path) -> Tensor:
+        """The image with its longer side reduced to `size`."""
+        return load_image(file, self.size)
+
+    def middle(self, file: Path) -> Tensor:
+        return self.read(file)
+
 
 @dataclass(frozen=True)
 class Folder:
-    """All images below a folder, reduced so that the shorter side is `size`, cut at random to size x size."""
+    """All images below a folder, each reduced, then cut at random to size x size."""
 
     size: int = 64
     """Side of the training images, pixels."""
+    reduce: int = 0
+    """The shorter side of each image is reduced to this before it is cut; 0: to `size`."""
+    channels: Literal[1, 3] = 3
+    """Grey or RGB."""
+    flip: bool = False
+    """Whether every other image, at random, is mirrored left to right."""
 
     def __post_init__(self) -> None:
         _check(self.size, (1, 1))
+        if self.channels not in (1, 3):
+            raise ValueError(f"images have 1 or 3 channels, got {self.channels}.")
+        if self.reduce and self.reduce < self.size:
+            raise ValueError(f"reduce is at least the size of the cut, {self.size}, or 0; got {self.reduce}.")
 
     def open(self, path: Path, device: torch.device | str = "cpu") -> Batches:
         files = image_files(path)
 
-        @lru_cache(maxsize=max(1, 2**30 // (12 * self.size**2)))  # about 1 GiB of square float32 images
+        @lru_cache(maxsize=max(1, 2**30 // (6 * self.channels * (self.reduce or self.size) ** 2)))  # about 1 GiB of float32
         def read(file: Path) -> Tensor:
-            x = load_image(file)
-            scale = self.size / min(x.shape[-2:])
-            shape = [max(self.size, round(side * scale)) for side in x.shape[-2:]]
-            return torch.nn.functional.interpolate(x[None], shape, mode="bicubic", antialias=scale < 1, align_corners=False)[
-                0
-            ].clamp(-1, 1)
+            return self.read(file)
 
         def draw(count: int, generator: torch.Generator) -> Tensor:
             batch = []
             for index in integers(len(files), (count,), generator).tolist():
-                x = read(files[index])
-                room = torch.tensor(x.shape[-2:]) - self.size + 1
-                top, left = (uniform((2,), generator) * room).long().tolist()
-                batch.append(x[:, top : top + self.size, left : left + self.size])
+                batch.append(self._cut(read(files[index]), uniform((3,), generator)))
             return torch.stack(batch).to(device)
 
-        return Batches(draw, draw(min(len(files), 16), torch.Generator().manual_seed(0)))
+        few = max(16, 2**24 // (self.channels * self.size**2))  # 64 MiB of float32
+        order = torch.randperm(len(files), generator=torch.Generator().manual_seed(0))[: min(few, 256)]
+        middle = torch.full((3,), 0.5)
+        return Batches(draw, torch.stack([self._cut(read(files[i]), middle) for i in order.tolist()]).to(device))
+
+    def read(self, file: Path) -> Tensor:
+        """The reduced image (C, H, W), H and W at least `size`."""
+        x = load_image(file, channels=self.channels)
+        scale = (self.reduce or self.size) / min(x.shape[-2:])
+        if self.reduce and scale > 1:
+            scale = max(1.0, self.size / min(x.shape[-2:]))  # not enlarged, unless it is too small to cut
+        shape = [max(self.size, round(side * scale)) for side in x.shape[-2:]]
+        y = torch.nn.functional.interpolate(x[None], shape, mode="bicubic", antialias=scale < 1, align_corners=False)
+        return y[0].clamp(-1, 1)
+
+    def middle(self, file: Path) -> Tensor:
+        """The middle of the reduced image (C, size, size)."""
+        return self._cut(self.read(file), torch.full((3,), 0.5))
+
+    def _cut(self, x: Tensor, u: Tensor) -> Tensor:
+        """The square whose place, and whether it is mirrored, are read off u (3,) in [0, 1)."""
+        top, left = (u[:2] * (torch.tensor(x.shape[-2:]) - self.size + 1)).long().tolist()
+        y = x[:, top : top + self.size, left : left + self.size]
+        return y.flip(-1) if self.flip and float(u[2]) > 0.5 else y
 
 
 SOURCES = (OneImage, Crops, Folder)

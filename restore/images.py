@@ -47,6 +47,8 @@ def load_image(path: str | Path, size: int | None = None, channels: int = 3) -> 
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise ImageError(f"{path} cannot be read, it may be broken or cut off: {error}.") from None
     x = _to_tensor(picture, channels)
+    if not bool(x.isfinite().all()):
+        raise ImageError(f"{path} holds pixels that are NaN or infinite: expected finite numbers.")
     return x if size is None else shrink(x, size)
 
 
@@ -117,6 +119,19 @@ def save_image(x: Tensor, path: str | Path, text: Mapping[str, str] | None = Non
         info.add_text(key, value)
     part = path.with_name(path.name + ".part")
     Image.fromarray(array.squeeze(-1) if x.shape[0] == 1 else array).save(part, format="PNG", pnginfo=info)
+    part.replace(path)
+    return path
+
+
+def save_animation(frames: list[Tensor], path: str | Path, seconds: float = 0.1) -> Path:
+    """Writes frames (C, H, W) in [-1, 1] as an endless GIF, `seconds` each. The file appears whole or not at all."""
+    from PIL import Image
+
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    first, *rest = (Image.fromarray(to_bytes(x.expand(3, -1, -1)).permute(1, 2, 0).numpy()) for x in frames)
+    part = path.with_name(path.name + ".part")
+    first.save(part, format="GIF", save_all=True, append_images=rest, duration=round(1000 * seconds), loop=0)
     part.replace(path)
     return path
 

@@ -85,7 +85,10 @@ class Trainer:
         generator = seeded(settings.seed, 0, self.step, part, 1, device=self.device)
         u = uniform((len(x0),), generator)
         t = ((u * settings.levels).floor() + 1) / settings.levels if settings.levels else 1 - u
-        latent = self.restorer.degradation.draw(x0, generator)
+        if batches.others is None:
+            latent = self.restorer.degradation.draw(x0, generator)
+        else:
+            latent = (batches.others(len(x0), seeded(settings.seed, 0, self.step, part, 2)),)
         return self.objective(self.restorer, x0, t, latent).mean()
 
     def run(

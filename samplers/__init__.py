@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Union
 
 from samplers.dpm_solver import DPMSolver
 from samplers.driver import Sampler, Step, sample
+from samplers.film import Film
 from samplers.first_order import DDIM, DDPM, Improved, Naive
 from samplers.guides import clip, pad_to
 from samplers.times import logsnr_uniform, of_steps, respaced, uniform
@@ -31,6 +32,7 @@ __all__ = [
     "SAMPLERS",
     "AnySampler",
     "DPMSolver",
+    "Film",
     "Improved",
     "Naive",
     "Sampler",

@@ -1,0 +1,30 @@
+"""Colourising: give a grey picture its colours back (Cold Diffusion, arXiv 2208.09392, appendix).
+
+python recipes/colourising.py                           # photographs that come with scikit-image
+python recipes/colourising.py train folder/             # yours
+python recipes/colourising.py train folder/ degradation:decolour --degradation.space lab
+python recipes/colourising.py restore runs/folder-decolour --image photo.jpg --severity 1
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # this project's packages come before any other of the same name
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from degrade import Decolour, Degradation
+from recipes import cli
+from recipes.cli import Preset
+from recipes.cold import cold
+from recipes.recipe import Recipe
+
+
+def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation | None = None) -> Recipe:
+    """Saturation that falls linearly, in 20 steps, at 128 px (paper) or 64 px (fast)."""
+    return cold(images, degradation or Decolour(), preset, 128 if preset == "paper" else 64, 20)
+
+
+if __name__ == "__main__":
+    cli.main(recipe, __file__, __doc__, lambda: "photographs")

@@ -1,0 +1,149 @@
+"""Real images that ship in Python packages, as folders of PNGs to train on and to test with.
+
+    python recipes/datasets.py digits            # writes runs/data/digits/train and runs/data/digits/test
+
+| name | what | comes with |
+| --- | --- | --- |
+| digits | 1,797 handwritten digits, 8 x 8 enlarged to 16 x 16, grey, a folder each; every fifth for testing | scikit-learn |
+| photographs | public-domain photographs and textures, shorter side 256; two for testing | scikit-image |
+
+Recipes take a name in place of a folder: `python recipes/deblurring.py train digits`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+if __name__ == "__main__":  # this project's packages come before any other of the same name
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+HOME = Path("runs") / "data"
+INSTALL = 'python -m pip install -c constraints.txt -e ".[demo]"'
+
+
+@dataclass(frozen=True)
+class Named:
+    """A set by name: what a recipe must know of it before it is written."""
+
+    images: Callable[[], Iterator[tuple[str, Tensor]]]
+    """Names below the set's folder, such as "train/3/0042", with images (C, H, W)."""
+    size: int
+    """Side to train at, pixels."""
+    reduce: int = 0
+    """`Folder.reduce`."""
+    channels: int = 3
+    flip: bool = True
+
+
+def _digits() -> Iterator[tuple[str, Tensor]]:
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError:
+        raise ValueError(f"the digits come with scikit-learn, which is not installed: {INSTALL}") from None
+    import torch
+
+    data = load_digits()
+    small = torch.from_numpy(data.images).float()[:, None] / 8 - 1
+    large = torch.nn.functional.interpolate(small, scale_factor=2, mode="bicubic", align_corners=False)
+    for i, (image, label) in enumerate(zip(large, data.target, strict=True)):
+        yield f"{'test' if i % 5 == 0 else 'train'}/{label}/{i:04d}", image
+
+
+TRAINING = (
+    "astronaut.png",
+    "brick.png",
+    "camera.png",
+    "grass.png",
+    "gravel.png",
+    "hubble_deep_field.jpg",
+    "moon.png",
+    "rocket.jpg",
+)
+TEST = ("chelsea.png", "coffee.png")
+
+
+def _photographs() -> Iterator[tuple[str, Tensor]]:
+    from restore.images import load_image
+
+    folder = bundled_photograph().parent
+    for split, names in (("train", TRAINING), ("test", TEST)):
+        for name in names:
+            image = load_image(folder / name)
+            yield f"{split}/{Path(name).stem}", _reduced(image, 256)
+
+
+def _reduced(x: Tensor, shorter: int) -> Tensor:
+    import torch
+
+    scale = shorter / min(x.shape[-2:])
+    if scale >= 1:
+        return x
+    shape = [round(side * scale) for side in x.shape[-2:]]
+    return torch.nn.functional.interpolate(x[None], shape, mode="bicubic", antialias=True, align_corners=False)[0]
+
+
+def bundled_photograph() -> Path:
+    """A launch photograph by SpaceX, released into the public domain, that comes with scikit-image."""
+    from importlib.util import find_spec
+
+    spec = find_spec("skimage")
+    if spec is None or spec.origin is None:
+        raise ValueError(f"the photographs come with scikit-image, which is not installed: {INSTALL}")
+    return Path(spec.origin).parent / "data" / "rocket.jpg"
+
+
+SETS = {
+    "digits": Named(_digits, size=16, channels=1, flip=False),
+    "photographs": Named(_photographs, size=64, reduce=256),
+}
+
+
+def located(path: str | Path, split: str = "train") -> Path:
+    """`path`, made absolute; or, where there is no such file and it is the name of a set, the folder of its `split`."""
+    name = str(path)
+    if name in SETS and not Path(path).exists():
+        return written(name) / split
+    return Path(path).resolve()
+
+
+def written(name: str) -> Path:
+    """The folder of the set, written at its first use. It appears whole or not at all."""
+    from tqdm import tqdm
+
+    from restore.images import save_image
+
+    folder = (HOME / name).resolve()
+    if folder.exists():
+        return folder
+    part = folder.with_name(f".{name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    for path, image in tqdm(SETS[name].images(), desc=f"writing {name}", unit="image"):
+        save_image(image, part / f"{path}.png")
+    part.rename(folder)
+    return folder
+
+
+if __name__ == "__main__":
+    import tyro
+
+    from recipes import cli
+
+    def write(name: Annotated[str, tyro.conf.Positional]) -> None:
+        """Writes the set as folders of PNGs.
+
+        Args:
+            name: digits or photographs.
+        """
+        if name not in SETS:
+            raise ValueError(f"{name!r} is no set; known are {', '.join(SETS)}.")
+        print(f"train and test images in {written(name)}")
+
+    cli.run(lambda args: tyro.cli(write, args=args, prog="datasets.py", description=__doc__))

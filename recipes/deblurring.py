@@ -1,0 +1,35 @@
+"""Deblurring: undo a chain of Gaussian blurs (Cold Diffusion, arXiv 2208.09392, section 5.1).
+
+    python recipes/deblurring.py                            # photographs that come with scikit-image
+    python recipes/deblurring.py train folder/              # yours
+    python recipes/deblurring.py restore runs/folder-iterated-blur --image photo.jpg --severity 1
+
+Published, CelebA at 128 px, T = 200 (FID/SSIM/RMSE): degraded 382.81, Algorithm 2 26.14, direct 36.37 FID.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # this project's packages come before any other of the same name
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from degrade import Degradation, IteratedBlur
+from recipes import cli
+from recipes.cli import Preset
+from recipes.cold import cold
+from recipes.recipe import Recipe
+
+
+def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation | None = None) -> Recipe:
+    """Blur of 200 growing kernels at 128 px (paper), of 50 at 64 px (fast), or of 20 for the digits' 16 px."""
+    if preset == "paper":
+        return cold(images, degradation or IteratedBlur(), preset, 128, 200)
+    small = str(images) == "digits"
+    blur = IteratedBlur(20, 11, "linear", 0.35, 0.05, "reflect") if small else IteratedBlur(50, 11, "linear", 0.35, 0.02)
+    return cold(images, degradation or blur, preset, 64, blur.steps)
+
+
+if __name__ == "__main__":
+    cli.main(recipe, __file__, __doc__, lambda: "photographs")

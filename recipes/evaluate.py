@@ -1,0 +1,171 @@
+"""How well does a run restore, or generate? The tables of Cold Diffusion (arXiv 2208.09392) for any run and test images.
+
+    python recipes/evaluate.py restoration runs/digits-iterated-blur                   # the test images of its set
+    python recipes/evaluate.py restoration runs/faces-snow test/ --severities 0.5 1
+    python recipes/evaluate.py restoration runs/faces-snow test/ --features inception-2015-12-05.pt
+    python recipes/evaluate.py generation runs/digits-iterated-blur --noise 0
+
+PSNR, SSIM and RMSE (in units of [0, 1] pixels) compare with the clean image; the Frechet distance compares the set with the
+clean set, in the features of a TorchScript file if you have one, else of a small classifier that is trained here and named.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Union
+
+if __name__ == "__main__":  # this project's packages come before any other of the same name
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import tyro
+from tyro.conf import Positional
+
+from degrade import Estimable
+from degrade.lazy import torch
+from recipes import cli, datasets
+from samplers import DDIM, Improved, Naive, Sampler
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from recipes.run import Run
+    from restore.features import Features
+
+
+@dataclass(frozen=True)
+class _Evaluation:
+    run: Positional[Path]
+    """Folder of the run."""
+    test: Positional[Path | None] = None
+    """Folder of test images (default: the folder "test" beside the training images)."""
+    features: Path | None = None
+    """TorchScript file of a network that gives features for uint8 images, such as Inception."""
+    images: int = 360
+    """How many: the middles of so many files, or random crops if there are fewer files."""
+    steps: int | None = None
+    """Steps of the walk back (default: the recipe's)."""
+    seed: int = 0
+    """Image i is degraded, or generated, with the seed `seed + i`."""
+
+    def opened(self) -> tuple[Run, Tensor, Features]:
+        """The run, the clean test images (N, C, H, W), and the features to compare sets in."""
+        from recipes.run import open_run
+        from restore.features import of_classifier, of_file, squares
+
+        run = open_run(self.run)
+        test = self.folder(run)
+        source = run.recipe.data
+        clean = torch.stack(list(squares(source, test, self.images)))
+        return run, clean, of_file(self.features) if self.features else of_classifier(source, run.recipe.images, test)
+
+    def folder(self, run: Run) -> Path:
+        test = datasets.located(self.test, "test") if self.test else run.recipe.images.parent / "test"
+        if not test.is_dir() or (not self.test and run.recipe.images.name != "train"):
+            raise ValueError(f"{self.test or 'no folder of test images'}: name a folder of images that were not trained on.")
+        return test
+
+
+@dataclass(frozen=True)
+class Restoration(_Evaluation):
+    """Degraded, direct, Algorithm 1 and Algorithm 2, at each severity; the table and a strip of images go into the run."""
+
+    severities: tuple[float, ...] = (1.0,)
+    """How far to degrade."""
+
+    def __call__(self) -> None:
+        run, clean, features = self.opened()
+        rows = ["| severity | images | PSNR, dB | SSIM | RMSE | Frechet distance |", "| --- | --- | --- | --- | --- | --- |"]
+        strips: list[Tensor] = []
+        for severity in self.severities:
+            columns = self.restored(run, clean, severity)
+            rows += [row(f"{severity:g}", name, x, clean, features) for name, x in columns.items()]
+            strips += [x[i] for i in range(min(6, len(clean))) for x in [clean, *columns.values()]]
+        finish(run, "restoration", rows, features, strips, 1 + len(columns), f"clean, {', '.join(columns)}")
+
+    def restored(self, run: Run, clean: Tensor, severity: float) -> dict[str, Tensor]:
+        """What becomes of the clean images, by name."""
+        samplers: dict[str, Sampler] = {"Algorithm 1": Naive(), "Algorithm 2": Improved()}
+        if isinstance(run.recipe.degradation, Estimable):
+            samplers["Algorithm 2, estimated latent"] = DDIM()
+        columns: dict[str, list[Tensor]] = {name: [] for name in ("degraded", "direct", *samplers)}
+        for first in batches(len(clean), f"restoring at severity {severity:g}"):
+            part = clean[first : first + 32]
+            for name, sampler in samplers.items():
+                result = run.restore(part, severity, self.steps, sampler, self.seed + first, progress=False)
+                columns[name].append(result.restored)
+            columns["degraded"].append(result.degraded)
+            columns["direct"].append(result.direct)
+        return {name: torch.cat(parts) for name, parts in columns.items()}
+
+
+@dataclass(frozen=True)
+class Generation(_Evaluation):
+    """Images from the run's prior beside the test images: Frechet distance and diversity; the table and a grid go into the run.
+
+    Diversity: per-pixel standard deviation over the images. Distance: RMS between two images. In units of [0, 1] pixels.
+    """
+
+    noise: float | None = None
+    """Standard deviation of a thumbnail prior's noise (default: the run's; 0 leaves symmetric images symmetric)."""
+
+    def __call__(self) -> None:
+        run, clean, features = self.opened()
+        if self.noise is not None:
+            run = run.with_noise(self.noise)
+        height, width = clean.shape[-2:]
+        parts = [
+            run.sample(height, width, min(32, len(clean) - first), self.steps, seed=self.seed + first, batch=32, progress=False)
+            for first in batches(len(clean), "generating")
+        ]
+        made = torch.cat(parts)
+        rows = ["| images | Frechet distance | diversity | distance |", "| --- | --- | --- | --- |"]
+        for name, x in (("test images", clean), ("generated", made)):
+            far = features_apart(x, clean, features)
+            between = ((x - x.roll(1, 0)) / 2).square().flatten(1).mean(1).sqrt().mean()
+            rows.append(f"| {name} | {far:.3f} | {float((x / 2).std(0).mean()):.4f} | {float(between):.4f} |")
+        name = "generation" if self.noise is None else f"generation-noise-{self.noise:g}"
+        finish(run, name, rows, features, list(made[:32]), 8, "generated")
+
+
+def batches(count: int, what: str) -> Iterator[int]:
+    """First indices of batches of 32, under a progress bar."""
+    from tqdm import tqdm
+
+    return iter(tqdm(range(0, count, 32), desc=what, unit="batch", leave=False))
+
+
+def features_apart(x: Tensor, clean: Tensor, features: Features) -> float:
+    from restore.features import frechet_distance
+
+    return frechet_distance(features.extract(x), features.extract(clean))
+
+
+def row(severity: str, name: str, x: Tensor, clean: Tensor, features: Features) -> str:
+    from restore.metrics import psnr, rmse, ssim
+
+    means = (float(metric(x, clean).mean()) for metric in (psnr, ssim, rmse))
+    p, s, r = means
+    return f"| {severity} | {name} | {p:.2f} | {s:.4f} | {r:.4f} | {features_apart(x, clean, features):.3f} |"
+
+
+def finish(run: Run, name: str, rows: list[str], features: Features, images: list[Tensor], columns: int, shown: str) -> None:
+    """Prints the table, and writes it and the picture into the run's folder."""
+    from restore.images import grid, save_image
+
+    table = "\n".join([*rows, "", f"Frechet distance: {features.name}. Run at step {run.step}."])
+    print(table)
+    picture = save_image(grid(images, columns), run.folder / "evaluation" / f"{name}.png")
+    picture.with_suffix(".md").write_text(table + "\n", encoding="utf-8")
+    print(f"{picture.with_suffix('.md')}, {picture} ({shown})")
+
+
+Command = Union[
+    Annotated[Restoration, tyro.conf.subcommand("restoration")],
+    Annotated[Generation, tyro.conf.subcommand("generation")],
+]
+
+if __name__ == "__main__":
+    cli.run(lambda args: tyro.cli(Command, args=args, prog="evaluate.py", description=__doc__)())

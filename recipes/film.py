@@ -1,0 +1,63 @@
+"""A film of a degradation: D(x0, t, z) for t from 0 to 1, with one latent z, as a strip (.png) or an animation (.gif).
+
+python recipes/film.py photo.jpg degradation:snow --out snow.gif
+python recipes/film.py photo.jpg degradation:gaussian-mask --degradation.reverse --frames 8 --out mask.png
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+if __name__ == "__main__":  # this project's packages come before any other of the same name
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import tyro
+from tyro.conf import Positional
+
+from degrade import GaussianBlur, Operator, seeds
+from degrade.latent import each
+from degrade.lazy import torch
+from recipes import cli
+
+
+@dataclass(frozen=True)
+class Film:
+    """Degrades one image step by step."""
+
+    image: Positional[Path]
+    """The clean image."""
+    degradation: Operator = field(default_factory=GaussianBlur)
+    """What is done to it."""
+    out: Path = Path("film.png")
+    """A .png for a strip, a .gif for an animation."""
+    frames: int = 8
+    """How many severities, from 0 to 1."""
+    size: int = 256
+    """The longer side is reduced to this, pixels."""
+    seed: int = 0
+    """Of the latent."""
+
+    def __call__(self) -> None:
+        from restore.images import grid, load_image, save_animation, save_image
+
+        if self.out.suffix.lower() not in (".png", ".gif"):
+            raise ValueError(f"a film is written to a .png (strip) or a .gif (animation), not to {self.out}.")
+        if self.frames < 2:
+            raise ValueError(f"a film has at least 2 frames, got {self.frames}.")
+        x0 = load_image(self.image, self.size)[None]
+        latent = self.degradation.draw(x0, seeds(self.seed, 1))
+        many = x0.expand(self.frames, -1, -1, -1)
+        t = torch.linspace(0, 1, self.frames)
+        frames = list(self.degradation(many, t, each(lambda z: z.expand(self.frames, *z.shape[1:]), latent)).clamp(-1, 1))
+        if self.out.suffix.lower() == ".gif":
+            path = save_animation([*frames, *frames[-2:0:-1]], self.out)  # there and back
+        else:
+            path = save_image(grid(frames, self.frames), self.out)
+        print(f"{self.frames} severities from 0 to 1: {path}")
+
+
+if __name__ == "__main__":
+    config = (tyro.conf.CascadeSubcommandArgs,)
+    cli.run(lambda args: tyro.cli(Film, args=args, prog="film.py", description=__doc__, config=config)())

@@ -1,0 +1,34 @@
+"""Inpainting: fill a hole that grew from a point (Cold Diffusion, arXiv 2208.09392, section 5.2).
+
+    python recipes/inpainting.py                            # photographs that come with scikit-image
+    python recipes/inpainting.py train folder/              # yours
+    python recipes/inpainting.py restore runs/folder-gaussian-mask --image photo.jpg --severity 1
+
+Published FID, CelebA at 128 px, T = 100: degraded 127.85, Algorithm 2 5.73, direct 7.74.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # this project's packages come before any other of the same name
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from degrade import Degradation, GaussianMask
+from recipes import cli
+from recipes.cli import Preset
+from recipes.cold import cold
+from recipes.recipe import Recipe
+
+
+def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation | None = None) -> Recipe:
+    """A hole in the middle after 100 masks at 128 px (paper), or anywhere after 50 at 64 px and at 16 px (fast)."""
+    if preset == "paper":
+        return cold(images, degradation or GaussianMask(100, 0.2, 1, "middle"), preset, 128, 100)
+    std = 0.1 if str(images) == "digits" else 0.2
+    return cold(images, degradation or GaussianMask(50, std), preset, 64, 50)
+
+
+if __name__ == "__main__":
+    cli.main(recipe, __file__, __doc__, lambda: "photographs")

@@ -1,0 +1,146 @@
+"""How far two sets of images are apart: the Frechet distance between their features, and where features come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from degrade.random import integers, seeded
+from restore.data import Source
+from restore.images import image_files
+
+
+class Features(NamedTuple):
+    """A name to quote with every figure, and images (N, C, H, W) in [-1, 1] -> features (N, D)."""
+
+    name: str
+    extract: Callable[[Tensor], Tensor]
+
+
+def frechet_distance(a: Tensor, b: Tensor) -> float:
+    """|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)) of features (N, D) and (M, D) (Heusel et al. 2017, arXiv 1706.08500).
+
+    Raises ValueError for fewer than two images. It is biased upwards for few images: compare sets of one size only.
+    """
+    if min(len(a), len(b)) < 2:
+        raise ValueError(f"a Frechet distance needs at least two images in each set, got {len(a)} and {len(b)}.")
+    a, b = a.double(), b.double()
+    c_a, c_b = torch.cov(a.T).reshape(a.shape[1], -1), torch.cov(b.T).reshape(b.shape[1], -1)
+    values, vectors = torch.linalg.eigh(c_a)
+    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
+    cross = torch.linalg.eigvalsh(root @ c_b @ root).clamp(min=0).sqrt().sum()  # tr (C_a C_b)^(1/2)
+    return float((a.mean(0) - b.mean(0)).square().sum() + c_a.trace() + c_b.trace() - 2 * cross)
+
+
+def of_file(path: Path) -> Features:
+    """A TorchScript file that maps uint8 images (N, 3, H, W) to features (N, D), such as the Inception network of FID.
+
+    The widely used inception-2015-12-05.pt, which takes `return_features`, serves as it is. Raises ValueError for others.
+    """
+    try:
+        network = torch.jit.load(path, map_location="cpu").eval()
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read as a TorchScript file: {str(error).splitlines()[0]}") from None
+    arguments = {argument.name for argument in network.forward.schema.arguments}
+    options = {"return_features": True} if "return_features" in arguments else {}
+
+    @torch.no_grad()
+    def extract(x: Tensor) -> Tensor:
+        rgb = x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x
+        images = ((rgb + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        found = torch.cat([network(part, **options) for part in images.split(32)])
+        if found.ndim != 2:
+            raise ValueError(f"{path} gives features of shape {tuple(found.shape)}, expected (N, D).")
+        return found
+
+    return Features(f"features of {Path(path).name}", extract)
+
+
+def of_classifier(source: Source, training: Path, test: Path, steps: int = 600) -> Features:
+    """The 64 activations before the last layer of a small classifier that is trained here, from a fixed seed.
+
+    It tells the folders of `training` apart, where the images lie in two folders or more; else by how many quarter turns
+    an image was rotated (Gidaris et al. 2018, arXiv 1803.07728). The name says so, with its accuracy on `test`.
+    """
+    labels = sorted({file.parent.name for file in image_files(training)})
+    by_folder = len(labels) > 1
+    draw = _by_folder(source, training, labels) if by_folder else _by_turn(source, training)
+    classes = len(labels) if by_folder else 4
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = _Classifier(draw(1, seeded(0))[0].shape[1], classes)
+    optimizer = torch.optim.AdamW(network.parameters(), 2e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps)
+    for step in tqdm(range(steps), desc="training a classifier for its features", unit="step", leave=False):
+        x, y = draw(64, seeded(1, step))
+        F.cross_entropy(network(x), y).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        schedule.step()
+    network.eval()
+    x, y = (_by_folder(source, test, labels) if by_folder else _by_turn(source, test))(256, seeded(2))
+
+    @torch.no_grad()
+    def extract(x: Tensor) -> Tensor:
+        return torch.cat([network.features(part) for part in x.split(256)])
+
+    with torch.no_grad():
+        right = float((network(x).argmax(1) == y).float().mean())
+    kind = f"{classes} classes" if by_folder else "4 rotations"
+    return Features(f"64 features of a classifier of {kind} trained on these images (test accuracy {right:.1%})", extract)
+
+
+class _Classifier(nn.Module):
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for inputs, outputs in ((channels, 32), (32, 64), (64, 64)):
+            layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(), nn.MaxPool2d(2)]
+        self.features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(256, 64), nn.ReLU())
+        self.out = nn.Linear(64, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.features(x))
+
+
+Labelled = Callable[[int, torch.Generator], tuple[Tensor, Tensor]]
+
+
+def _by_folder(source: Source, folder: Path, labels: list[str]) -> Labelled:
+    """Draws images with the number of the folder that they lie in."""
+    files = image_files(folder)
+    images = torch.stack([source.middle(file) for file in files])
+    numbers = torch.tensor([labels.index(file.parent.name) if file.parent.name in labels else -1 for file in files])
+
+    def draw(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        which = integers(len(files), (count,), generator)
+        return images[which], numbers[which]
+
+    return draw
+
+
+def _by_turn(source: Source, folder: Path) -> Labelled:
+    """Draws images with the number of quarter turns that they were rotated by."""
+    batches = source.open(folder)
+
+    def draw(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        turns = integers(4, (count,), generator)
+        images = batches.draw(count, generator)
+        return torch.stack([x.rot90(int(k), (-2, -1)) for x, k in zip(images, turns, strict=True)]), turns
+
+    return draw
+
+
+def squares(source: Source, folder: Path, count: int) -> Iterator[Tensor]:
+    """`count` test images (C, size, size): the middles of the first files, or crops from a fixed seed if files are fewer."""
+    files = image_files(folder)
+    if len(files) >= count:
+        yield from (source.middle(file) for file in files[:count])
+    else:
+        yield from source.open(folder).draw(count, seeded(0))
