@@ -167,9 +167,8 @@ def _finish(run: Run) -> None:
     if show == "samples":
         print(f"more, at any size: sample {run.folder} --size {clean.shape[2]}x{3 * clean.shape[3]} --count 4")
     else:
-        print(
-            f"yours: restore {run.folder} --image photo.jpg --severity 1; a table: python recipes/evaluate.py restoration {run.folder}"
-        )
+        print(f"yours: restore {run.folder} --image photo.jpg --severity 1")
+        print(f"a table, on other images: python recipes/evaluate.py restoration {run.folder}")
 
 
 def _free(folder: Path) -> Path:
