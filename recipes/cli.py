@@ -224,10 +224,10 @@ class Train:
         train(self.recipe, self.out)
 
 
-def main(make: Make, file: str, doc: str | None, demo: Callable[[], str | Path]) -> None:
+def commands(make: Make, file: str, doc: str | None, demo: Callable[[], str | Path]) -> Callable[[Sequence[str]], None]:
     """The command line of a recipe's file: train, sample, restore, resume; without arguments it trains on `demo()`."""
 
-    def command(args: list[str]) -> None:
+    def main(args: Sequence[str]) -> None:
         if not args:
             train(make(demo()), None)
             return
@@ -237,19 +237,19 @@ def main(make: Make, file: str, doc: str | None, demo: Callable[[], str | Path])
         if operator is not None and type(operator) is not type(defaults.degradation):  # else with the recipe's own settings
             defaults = make(images, preset, operator)
         defaults = replace(defaults, images=tyro.MISSING_NONPROP)
-        commands = Union[
+        command = Union[
             Annotated[Train, tyro.conf.subcommand("train", default=Train(defaults, preset))],
             Annotated[Sample, tyro.conf.subcommand("sample")],
             Annotated[Restore, tyro.conf.subcommand("restore")],
             Annotated[Resume, tyro.conf.subcommand("resume")],
         ]
         config = (tyro.conf.CascadeSubcommandArgs,)
-        tyro.cli(commands, args=args, prog=Path(file).name, description=doc, config=config)()
+        tyro.cli(command, args=args, prog=Path(file).name, description=doc, config=config)()
 
-    run(command)
+    return main
 
 
-def run(main: Callable[[list[str]], None]) -> None:
+def run(main: Callable[[Sequence[str]], None]) -> None:
     """Calls `main` with the arguments; what a user can put right ends in one line, without a traceback."""
     try:
         main(sys.argv[1:])

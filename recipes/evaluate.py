@@ -82,7 +82,7 @@ class Restoration(_Evaluation):
         for severity in self.severities:
             columns = self.restored(run, clean, severity)
             rows += [row(f"{severity:g}", name, x, clean, features) for name, x in columns.items()]
-            strips += [x[i] for i in range(min(6, len(clean))) for x in [clean, *columns.values()]]
+            strips += [x[i] for i in range(min(6, len(clean))) for x in (clean, *columns.values())]
         finish(run, "restoration", rows, features, strips, 1 + len(columns), f"clean, {', '.join(columns)}")
 
     def restored(self, run: Run, clean: Tensor, severity: float) -> dict[str, Tensor]:
@@ -157,7 +157,7 @@ def finish(run: Run, name: str, rows: list[str], features: Features, images: lis
 
     table = "\n".join([*rows, "", f"Frechet distance: {features.name}. Run at step {run.step}."])
     print(table)
-    picture = save_image(grid(images, columns), run.folder / "evaluation" / f"{name}.png")
+    picture = save_image(grid(images, columns, at_least=64), run.folder / "evaluation" / f"{name}.png")
     picture.with_suffix(".md").write_text(table + "\n", encoding="utf-8")
     print(f"{picture.with_suffix('.md')}, {picture} ({shown})")
 

@@ -31,4 +31,4 @@ def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation
 
 
 if __name__ == "__main__":
-    cli.main(recipe, __file__, __doc__, lambda: "photographs")
+    cli.run(cli.commands(recipe, __file__, __doc__, lambda: "photographs"))

@@ -130,11 +130,11 @@ class Run:
 
         if self.recipe.sampling.show == "samples":
             images = self.sample(count=4, steps=steps, progress=progress)
-            return grid([clean[0], *images], 5)
+            return grid([clean[0], *images], 5, at_least=64)
         rows = []
         for i, severity in enumerate((0.25, 0.5, 0.75, 1.0)):
             rows += list(self.restore(clean[i % len(clean)], severity, steps, seed=i, progress=progress))
-        return grid(rows, 4)
+        return grid(rows, 4, at_least=64)
 
     def walk(
         self,

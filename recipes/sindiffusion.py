@@ -71,4 +71,4 @@ def recipe(image: str | Path, preset: Preset = "fast", degradation: Degradation 
 
 
 if __name__ == "__main__":
-    cli.main(recipe, __file__, __doc__, datasets.bundled_photograph)
+    cli.run(cli.commands(recipe, __file__, __doc__, datasets.bundled_photograph))

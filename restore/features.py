@@ -35,7 +35,7 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
     values, vectors = torch.linalg.eigh(c_a)
     root = vectors * values.clamp(min=0).sqrt() @ vectors.T
     cross = torch.linalg.eigvalsh(root @ c_b @ root).clamp(min=0).sqrt().sum()  # tr (C_a C_b)^(1/2)
-    return float((a.mean(0) - b.mean(0)).square().sum() + c_a.trace() + c_b.trace() - 2 * cross)
+    return max(0.0, float((a.mean(0) - b.mean(0)).square().sum() + c_a.trace() + c_b.trace() - 2 * cross))
 
 
 def of_file(path: Path) -> Features:
@@ -138,9 +138,10 @@ def _by_turn(source: Source, folder: Path) -> Labelled:
 
 
 def squares(source: Source, folder: Path, count: int) -> Iterator[Tensor]:
-    """`count` test images (C, size, size): the middles of the first files, or crops from a fixed seed if files are fewer."""
+    """`count` test images (C, size, size), from a fixed seed: the middles of files, or crops if there are fewer files."""
     files = image_files(folder)
     if len(files) >= count:
-        yield from (source.middle(file) for file in files[:count])
+        order = torch.randperm(len(files), generator=seeded(0))[:count]
+        yield from (source.middle(files[i]) for i in order.tolist())
     else:
         yield from source.open(folder).draw(count, seeded(0))

@@ -136,10 +136,16 @@ def save_animation(frames: list[Tensor], path: str | Path, seconds: float = 0.1)
     return path
 
 
-def grid(images: list[Tensor], columns: int | None = None, gap: int = 4) -> Tensor:
-    """Images (C, H_i, W_i) side by side on white, in rows of `columns` (about square by default): (C, H, W)."""
+def grid(images: list[Tensor], columns: int | None = None, gap: int = 4, at_least: int = 0) -> Tensor:
+    """Images (C, H_i, W_i) side by side on white, in rows of `columns` (about square by default): (C, H, W).
+
+    If the largest is smaller than `at_least` pixels, the pixels of all are repeated until it is not.
+    """
     columns = columns or math.ceil(len(images) ** 0.5)
     height, width = (max(image.shape[d] for image in images) for d in (1, 2))
+    repeat = max(1, math.ceil(at_least / max(height, width)))
+    images = [x.repeat_interleave(repeat, 1).repeat_interleave(repeat, 2) for x in images]
+    height, width = repeat * height, repeat * width
     rows = math.ceil(len(images) / columns)
     channels = images[0].shape[0]
     canvas = torch.ones(channels, rows * (height + gap) + gap, min(columns, len(images)) * (width + gap) + gap)

@@ -15,13 +15,14 @@ import torch
 
 from degrade import OPERATORS, GaussianBlur, GaussianNoise, ImageMixing
 from models import PatchUNetConfig
-from recipes import cli, sindiffusion
+from recipes import cli, datasets, sindiffusion
 from recipes.recipe import Recipe
 from recipes.run import open_run, resume
 from restore import Crops, load_image
 from restore.checkpoint import CheckpointError
 from samplers import DDIM, DDPM, Improved
 
+MAIN = cli.commands(sindiffusion.recipe, "sindiffusion.py", None, datasets.bundled_photograph)
 ROOT = Path(__file__).resolve().parents[2]
 TINY = PatchUNetConfig(channels=8, multipliers=(1, 2), kernels=(3, 3), norm="pixel")
 TINY_FLAGS = [
@@ -103,7 +104,7 @@ def test_a_run_rebuilds_itself(photo, tmp_path):
     run = tiny(photo, degradation=GaussianBlur(3.0)).train(tmp_path / "run")
     again = open_run(tmp_path / "run")
     assert again.recipe == run.recipe and isinstance(again.recipe.sampling.sampler, Improved)
-    assert torch.equal(again.prior.mean, run.prior.mean)
+    assert torch.equal(again.prior.means, run.prior.means)
     photo.unlink()
     assert torch.equal(open_run(tmp_path / "run").sample(count=2), run.sample(count=2))
 
@@ -170,10 +171,10 @@ def test_command_line(photo, tmp_path):
         cwd=tmp_path,
     )
     assert result.returncode == 0, result.stderr
-    assert "results in runs/photo" in result.stdout
-    run = tmp_path / "runs/photo"
+    assert "results in runs/photo-gaussian-blur" in result.stdout
+    run = tmp_path / "runs/photo-gaussian-blur"
     assert open_run(run).recipe.degradation == GaussianBlur(3.0) and open_run(run).recipe.prediction == "residual"
-    assert (run / "samples.png").exists()
+    assert (run / "restorations.png").exists()
     result = command(
         "sample", run, "--size", "20x36", "--count", "2", "--seed", "3", "--steps", "2", "--sampler", "naive", cwd=tmp_path
     )
@@ -226,7 +227,7 @@ def test_bad_input_gets_one_clear_line(args, message, photo, monkeypatch, capsys
     Path("empty").mkdir()
     monkeypatch.setattr(sys, "argv", ["sindiffusion.py", *args])
     with pytest.raises(SystemExit) as stop:
-        cli.run(sindiffusion.main)
+        cli.run(MAIN)
     said = str(stop.value.code) if isinstance(stop.value.code, str) else capsys.readouterr().err
     assert stop.value.code != 0 and re.search(message, said)
     assert "Traceback" not in said
@@ -259,7 +260,7 @@ def test_a_strangers_checkpoint(photo, tmp_path):
 
 
 def test_bundled_photograph():
-    assert load_image(cli.bundled_photograph()).shape[0] == 3
+    assert load_image(datasets.bundled_photograph()).shape[0] == 3
 
 
 def test_samplers_by_name_are_complete():
@@ -289,6 +290,6 @@ def test_flags_start_from_the_preset_and_the_operator(preset, monkeypatch):
     seen: list[Recipe] = []
     monkeypatch.setattr(cli, "train", lambda recipe, out: seen.append(recipe))
     for arguments in ([], ["degradation:gaussian-noise"], ["degradation:gaussian-blur"]):
-        sindiffusion.main(["train", "x.png", "--preset", preset, *arguments])
+        MAIN(["train", "x.png", "--preset", preset, *arguments])
     assert seen[0] == seen[1] == sindiffusion.recipe("x.png", preset)
     assert seen[2] == sindiffusion.recipe("x.png", preset, GaussianBlur())

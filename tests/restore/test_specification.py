@@ -5,7 +5,19 @@ import json
 import pytest
 import torch
 
-from degrade import OPERATORS, GaussianBlur, GaussianMask, GaussianNoise, ImagePrior, Prior, ThumbnailPrior
+from degrade import (
+    OPERATORS,
+    Compose,
+    Curve,
+    GaussianBlur,
+    GaussianMask,
+    GaussianNoise,
+    ImagePrior,
+    LatentPrior,
+    Prior,
+    Stage,
+    ThumbnailPrior,
+)
 from recipes import sindiffusion
 from recipes.recipe import ALLOWED, Recipe
 from restore.specification import SpecificationError, decode, encode
@@ -19,7 +31,13 @@ def test_recipe_round_trip(preset, operator):
 
 
 @pytest.mark.parametrize(
-    "prior", [ThumbnailPrior(torch.zeros(3, 1, 1), torch.eye(3)), ImagePrior(torch.ones(1, 3, 4, 4), GaussianMask(steps=3))]
+    "prior",
+    [
+        ThumbnailPrior.fit(torch.rand(5, 3, 8, 8), (1, 1), 2),
+        ImagePrior(torch.ones(1, 3, 4, 4), GaussianMask(steps=3)),
+        LatentPrior(Compose((Stage(GaussianMask(reverse=True), Curve(0.1, 0.9, 2.0)), Stage(GaussianNoise())))),
+    ],
+    ids=lambda prior: type(prior).__name__,
 )
 def test_prior_round_trip(prior):
     tensors = {}
@@ -79,6 +97,6 @@ def test_whole_numbers_serve_as_floats():
 def test_what_cannot_be_stored_is_refused():
     with pytest.raises(SpecificationError, match="degradation is a function"):
         encode(Recipe("photo.jpg", degradation=lambda x, t, z: x))
-    with pytest.raises(SpecificationError, match="mean is a Tensor"):
-        encode(ThumbnailPrior(torch.zeros(1), torch.zeros(1)))
+    with pytest.raises(SpecificationError, match="weights is a Tensor"):
+        encode(ThumbnailPrior.fit(torch.zeros(1, 3, 4, 4), (1, 1)))
     assert encode(GaussianNoise())["type"] == "GaussianNoise"
