@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from degrade.laws import check_laws
 from models import PatchUNetConfig
 from recipes import sindiffusion
 from restore import Crops, load_image
@@ -28,13 +29,14 @@ def test_snippets(photo, monkeypatch):
     monkeypatch.chdir(photo.parent)
     photo.rename("photo.jpg")
     snippets = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert len(snippets) == 4
+    assert len(snippets) == 5
     names: dict = {}
     for snippet in snippets:
         exec(compile(snippet, "README.md", "exec"), names)
     assert names["images"].shape == (4, 3, 23, 32) and names["panorama"].shape == (1, 3, 128, 384)
     assert load_image("sharp.png").shape == (3, 40, 56) and load_image("panorama.png").shape == (3, 128, 384)
     assert names["recipe"].data.size == 192
+    check_laws(names["storm"])
 
 
 def test_operator_of_the_contributing_guide():
@@ -44,9 +46,10 @@ def test_operator_of_the_contributing_guide():
     assert block is not None
     code = "\n".join(line[4:] for line in block.group(0).splitlines())
     names: dict = {"__name__": __name__}
-    exec("from dataclasses import dataclass\nfrom degrade import ImagePrior, NoLatent", names)
+    exec("from dataclasses import dataclass\nfrom degrade import ImagePrior, NoLatent\nfrom degrade.checks import check", names)
     exec("from degrade.severity import per_sample, wide", names)
     exec(code, names)
+    check_laws(names["Darken"]())
     x0, t = torch.rand(2, 3, 4, 5), torch.tensor([0.0, 1.0])
     x_t = names["Darken"]()(x0, t)
     assert torch.equal(x_t[0], x0[0])
