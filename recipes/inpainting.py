@@ -23,11 +23,15 @@ from recipes.recipe import Recipe
 
 
 def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation | None = None) -> Recipe:
-    """A hole in the middle after 100 masks at 128 px (paper), or anywhere after 50 at 64 px and at 16 px (fast)."""
+    """A hole in the middle after 100 masks at 128 px (paper), or anywhere after 50 at 64 px and at 16 px (fast).
+
+    At 64 px it is undone in 4 steps, like the blur of recipes/deblurring.py.
+    """
     if preset == "paper":
         return cold(images, degradation or GaussianMask(100, 0.2, 1, "middle"), preset, 128, 100)
-    std = 0.1 if str(images) == "digits" else 0.2
-    return cold(images, degradation or GaussianMask(50, std), preset, 64, 50)
+    if str(images) == "digits":
+        return cold(images, degradation or GaussianMask(50, 0.1), preset, 16, 50)
+    return cold(images, degradation or GaussianMask(50, 0.2), preset, 64, 4)
 
 
 if __name__ == "__main__":
