@@ -199,6 +199,7 @@ HALF = torch.full((2,), 0.5)
         (lambda: Snow(level=5), "levels 1, 2, 3, 4"),
         (lambda: GaussianMask(centre="left"), "centre of GaussianMask"),
         (lambda: GaussianBlur(border="zero"), "border of GaussianBlur"),
+        (lambda: GaussianNoise("cosine"), r"a schedule is one of LinearBeta\(\), .*; got 'cosine'"),
         (lambda: Compose(()), "at least one stage"),
         (lambda: Curve(0.5, 0.5), "start < end"),
     ],

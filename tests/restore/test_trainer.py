@@ -71,13 +71,19 @@ def test_sigterm_saves_too(batches, tmp_path):
 
 
 def test_a_second_signal_stops_at_once(batches, tmp_path):
+    """Also where the tests run in the background of a shell, which makes it ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def drawing(n, generator):
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
         return batches.draw(n, generator)
 
-    with pytest.raises(KeyboardInterrupt):
-        trainer().run(batches._replace(draw=drawing), tmp_path, {})
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            trainer().run(batches._replace(draw=drawing), tmp_path, {})
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_metrics_checkpoints_and_previews(batches, tmp_path):
