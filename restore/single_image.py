@@ -27,24 +27,27 @@ class Report(NamedTuple):
     """Share of patches whose nearest training patch continues that of their left neighbour: 1 for a copy."""
 
 
-def judge(samples: Sequence[Tensor], training: Tensor) -> Report:
-    """The report of `samples` (C, H_i, W_i), which together are held against `training` (C, H, W), all in [-1, 1]."""
+def judge(samples: Sequence[Tensor], training: Tensor, every: int = 1) -> Report:
+    """The report of `samples` (C, H_i, W_i), which together are held against `training` (C, H, W), all in [-1, 1].
+
+    With `every` > 1 only every so many-th patch is looked up, among all others: as much faster, and nearly the same.
+    """
     return Report(
-        coherence=sum(coherence(x, training) for x in samples) / len(samples),
-        completeness=completeness(samples, training),
+        coherence=sum(coherence(x, training, every=every) for x in samples) / len(samples),
+        completeness=completeness(samples, training, every=every),
         diversity=diversity(samples, training),
-        copied=sum(copied(x, training) for x in samples) / len(samples),
+        copied=sum(copied(x, training, every=every) for x in samples) / len(samples),
     )
 
 
-def coherence(sample: Tensor, training: Tensor, side: int = 7, octaves: int = 3) -> float:
+def coherence(sample: Tensor, training: Tensor, side: int = 7, octaves: int = 3, every: int = 1) -> float:
     """Mean distance of the sample's patches to the nearest training patch, over octaves of size."""
-    return _mean_over_octaves([sample], [training], side, octaves)
+    return _mean_over_octaves([sample], [training], side, octaves, every)
 
 
-def completeness(samples: Sequence[Tensor], training: Tensor, side: int = 7, octaves: int = 3) -> float:
+def completeness(samples: Sequence[Tensor], training: Tensor, side: int = 7, octaves: int = 3, every: int = 1) -> float:
     """Mean distance of the training patches to the nearest patch of all samples, over octaves of size."""
-    return _mean_over_octaves([training], samples, side, octaves)
+    return _mean_over_octaves([training], samples, side, octaves, every)
 
 
 def diversity(samples: Sequence[Tensor], training: Tensor) -> float:
@@ -55,19 +58,20 @@ def diversity(samples: Sequence[Tensor], training: Tensor) -> float:
     return float(grey.std(0, correction=0).mean() / training.float().mean(0).std(correction=0))
 
 
-def copied(sample: Tensor, training: Tensor, side: int = 15, stride: int = 2) -> float:
+def copied(sample: Tensor, training: Tensor, side: int = 15, stride: int = 2, every: int = 1) -> float:
     """Share of patches, `stride` apart, whose nearest training patch lies `stride` right of their left neighbour's."""
     _at_least(side, sample, training)
     query, key = _patches([sample], side, stride), _patches([training], side)
     columns = (sample.shape[-1] - side) // stride + 1
-    place = nearest(query, key)[1].reshape(-1, columns)
+    rows = query.reshape(-1, columns, query.shape[1])[::every]
+    place = nearest(rows.flatten(0, 1), key)[1].reshape(-1, columns)
     width = training.shape[-1] - side + 1
     y, x = place // width, place % width
     follows = (y[:, 1:] == y[:, :-1]) & (x[:, 1:] == x[:, :-1] + stride)
     return float(follows.float().mean())
 
 
-def _mean_over_octaves(images: Sequence[Tensor], references: Sequence[Tensor], side: int, octaves: int) -> float:
+def _mean_over_octaves(images: Sequence[Tensor], references: Sequence[Tensor], side: int, octaves: int, every: int) -> float:
     """The mean distance of patches of `images` to the nearest of `references`, octave by octave."""
     _at_least(side, *images, *references)
     total, counted = 0.0, 0
@@ -75,7 +79,7 @@ def _mean_over_octaves(images: Sequence[Tensor], references: Sequence[Tensor], s
         here, there = ([_octave(x, octave) for x in group] for group in (images, references))
         if min(min(x.shape[-2:]) for x in (*here, *there)) < side:
             break
-        total += float(nearest(_patches(here, side), _patches(there, side))[0].mean())
+        total += float(nearest(_patches(here, side)[::every], _patches(there, side))[0].mean())
         counted += 1
     return total / counted
 

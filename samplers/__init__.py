@@ -6,7 +6,8 @@ from samplers.dpm_solver import DPMSolver
 from samplers.driver import Sampler, Step, sample
 from samplers.film import Film
 from samplers.first_order import DDIM, DDPM, Improved, Naive
-from samplers.guides import clip, pad_to
+from samplers.guides import Symmetry, clip, keep, low_frequencies, pad_to, seamless, symmetric
+from samplers.pyramid import Scale, enlarge, pyramid, sizes
 from samplers.times import logsnr_uniform, of_steps, respaced, uniform
 
 SAMPLERS = (DDIM, DDPM, DPMSolver, Improved, Naive)
@@ -36,12 +37,21 @@ __all__ = [
     "Improved",
     "Naive",
     "Sampler",
+    "Scale",
     "Step",
+    "Symmetry",
     "clip",
+    "enlarge",
+    "keep",
     "logsnr_uniform",
+    "low_frequencies",
     "of_steps",
     "pad_to",
+    "pyramid",
     "respaced",
     "sample",
+    "seamless",
+    "sizes",
+    "symmetric",
     "uniform",
 ]
