@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from samplers import Step
 
 NOISE = GaussianNoise(Flow())
-LAST = 0.05  # severity of the last step of every scale
+LAST = 0.02  # severity of the last step of every scale
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,9 @@ class Settings:
 
     side: int = 11
     """Patches are side x side pixels: larger ones keep more of the photograph."""
-    neighbours: int = 800
+    width: float = 0.4
+    """Standard deviation of the weights with which overlapping patches are averaged, in sides."""
+    neighbours: int = 400
     """Patches that each patch is compared with, about."""
     stride: int = 2
     """Pixels between the patches that are averaged."""
@@ -57,9 +59,9 @@ class Settings:
     """Shorter side of the coarsest scale, pixels: larger keeps more of the layout."""
     factor: float = 0.75
     """Size of a scale relative to the next finer one."""
-    noise: float = 0.6
+    noise: float = 0.42
     """Severity that each finer scale starts from, in (0, 1]: more invents more."""
-    steps: int = 6
+    steps: int = 5
     """Steps of each finer scale; the coarsest takes twice as many."""
 
     def __post_init__(self) -> None:
@@ -112,9 +114,9 @@ def generate(
 
 
 def times(start: float, steps: int) -> Tensor:
-    """`steps` severities from `start` (below 1, where nothing is left of the image) to LAST, then 0."""
-    falling = torch.linspace(min(start, 0.99), LAST, steps, dtype=torch.float64) if steps > 1 else torch.tensor([start])
-    return torch.cat([falling.double(), torch.zeros(1, dtype=torch.float64)])
+    """`steps` severities from `start` (below 1, where nothing is left of the image) to LAST, denser there, then 0."""
+    u = torch.linspace(1, 0, steps, dtype=torch.float64) if steps > 1 else torch.ones(1, dtype=torch.float64)
+    return torch.cat([LAST + (min(start, 0.99) - LAST) * u.square(), torch.zeros(1, dtype=torch.float64)])
 
 
 def restorer(photograph: Tensor, ratio: float, settings: Settings) -> Restore:
@@ -123,7 +125,7 @@ def restorer(photograph: Tensor, ratio: float, settings: Settings) -> Restore:
 
     shape = [max(settings.side + 1, round(side * ratio)) for side in photograph.shape[1:]]
     small = enlarge(photograph[None], (shape[0], shape[1]))[0]
-    return PatchPosterior([small], NOISE, settings.side, stride=settings.stride, neighbours=settings.neighbours)
+    return PatchPosterior([small], NOISE, settings.side, settings.width, settings.stride, settings.neighbours)
 
 
 def guided(

@@ -31,6 +31,7 @@ def table(
     training: Annotated[Path, tyro.conf.Positional],
     samples: Annotated[tuple[Path, ...], tyro.conf.Positional],
     size: int | None = None,
+    every: int = 1,
 ) -> None:
     """Prints a table with a row for each sample, and one for all of them together.
 
@@ -38,6 +39,7 @@ def table(
         training: The image that was learned from.
         samples: Images to judge.
         size: Reduce the longer side of the training image to this first, pixels (samples are taken as they are).
+        every: Look up only every so many-th patch, among all others: as much faster, and nearly the same figures.
     """
     from tqdm import tqdm
 
@@ -51,10 +53,10 @@ def table(
     print("| sample | coherence | completeness | diversity | copied |\n| --- | --- | --- | --- | --- |")
     reports = []
     for path, x in zip(samples, tqdm(images, desc="judging", unit="image", leave=False), strict=True):
-        reports.append(judge([x], clean))
+        reports.append(judge([x], clean, every))
         print(row(path.name, reports[-1]))
     mean = [sum(column) / len(reports) for column in zip(*reports, strict=True)]
-    together = Report(mean[0], completeness(images, clean), diversity(images, clean), mean[3])
+    together = Report(mean[0], completeness(images, clean, every=every), diversity(images, clean), mean[3])
     print(row(f"all {len(images)}", together))
 
 
