@@ -61,7 +61,7 @@ class Settings:
     """Size of a scale relative to the next finer one."""
     noise: float = 0.42
     """Severity that each finer scale starts from, in (0, 1]: more invents more."""
-    steps: int = 5
+    steps: int = 6
     """Steps of each finer scale; the coarsest takes twice as many."""
 
     def __post_init__(self) -> None:

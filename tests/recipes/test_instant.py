@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from recipes.instant import Settings, generate, placed
+from restore import load_image
+from restore.single_image import coherence
+
+ROOT = Path(__file__).resolve().parents[2]
+QUICK = Settings(side=5, coarsest=12, steps=2, neighbours=100)
+
+
+@pytest.fixture
+def picture(photo) -> torch.Tensor:
+    return load_image(photo)
+
+
+def test_images_are_made_of_the_photographs_patches(picture):
+    made = generate(picture, count=2, settings=QUICK)
+    assert made.shape == (2, 3, 40, 56) and made.abs().max() <= 1 and not torch.equal(made[0], made[1])
+    noise = torch.rand(3, 40, 56, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    assert coherence(made[0], picture) < 0.65 * coherence(noise, picture)
+
+
+def test_an_image_has_its_own_seed(picture):
+    together, alone = generate(picture, count=3, settings=QUICK, seed=4), generate(picture, count=1, settings=QUICK, seed=6)
+    torch.testing.assert_close(together[2:], alone, rtol=0, atol=1e-4)
+
+
+def test_any_size_and_retargeting(picture):
+    assert generate(picture, (30, 90), 1, QUICK).shape == (1, 3, 30, 90)
+    assert generate(picture, (70, 40), 1, QUICK, retarget=True).shape == (1, 3, 70, 40)
+
+
+def test_outpainting_keeps_the_photograph(picture):
+    made = generate(picture, (60, 80), 1, QUICK, outpaint=True)
+    assert (made[0, :, 10:50, 12:68] - picture).abs().max() < 1e-4
+    known, mask = placed(picture, (60, 80), 1.0)
+    assert mask.sum() == 40 * 56 and torch.equal(known[0, :, 10:50, 12:68], picture)
+
+
+def test_symmetric_and_tileable(picture):
+    made = generate(picture, count=1, settings=QUICK, symmetry="left-right")
+    torch.testing.assert_close(made, made.flip(-1), rtol=0, atol=1e-6)
+    tile = generate(picture, count=1, settings=QUICK, tileable=True)[0]
+    seam = (tile[..., 0] - tile[..., -1]).abs().mean()
+    inner = (tile[..., 1:] - tile[..., :-1]).abs().mean()
+    assert seam < 2 * inner + 0.02
+
+
+def test_structure(picture):
+    """The layout of a dark and a bright half is taken over."""
+    layout = torch.cat([-torch.ones(3, 40, 28), torch.ones(3, 40, 28)], -1)
+    made = generate(picture, count=1, settings=QUICK, structure=layout)[0]
+    assert made[..., 32:].mean() > made[..., :24].mean() + 0.3
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: generate(x, count=0), "count of at least 1"),
+        (lambda x: generate(x, (8, 50)), "sides of at least 11"),
+        (lambda x: generate(x, (20, 90), outpaint=True), "size of at least the photograph's 40x56"),
+        (lambda x: Settings(noise=0.0), "noise lies in"),
+        (lambda x: Settings(steps=0), "steps is at least 1"),
+    ],
+)
+def test_bad_input(call, message, picture):
+    with pytest.raises(ValueError, match=message):
+        call(picture)
+
+
+def command(*args, cwd) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, ROOT / "recipes" / "instant.py", *args], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+def test_command_line(photo, tmp_path):
+    flags = ["--settings.side", "5", "--settings.steps", "2", "--count", "2", "--seed", "3"]
+    result = command(photo, *flags, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"coherence 0\.\d{4} +completeness 0\.\d{4} +diversity \d\.\d{4} +copied \d\.\d{4}", result.stdout)
+    assert {path.name for path in (tmp_path / "runs/photo-instant").iterdir()} == {
+        "grid.png",
+        "40x56-seed-3.png",
+        "40x56-seed-4.png",
+    }
+    result = command(photo, *flags, "--tileable", "--no-judge", "--out", "tiles", cwd=tmp_path)
+    assert result.returncode == 0 and load_image(tmp_path / "tiles/40x56-seed-3-2x2.png").shape == (3, 80, 112)
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["none.jpg"], "none.jpg does not exist"),
+        (["{photo}", "--size", "8x8"], "sides of at least 11"),
+        (["{photo}", "--sise"], "sise"),
+    ],
+)
+def test_bad_command_line(args, message, photo, tmp_path):
+    result = command(*(arg.format(photo=photo) for arg in args), cwd=tmp_path)
+    assert result.returncode != 0 and message in result.stderr + result.stdout and "Traceback" not in result.stderr
