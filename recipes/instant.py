@@ -120,7 +120,24 @@ def times(start: float, steps: int) -> Tensor:
 
 
 def restorer(photograph: Tensor, ratio: float, settings: Settings) -> Restore:
-    """The patch posterior of the photograph at `ratio` of its size (never smaller than a patch)."""
+    """The patch posterior of the photograph at `ratio` of its size (never smaller than a patch).
+
+    Built at its first call, and dropped when x is clean but for LAST: only one scale's patches are in memory.
+    """
+    built: list[Restore] = []
+
+    def restore(x_t: Tensor, t: Tensor) -> Tensor:
+        if not built:
+            built.append(_posterior(photograph, ratio, settings))
+        x0 = built[0](x_t, t)
+        if float(t.max()) <= LAST:
+            built.clear()
+        return x0
+
+    return restore
+
+
+def _posterior(photograph: Tensor, ratio: float, settings: Settings) -> Restore:
     from restore.patch_posterior import PatchPosterior
 
     shape = [max(settings.side + 1, round(side * ratio)) for side in photograph.shape[1:]]

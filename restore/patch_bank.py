@@ -23,15 +23,19 @@ class Bank:
         if self.exact:
             keys = keys.to(wide_dtype(keys.device))
         self.centre = keys.mean(0)
-        centred = keys - self.centre
+        same = values is keys
+        keys = keys - self.centre
         if neighbours is None or neighbours >= len(keys):
             self.clusters, self.probes = None, 1
         else:
-            self.clusters = Clusters(centred)
-            centred, values = centred[self.clusters.order], values[self.clusters.order]
+            self.clusters = Clusters(keys)
             self.probes = max(1, round(neighbours * len(self.clusters.centres) / len(keys)))
-        self.keys, self.values = centred, values
-        self.half = centred.square().sum(1) / 2
+            keys = keys[self.clusters.order]
+            values = keys if same else values[self.clusters.order]
+        self.keys = keys
+        self.values = keys if same else values.to(keys)
+        self.origin = self.centre if same else torch.zeros_like(self.centre)  # of the values
+        self.half = keys.square().sum(1) / 2
 
     def mean(self, queries: Tensor, gain: float, std: float) -> Tensor:
         """E[value | query] (Q, D) for queries = gain key + std noise: softmax_k((gain q.k - gain^2 |k|^2 / 2) / std^2)."""
@@ -54,17 +58,17 @@ class Bank:
             best[who] = now
             total[who] = total[who] * kept + weight.sum(1)
             out[who] = out[who] * kept[:, None] + weight @ self.values[keys]
-        return out / total[:, None]
+        return out / total[:, None] + self.origin
 
     def _over_all(self, queries: Tensor, gain: float, std: float, block: int = 2048) -> Tensor:
-        bias, values = self.half * (gain / std) ** 2, self.values.to(self.keys)
+        bias = self.half * (gain / std) ** 2
         parts = []
         for part in queries.split(block):
             scaled = (part.to(self.keys) - gain * self.centre) * (gain / std**2)
-            parts.append(torch.addmm(-bias, scaled, self.keys.T).softmax(1) @ values)
+            parts.append(torch.addmm(-bias, scaled, self.keys.T).softmax(1) @ self.values + self.origin)
         return torch.cat(parts).to(queries)
 
     def overall(self, side: int, like: Tensor) -> Tensor:
         """The mean colour of all values, as an image like `like` (B, C, H, W)."""
-        colour = self.values.mean(0).reshape(-1, side * side).mean(1)
+        colour = (self.values.mean(0) + self.origin).to(like).reshape(-1, side * side).mean(1)
         return colour[None, :, None, None].expand_as(like)

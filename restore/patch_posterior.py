@@ -60,7 +60,6 @@ class PatchPosterior:
         self.images, self.degradation, self.latent = [x[None].float() for x in images], degradation, latent
         self.side, self.stride, self.floor, self.neighbours = side, stride, floor, neighbours
         self.weight = bell(side, width, self.images[0])
-        self.clean = torch.cat([cut(x, side)[0] for x in self.images])
         self.restore_at = self._view(others)
         self._banks: dict[float, Bank] = {}
 
@@ -78,14 +77,16 @@ class PatchPosterior:
 
     def _view(self, others: Sequence[Tensor]) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
         """How this degradation is compared."""
+        clean = torch.cat([cut(x, self.side)[0] for x in self.images])
         if isinstance(self.degradation, GaussianNoise):
-            self.bank = Bank(self.clean, self.clean, self.neighbours)
+            self.bank = Bank(clean, clean, self.neighbours)
             return self._noisy
         if isinstance(self.degradation, ImageMixing) and others:
-            self.bank = Bank(self.clean, self.clean, self.neighbours)
+            self.bank = Bank(clean, clean, self.neighbours)
             patches = torch.cat([cut(x[None].float(), self.side)[0] for x in others])
             self.other_bank = Bank(patches, patches, self.neighbours)
             return self._mixed
+        self.clean = clean
         name = type(self.degradation).__name__
         if not list(leaves(self.degradation.draw(self.images[0]))):
             return self._in_context
