@@ -1,6 +1,7 @@
 """New images from one photograph in seconds, without training: the closed-form patch posterior, coarse to fine.
 
     python recipes/instant.py photo.jpg                                     # four new images, and figures
+    python recipes/instant.py cup.jpg --settings.coarsest 15                # one object: keep more of its layout
     python recipes/instant.py photo.jpg --size 188x500 --retarget           # the same scene in another shape
     python recipes/instant.py photo.jpg --size 256x384 --outpaint           # more of it around
     python recipes/instant.py brick.jpg --tileable                          # shown 2 x 2 as well
@@ -56,7 +57,7 @@ class Settings:
     stride: int = 2
     """Pixels between the patches that are averaged."""
     coarsest: int = 24
-    """Shorter side of the coarsest scale, pixels: larger keeps more of the layout."""
+    """Shorter side of the coarsest scale, pixels: near the side of a patch, the layout of the photograph is kept."""
     factor: float = 0.75
     """Size of a scale relative to the next finer one."""
     noise: float = 0.42

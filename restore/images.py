@@ -92,7 +92,7 @@ def image_files(folder: str | Path) -> list[Path]:
     """All image files below `folder`, sorted by path. Raises ImageError if there are none."""
     folder = Path(folder)
     if not folder.is_dir():
-        raise ImageError(f"{folder} is not a folder.")
+        raise ImageError(f"{folder} is not a folder: expected one with image files.")
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not files:
         raise ImageError(f"{folder} holds no image files ({', '.join(SUFFIXES)}).")
