@@ -47,6 +47,4 @@ class GaussianBlur:
 
     def prior(self, images: Tensor) -> ThumbnailPrior:
         """A Gaussian over thumbnails of the images with one pixel for 2 sigma_max: finer detail is gone at t = 1."""
-        height, width = images.shape[-2:]
-        grid = tuple(max(1, round(side / (2 * self.sigma_max))) for side in (height, width))
-        return ThumbnailPrior.fit(images, (grid[0], grid[1]))
+        return ThumbnailPrior.of_blurred(images, self.sigma_max)

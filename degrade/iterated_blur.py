@@ -92,9 +92,7 @@ class IteratedBlur:
         """Gaussians over the mean colours of the images if that is all that is left at t = 1, else over thumbnails."""
         if self.mean_at_end:
             return ThumbnailPrior.fit(images, (1, 1))
-        width = float(self.stds().square().sum().sqrt())
-        height, breadth = (max(1, round(side / (2 * width))) for side in images.shape[-2:])
-        return ThumbnailPrior.fit(images, (height, breadth))
+        return ThumbnailPrior.of_blurred(images, float(self.stds().square().sum().sqrt()))
 
 
 @lru_cache(maxsize=16)

@@ -59,6 +59,12 @@ class ThumbnailPrior:
         mixture = fit(small.flatten(1), components)
         return ThumbnailPrior(mixture.weights, mixture.means.reshape(-1, *small.shape[1:]), mixture.factors, noise, enlarge)
 
+    @staticmethod
+    def of_blurred(images: torch.Tensor, sigma: float) -> ThumbnailPrior:
+        """Thumbnails with one pixel for 2 sigma: what is left of the images after a Gaussian blur of `sigma` pixels."""
+        height, width = (max(1, round(side / (2 * sigma))) for side in images.shape[-2:])
+        return ThumbnailPrior.fit(images, (height, width))
+
     def sample(self, shape: Sequence[int], generator: Random = None) -> Start:
         batch, channels, height, width = shape
         if channels != self.means.shape[1]:

@@ -71,23 +71,12 @@ TEST = ("chelsea.png", "coffee.png")
 
 
 def _photographs() -> Iterator[tuple[str, Tensor]]:
-    from restore.images import load_image
+    from restore import Folder
 
     folder = bundled_photograph().parent
     for split, names in (("train", TRAINING), ("test", TEST)):
         for name in names:
-            image = load_image(folder / name)
-            yield f"{split}/{Path(name).stem}", _reduced(image, 256)
-
-
-def _reduced(x: Tensor, shorter: int) -> Tensor:
-    import torch
-
-    scale = shorter / min(x.shape[-2:])
-    if scale >= 1:
-        return x
-    shape = [round(side * scale) for side in x.shape[-2:]]
-    return torch.nn.functional.interpolate(x[None], shape, mode="bicubic", antialias=True, align_corners=False)[0]
+            yield f"{split}/{Path(name).stem}", Folder(256).read(folder / name)
 
 
 def bundled_photograph() -> Path:

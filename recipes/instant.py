@@ -69,6 +69,10 @@ class Settings:
         if not LAST < self.noise <= 1 or self.steps < 1:
             raise ValueError(f"noise lies in ({LAST}, 1] and steps is at least 1, got {self.noise} and {self.steps}.")
 
+    def levels(self, height: int, width: int) -> list[tuple[int, int]]:
+        """The sizes of the scales, coarse to fine; the coarsest is larger than a patch."""
+        return sizes(height, width, max(self.coarsest, self.side + 1), self.factor)
+
 
 def generate(
     photograph: Tensor,
@@ -97,7 +101,7 @@ def generate(
     if outpaint and (height < photograph.shape[1] or width < photograph.shape[2]):
         raise ValueError(f"outpainting needs a size of at least the photograph's {photograph.shape[1]}x{photograph.shape[2]}.")
     generators = seeds(seed, count)
-    levels = sizes(height, width, max(settings.coarsest, settings.side + 1), settings.factor)
+    levels = settings.levels(height, width)
     scales = []
     for number, (h, w) in enumerate(levels):
         ratio = h / height
@@ -219,7 +223,7 @@ class Instant:
         photograph = load_image(self.image, self.detail)
         structure = load_image(self.structure) if self.structure else None
         size = self.size or (photograph.shape[1], photograph.shape[2])
-        levels = len(sizes(*size, max(self.settings.coarsest, self.settings.side + 1), self.settings.factor))
+        levels = len(self.settings.levels(*size))
         total = (levels + 1) * self.settings.steps + levels
         with tqdm(total=total, desc="making images", unit="step", dynamic_ncols=True) as bar:
             images = generate(

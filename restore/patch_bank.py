@@ -19,8 +19,7 @@ class Bank:
     """
 
     def __init__(self, keys: Tensor, values: Tensor, neighbours: int | None) -> None:
-        self.exact = neighbours is None
-        if self.exact:
+        if neighbours is None:
             keys = keys.to(wide_dtype(keys.device))
         self.centre = keys.mean(0)
         same = values is keys

@@ -127,10 +127,8 @@ class PatchPosterior:
                 "the patch posterior treats latents of degradations that act pixel by pixel; "
                 f"{type(self.degradation).__name__} does not."
             )
-        padded = pad_to_grid(x, self.side, self.stride)
-        gains, rest = (cut(pad_to_grid(v, self.side, self.stride), self.side, self.stride) for v in (a, x - b))
-        patches = torch.stack([self._masked(r, g) for r, g in zip(rest, gains, strict=True)])
-        joined = join(patches, padded.shape, self.side, self.stride, self.weight)[..., : x.shape[2], : x.shape[3]]
+        gains, rest = (self._queries(v) for v in (a, x - b))
+        joined = self._joined(torch.stack([self._masked(r, g) for r, g in zip(rest, gains, strict=True)]), x)
         variance = self.floor**2
         return (a * (x - b) + variance * joined) / (a.square() + variance)
 
@@ -145,10 +143,17 @@ class PatchPosterior:
 
     def _averaged(self, x: Tensor, bank: Bank, gain: float, std: float) -> Tensor:
         """The posterior mean of every patch of x = gain x0 + std noise, averaged where they overlap."""
-        padded = pad_to_grid(x, self.side, self.stride)
-        queries = cut(padded, self.side, self.stride)
-        means = bank.mean(queries.flatten(0, 1), gain, std).unflatten(0, queries.shape[:2])
-        return join(means, padded.shape, self.side, self.stride, self.weight)[..., : x.shape[2], : x.shape[3]]
+        queries = self._queries(x)
+        return self._joined(bank.mean(queries.flatten(0, 1), gain, std).unflatten(0, queries.shape[:2]), x)
+
+    def _queries(self, x: Tensor) -> Tensor:
+        """Patches of x, `stride` apart (B, Q, D)."""
+        return cut(pad_to_grid(x, self.side, self.stride), self.side, self.stride)
+
+    def _joined(self, patches: Tensor, x: Tensor) -> Tensor:
+        """The image of the size of x whose patches, as `_queries` cuts them, are `patches`, averaged where they overlap."""
+        shape = pad_to_grid(x, self.side, self.stride).shape
+        return join(patches, shape, self.side, self.stride, self.weight)[..., : x.shape[2], : x.shape[3]]
 
     def _check_local(self, t: Tensor) -> None:
         """Raises unless a tenth of what one pixel changes lies within a patch around it."""
