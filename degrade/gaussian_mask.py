@@ -57,9 +57,9 @@ class GaussianMask:
     """Whether the picture shrinks to the centre instead of vanishing from there."""
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.first < 1 or not self.std > 0:
+        if not 1 <= self.steps <= 10_000 or self.first < 1 or not self.std > 0:
             raise ValueError(
-                f"GaussianMask needs steps >= 1, first >= 1 and std > 0, got {self.steps}, {self.first}, {self.std}."
+                f"GaussianMask needs 1 to 10000 steps, first >= 1 and std > 0, got {self.steps}, {self.first}, {self.std}."
             )
         if not self.colour or not self.spread >= 0:
             raise ValueError(

@@ -55,8 +55,10 @@ class IteratedBlur:
             raise ValueError(f"growth of IteratedBlur is 'linear' or 'exponential', got {self.growth!r}.")
         if self.border not in ("reflect", "circular"):
             raise ValueError(f"border of IteratedBlur is 'reflect' or 'circular', got {self.border!r}.")
-        if self.steps < 1 or self.size < 1 or self.size % 2 == 0:
-            raise ValueError(f"IteratedBlur needs steps >= 1 and an odd size >= 1, got {self.steps} and {self.size}.")
+        if not 1 <= self.steps <= 10_000 or not 1 <= self.size <= 1023 or self.size % 2 == 0:
+            raise ValueError(
+                f"IteratedBlur needs 1 to 10000 steps and an odd size of 1 to 1023, got {self.steps} and {self.size}."
+            )
         if not (self.first > 0 and self.rate >= 0):
             raise ValueError(f"IteratedBlur needs first > 0 and rate >= 0, got {self.first} and {self.rate}.")
 

@@ -31,8 +31,8 @@ class Pixelate:
     """How the image is reduced; bicubic and bilinear without antialiasing, as published."""
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ValueError(f"Pixelate needs steps >= 1, got {self.steps}.")
+        if not 1 <= self.steps <= 30:
+            raise ValueError(f"Pixelate needs 1 to 30 steps, which double the pixels each; got {self.steps}.")
         if self.mode not in ("bicubic", "bilinear", "area"):
             raise ValueError(f"mode of Pixelate is 'bicubic', 'bilinear' or 'area', got {self.mode!r}.")
 

@@ -72,6 +72,10 @@ def _log_abar(schedule: _Discrete, device: torch.device) -> Tensor:
     return log_abar.to(device, wide_dtype(device))
 
 
+MOST_STEPS = 1_000_000
+"""Of a discrete schedule, whose steps are held in a table."""
+
+
 @dataclass(frozen=True)
 class LinearBeta(_Discrete):
     """beta_k linear from 1e-4 to 0.02, both rescaled by 1000/steps (Ho et al. 2020, arXiv 2006.11239, section 4)."""
@@ -79,9 +83,10 @@ class LinearBeta(_Discrete):
     steps: int = 1000
 
     def __post_init__(self) -> None:
-        if self.steps <= 20:
+        if not 20 < self.steps <= MOST_STEPS:
             raise ValueError(
-                f"LinearBeta needs more than 20 steps (its last beta is 20/steps), got {self.steps}. Use CosineBeta."
+                f"LinearBeta needs more than 20 steps (its last beta is 20/steps), and at most {MOST_STEPS}; "
+                f"got {self.steps}. Use CosineBeta for fewer."
             )
 
     def betas(self) -> Tensor:
@@ -96,8 +101,8 @@ class CosineBeta(_Discrete):
     steps: int = 1000
 
     def __post_init__(self) -> None:
-        if self.steps < 2:
-            raise ValueError(f"a discrete schedule needs at least 2 steps, got {self.steps}.")
+        if not 2 <= self.steps <= MOST_STEPS:
+            raise ValueError(f"a discrete schedule needs 2 to {MOST_STEPS} steps, got {self.steps}.")
 
     def betas(self) -> Tensor:
         f = _cosine_abar(torch.arange(self.steps + 1, dtype=torch.float64) / self.steps)

@@ -49,7 +49,7 @@ class PatchUNetConfig:
             )
         if any(k < 1 or k % 2 == 0 for k in self.kernels):
             raise ValueError(f"kernel sizes are odd and positive, got {self.kernels}.")
-        _positive(self, "image_channels", "patch", "channels", "multipliers", "blocks", "groups", "steps")
+        _positive(self, "image_channels", "patch", "channels", "multipliers", "kernels", "blocks", "groups", "steps")
         _check_width(self.channels)
         if self.norm == "group" and any(self.channels * m % self.groups for m in self.multipliers):
             raise ValueError(
@@ -149,11 +149,25 @@ class ConvNeXtUNetConfig:
         return ConvNeXtUNet(self)
 
 
+MOST = {
+    "image_channels": 1024,
+    "patch": 256,
+    "channels": 65_536,
+    "multipliers": 1024,
+    "blocks": 256,
+    "kernels": 1023,
+    "groups": 65_536,
+    "steps": 1_000_000,
+}
+"""Bounds that no sensible network meets: settings may come from a stranger's file."""
+
+
 def _positive(config: object, *names: str) -> None:
     for name in names:
         value = getattr(config, name)
-        if not value or min(value if isinstance(value, tuple) else (value,)) < 1:
-            raise ValueError(f"{name} of {type(config).__name__} is at least 1, got {value}.")
+        values = value if isinstance(value, tuple) else (value,)
+        if not 1 <= len(values) <= 16 or min(values) < 1 or max(values) > MOST[name]:
+            raise ValueError(f"{name} of {type(config).__name__} lies in 1 to {MOST[name]} (at most 16 levels), got {value}.")
 
 
 def _check_width(channels: int) -> None:

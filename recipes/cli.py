@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Union, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, Protocol, Union, get_args
 
 import tyro
 from tyro.conf import Positional
@@ -14,6 +14,9 @@ from tyro.conf import Positional
 from degrade import OPERATORS, Degradation, GaussianNoise
 from recipes import datasets
 from recipes.recipe import Recipe
+from restore.memory import exhausted
+from restore.processes import ProcessError, here, joined
+from restore.provenance import provenance
 from samplers import NAMED, Sampler
 
 if TYPE_CHECKING:
@@ -84,13 +87,14 @@ class Sample(_Walk):
         if self.noise is not None:
             run = run.with_noise(self.noise)
         height, width = self.size or (None, None)
-        images = run.sample(height, width, self.count, self.steps, self.rule(), self.seed)
         folder = self.out or self.run / "samples"
         note = {"run": str(self.run), "step": str(run.step), "sampler": str(self.sampler or run.recipe.sampling.sampler)}
-        for i, image in enumerate(images):
-            name = f"{image.shape[1]}x{image.shape[2]}-seed-{self.seed + i}.png"
-            save_image(image, folder / name, {**note, "seed": str(self.seed + i)})
-        print(f"{len(images)} images of {images.shape[2]} x {images.shape[3]} in {folder}")
+        made = 0
+        for seed, image in run.stream(height, width, self.count, self.steps, self.rule(), self.seed, processes=here()):
+            name = f"{image.shape[1]}x{image.shape[2]}-seed-{seed}.png"
+            save_image(image, folder / name, {**provenance(), **note, "seed": str(seed)})
+            made += 1
+        print(f"{made} images in {folder}")
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,9 @@ class Resume:
     def __call__(self) -> None:
         from recipes.run import resume
 
-        _finish(resume(self.run))
+        run = resume(self.run)
+        if here().first:
+            _finish(run)
 
 
 def train(recipe: Recipe, out: Path | None) -> None:
@@ -147,25 +153,26 @@ def train(recipe: Recipe, out: Path | None) -> None:
     stem = Path(recipe.images).stem
     hot = isinstance(recipe.degradation, GaussianNoise)
     name = stem if hot else f"{stem}-{_kebab(type(recipe.degradation).__name__)}"
-    folder = out or _free(Path("runs") / name)
-    print(f"training {Path(recipe.images).name} in {folder}; Ctrl-C saves, and `resume {folder}` goes on")
-    _finish(recipe.train(folder))
+    with joined(recipe.training.timeout) as processes:
+        folder = processes.agreed(lambda: out or _free(Path("runs") / name))
+        if processes.first:
+            print(f"training {Path(recipe.images).name} in {folder}; Ctrl-C saves, and `resume {folder}` goes on")
+        run = recipe.train(folder)
+    if processes.first:
+        _finish(run)
 
 
 def _finish(run: Run) -> None:
-    """A picture of what was learned, or how to go on with a run that was interrupted."""
-    from restore.images import save_image
-
+    """Where the results are, or how to go on with a run that was interrupted."""
     if run.step < run.recipe.training.steps:
         print(f"stopped and saved at step {run.step} of {run.recipe.training.steps}; go on with: resume {run.folder}")
         return
-    clean = run.recipe.data.open(run.recipe.images).images
     show = run.recipe.sampling.show
-    path = save_image(run.picture(clean), run.folder / f"{show}.png")
     shown = {"samples": "a training image, then samples", "restorations": "clean, degraded, direct, restored"}[show]
-    print(f"results in {run.folder}: {path.name} ({shown}), checkpoints/, previews/, metrics.jsonl")
+    curve = "curve.png, " if (run.folder / "curve.png").exists() else ""
+    print(f"results in {run.folder}: {show}.png ({shown}), {curve}checkpoints/, previews/, metrics.jsonl")
     if show == "samples":
-        print(f"more, at any size: sample {run.folder} --size {clean.shape[2]}x{3 * clean.shape[3]} --count 4")
+        print(f"more, at any size: sample {run.folder} --size {run.size[1]}x{3 * run.size[2]} --count 4")
     else:
         print(f"yours: restore {run.folder} --image photo.jpg --severity 1")
         print(f"a table, on other images: python recipes/evaluate.py restoration {run.folder}")
@@ -249,11 +256,20 @@ def commands(make: Make, file: str, doc: str | None, demo: Callable[[], str | Pa
     return main
 
 
+def _leave(reason: str) -> NoReturn:
+    who = here()
+    sys.exit(f"error: {reason}" if who.count == 1 else f"error in process {who.rank} of {who.count}: {reason}")
+
+
 def run(main: Callable[[Sequence[str]], None]) -> None:
     """Calls `main` with the arguments; what a user can put right ends in one line, without a traceback."""
     try:
         main(sys.argv[1:])
-    except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
+    except (ValueError, OSError, ProcessError) as error:
+        _leave(str(error))
+    except (MemoryError, RuntimeError) as error:
+        if not exhausted(error):
+            raise
+        _leave("out of memory: choose a smaller size, or fewer images at a time.")
     except KeyboardInterrupt:
         sys.exit("interrupted")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import AvoidSubcommands, Positional
 
@@ -27,6 +26,8 @@ from models import NETWORKS, NetworkConfig, PatchUNetConfig
 from recipes import datasets
 from restore import SOURCES, Crops, Objective, Source, Training
 from restore.parametrisation import Prediction
+from restore.processes import ALONE, Processes, best_device, joined
+from restore.provenance import provenance
 from restore.specification import encode
 from samplers import DDIM, SAMPLERS, AnySampler
 
@@ -97,13 +98,14 @@ class Recipe:
         from restore.checkpoint import CheckpointError
 
         folder = Path(folder)
-        if (folder / "checkpoints").exists():
-            raise CheckpointError(f"{folder} holds a run already: resume it, or name another folder.")
         device = device or best_device()
-        others = None if self.others is None else datasets.located(self.others)
-        recipe = replace(self, images=datasets.located(self.images), others=others)
-        batches, prior = recipe.open(device)
-        continue_training(recipe, recipe.trainer(device), batches, prior, folder)
+        with joined(self.training.timeout) as processes:
+            if processes.agreed((folder / "checkpoints").exists):
+                raise CheckpointError(f"{folder} holds a run already: resume it, or name another folder.")
+            images, others = processes.agreed(lambda: [path and datasets.located(path) for path in (self.images, self.others)])
+            recipe = replace(self, images=images, others=others)
+            batches, prior = recipe.open(device)
+            continue_training(recipe, recipe.trainer(device, processes), batches, prior, folder)
         return open_run(folder, device)
 
     def open(self, device: str) -> tuple[Batches, Prior]:
@@ -112,45 +114,63 @@ class Recipe:
         if self.others is not None:
             others = self.data.open(self.others, device)
             return batches._replace(others=others.draw), self.degradation.prior(others.images)
+        if isinstance(self.degradation, ImageMixing):  # partners are drawn like the images, not from among the batch
+            batches = batches._replace(others=batches.draw)
         return batches, self.prior.fit(batches.images) if self.prior else self.degradation.prior(batches.images)
 
-    def trainer(self, device: str) -> Trainer:
+    def trainer(self, device: str, processes: Processes = ALONE) -> Trainer:
         """The trainer of this recipe at step 0, weights drawn from the seed."""
         from restore.trainer import Trainer
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.training.seed)
             network = self.network.build()
-        return Trainer(network, self.degradation, self.prediction, self.objective, self.training, device)
+        return Trainer(network, self.degradation, self.prediction, self.objective, self.training, device, processes)
 
 
-def continue_training(recipe: Recipe, trainer: Trainer, batches: Any, prior: Any, folder: Path) -> bool:
-    """Runs `trainer` to its end in `folder`, with previews; True when it got there."""
+def continue_training(recipe: Recipe, trainer: Trainer, batches: Batches, prior: Prior, folder: Path) -> bool:
+    """Runs `trainer` to its end in `folder`, with previews, and pictures of the result; True when it got there."""
     from recipes.run import Run
+    from restore.curve import draw_curve
+    from restore.estimate import estimate
+    from restore.images import save_image
+    from restore.loop import train
+    from restore.trainer import TrainingError
 
+    first = trainer.processes.first
+    made = provenance() | {"seed": str(recipe.training.seed)}
     tensors: dict[str, torch.Tensor] = {}
     specification = {
         "recipe": encode(recipe),
-        "prior": encode(prior, tensors),
+        "prior": encode(prior, tensors, "prior"),
         "size": list(batches.images.shape[1:]),
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "provenance": made,
     }
 
-    def preview(trainer: Trainer) -> None:
-        from restore.images import save_image
-
+    def picture(trainer: Trainer, path: Path, steps: int | None = None) -> None:
         with trainer.averaged_weights() as restorer:
             size = (batches.images.shape[1], batches.images.shape[2], batches.images.shape[3])
             run = Run(folder, recipe, restorer, prior, size, trainer.step, str(trainer.device))
-            picture = run.picture(batches.images, steps=min(recipe.sampling.steps, 20), progress=False)
-        save_image(picture, folder / "previews" / f"step-{trainer.step:08d}.png")
+            image = run.picture(batches.images, steps, progress=steps is None and first)
+        if first:
+            save_image(image, path, made | {"step": str(trainer.step)})
 
-    return trainer.run(batches, folder, specification, tensors, preview)
+    def preview(trainer: Trainer) -> None:
+        picture(trainer, folder / "previews" / f"step-{trainer.step:08d}.png", min(recipe.sampling.steps, 20))
 
-
-def best_device() -> str:
-    """ "cuda" when there is one, else "cpu"."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        (folder / "previews").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"{folder} cannot be written to ({error.strerror}): name another folder with --out.") from None
+    expected = estimate(trainer, batches)
+    if first:
+        print(expected)
+    done = train(trainer, batches, folder, specification, tensors, preview)
+    if done:
+        picture(trainer, folder / f"{recipe.sampling.show}.png")
+        if first:
+            draw_curve(folder / "metrics.jsonl", folder / "curve.png")
+    return done
 
 
 ALLOWED = (

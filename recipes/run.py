@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,11 +12,11 @@ from torch import Tensor
 
 from degrade import Prior, Start, ThumbnailPrior, seeds
 from degrade.latent import each
-from recipes.recipe import ALLOWED, Recipe, best_device, continue_training
+from recipes.recipe import ALLOWED, Recipe, continue_training
 from restore.checkpoint import Checkpoint, CheckpointError, open_checkpoint
+from restore.processes import ALONE, Processes, best_device, joined
 from restore.restorer import Restorer
 from restore.specification import SpecificationError, decode
-from restore.trainer import check_weights
 from samplers import Sampler, Step, clip, pad_to, sample, uniform
 
 if TYPE_CHECKING:
@@ -61,15 +61,34 @@ class Run:
 
         Image i has the seed `seed + i` and does not depend on the others. `batch` images at a time are in memory.
         """
+        images = self.stream(height, width, count, steps, sampler, seed, batch, progress)
+        return torch.stack([image for _, image in images])
+
+    def stream(
+        self,
+        height: int | None = None,
+        width: int | None = None,
+        count: int = 1,
+        steps: int | None = None,
+        sampler: Sampler | None = None,
+        seed: int = 0,
+        batch: int = 4,
+        progress: bool = True,
+        processes: Processes = ALONE,
+    ) -> Iterator[tuple[int, Tensor]]:
+        """The images of `sample` as they are made: (seed, image (C, H, W)).
+
+        Of several processes each makes every so many-th batch: the images do not depend on their number.
+        """
         shape = (self.size[0], height or self.size[1], width or self.size[2])
         if count < 1 or batch < 1 or min(shape) < 1:
             raise ValueError(f"count, batch, height and width are at least 1, got {count}, {batch}, {shape[1]}, {shape[2]}.")
-        images = []
-        for first in range(0, count, batch):
-            generators = seeds(seed + first, min(batch, count - first))
+        for first in range(0, count, batch)[processes.rank :: processes.count]:
+            numbers = range(seed + first, seed + min(first + batch, count))
+            generators = seeds(numbers[0], len(numbers))
             start = self.prior.sample((len(generators), *shape), generators)
-            images.append(self.walk(start, 1.0, steps, sampler, generators, progress).cpu())
-        return torch.cat(images).clamp(-1, 1)
+            images = self.walk(start, 1.0, steps, sampler, generators, progress).cpu().clamp(-1, 1)
+            yield from zip(numbers, images, strict=True)
 
     def restore(
         self,
@@ -183,10 +202,10 @@ def open_run(folder: str | Path, device: str | None = None) -> Run:
     device = device or best_device()
     checkpoint = open_checkpoint(Path(folder))
     recipe, prior, size = _specification(checkpoint)
+    with torch.device("meta"):  # nothing is allocated before the file is known to hold just these weights
+        checkpoint.check("ema", dict(recipe.network.build().named_parameters()))
     network = recipe.network.build()
-    weights = checkpoint.tensors("ema")
-    check_weights(weights, dict(network.named_parameters()), checkpoint.folder)
-    network.load_state_dict(weights)
+    checkpoint.load("ema", dict(network.named_parameters()))
     network.to(device=device, memory_format=recipe.training.memory_format).eval()  # type: ignore[call-overload]
     restorer = Restorer(network, recipe.degradation, recipe.prediction, recipe.training.precision)
     return Run(Path(folder), recipe, restorer, prior, size, checkpoint.step, device)
@@ -198,21 +217,28 @@ def resume(folder: str | Path, device: str | None = None) -> Run:
     device = device or best_device()
     checkpoint = open_checkpoint(folder)
     recipe, prior, _ = _specification(checkpoint)
-    trainer = recipe.trainer(device)
-    trainer.load(checkpoint)
-    if trainer.step < recipe.training.steps:
-        batches, _ = recipe.open(device)
-        continue_training(recipe, trainer, batches, prior, folder)
+    if checkpoint.step < recipe.training.steps:
+        with joined(recipe.training.timeout) as processes:
+            with torch.device("meta"):
+                checkpoint.check("ema", dict(recipe.network.build().named_parameters()))
+            trainer = recipe.trainer(device, processes)
+            trainer.load(checkpoint)
+            batches, _ = recipe.open(device)
+            continue_training(recipe, trainer, batches, prior, folder)
     return open_run(folder, device)
 
 
 def _specification(checkpoint: Checkpoint) -> tuple[Recipe, Prior, tuple[int, int, int]]:
+    path = checkpoint.folder / "run.json"
     try:
         data = checkpoint.run
         recipe = decode(data["recipe"], ALLOWED, Recipe)
-        prior = decode(data["prior"], ALLOWED, Prior, checkpoint.tensors("prior"))
-        return recipe, prior, decode(data["size"], (), tuple[int, int, int], path="size")
+        prior = decode(data["prior"], ALLOWED, Prior, checkpoint.prior())
+        size = decode(data["size"], (), tuple[int, int, int], path="size")
     except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{checkpoint.folder / 'run.json'} is incomplete: {error}.") from None
-    except SpecificationError as error:
-        raise CheckpointError(f"{checkpoint.folder / 'run.json'}: {error}") from None
+        raise CheckpointError(f"{path} is incomplete: {error}.") from None
+    except (SpecificationError, RecursionError) as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    if size[0] not in (1, 2, 3, 4) or not all(0 < side <= 2**16 for side in size[1:]):
+        raise CheckpointError(f"{path}: images of {size[0]} x {size[1]} x {size[2]} were not learned from.")
+    return recipe, prior, size

@@ -1,27 +1,44 @@
 """Checkpoints on disk: a folder of safetensors and one JSON file, which appears whole or not at all.
 
     <run>/checkpoints/step-00000500/
-        run.json              the specification, the step, versions
+        run.json              the specification, the step, where it came from
         ema.safetensors       the weights to sample with
         training.safetensors  the raw weights and the optimizer's state
         prior.safetensors     the tensors of the prior, if it has any
+        SHA256SUMS            what `sha256sum -c` checks, and every load
 
-Nothing is ever unpickled: a checkpoint from a stranger can hold numbers and settings, not code.
+The folder is written under another name, forced to disk and renamed, so the highest step is always a whole one: no pointer to
+the latest can be stale. The files are the same whatever the number of processes, also where these share the weights out among
+them (torch.distributed.checkpoint writes and reads them then).
+
+Nothing is ever unpickled: a checkpoint from a stranger can hold numbers and settings, not code. Names, shapes and sizes are
+checked against the specification before anything is allocated.
 """
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
-import os
 import shutil
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from degrade.lazy import torch
+from restore.files import flush
+from restore.memory import free_memory, readable
+from restore.processes import ALONE, Processes
+
 if TYPE_CHECKING:
     from torch import Tensor
 
-FORMAT = 1
+FORMAT = 2
+FILES = ("run.json", "ema.safetensors", "training.safetensors", "prior.safetensors")
+SUMS = "SHA256SUMS"
+LARGEST_JSON = 2**20
+LARGEST_PRIOR = 2**28
 
 
 class CheckpointError(ValueError):
@@ -32,46 +49,104 @@ class Checkpoint(NamedTuple):
     folder: Path
     step: int
     run: dict[str, Any]  # run.json
+    sums: dict[str, str]  # SHA-256 of each file, by name
 
-    def tensors(self, name: str) -> dict[str, Tensor]:
-        """The tensors of `<name>.safetensors`; empty if there is no such file."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        path = self.folder / f"{name}.safetensors"
-        if not path.exists():
+    def prior(self) -> dict[str, Tensor]:
+        """The tensors of the prior."""
+        path = self.folder / "prior.safetensors"
+        if path.name not in self.sums:
             return {}
-        try:
-            return load_file(path)
-        except SafetensorError as error:
+        if _size(path) > LARGEST_PRIOR:
+            raise CheckpointError(f"{path} takes {readable(_size(path))}, more than any prior: it is not one of this project.")
+        with _opened(path) as file:
+            self._verify(path)
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+    def check(self, group: str, like: Mapping[str, Tensor]) -> Path:
+        """The file of `group` ("ema" or "training"), if it holds what `like` does: names, shapes, dtypes, and no more than
+        the memory takes. Nothing is allocated. Raises CheckpointError with one clear line."""
+        path = self.folder / f"{group}.safetensors"
+        with _opened(path) as file:
+            names = set(file.keys())
+            wrong = sorted(names ^ set(like))
+            for name in names & set(like):
+                entry = file.get_slice(name)
+                if tuple(entry.get_shape()) != tuple(like[name].shape) or entry.get_dtype() != _dtype(like[name]):
+                    wrong.append(name)
+        if wrong:
             raise CheckpointError(
-                f"{path} is broken ({error}). Remove {self.folder} to go back to the checkpoint before it."
-            ) from None
+                f"{path} does not hold the weights of its own network: {len(wrong)} entries differ {wrong[:3]}."
+            )
+        if _size(path) > free_memory():
+            raise CheckpointError(f"{path} takes {readable(_size(path))}, and {readable(free_memory())} of memory are free.")
+        self._verify(path)
+        return path
+
+    def load(self, group: str, into: Mapping[str, Tensor]) -> None:
+        """Copies the tensors of `group` into those of `into`, after `check`; each process takes its own part."""
+        path = self.check(group, into)
+        if any(map(_shared_out, into.values())):
+            from torch.distributed.checkpoint import HuggingFaceStorageReader, load
+
+            load(dict(into), storage_reader=HuggingFaceStorageReader(str(self.folder)))
+            return
+        with _opened(path) as file, torch.no_grad():
+            for name, tensor in into.items():
+                tensor.copy_(file.get_tensor(name))
+
+    def _verify(self, path: Path) -> None:
+        if _sha256(path) != self.sums.get(path.name):
+            raise CheckpointError(
+                f"{path} is broken: its content is not what was saved. Remove {self.folder} to go back to the checkpoint "
+                "before it."
+            )
 
 
 def save_checkpoint(
-    run: Path, step: int, specification: dict[str, Any], groups: Mapping[str, Mapping[str, Tensor]], keep: int = 2
+    run: Path,
+    step: int,
+    specification: dict[str, Any],
+    groups: Mapping[str, Mapping[str, Tensor]],
+    keep: int = 2,
+    processes: Processes = ALONE,
 ) -> Path:
-    """Writes the checkpoint of `step`, then removes all but the last `keep`. Each of `groups` is one safetensors file."""
-    from safetensors.torch import save_file
+    """Writes the checkpoint of `step`, then removes all but the last `keep`. Each of `groups` is one safetensors file.
+
+    Called by all processes alike. A sound checkpoint of the same step is left as it is. Raises CheckpointError where the disk
+    is full or refuses: what was saved before is untouched.
+    """
+    from safetensors import SafetensorError
 
     home = Path(run) / "checkpoints"
     final, part = home / _name(step), home / f".{_name(step)}.part"
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    for name, tensors in groups.items():
-        if tensors:
-            save_file({key: value.detach().contiguous().cpu() for key, value in tensors.items()}, part / f"{name}.safetensors")
-    text = json.dumps({"format": FORMAT, "step": step, **specification}, indent=2) + "\n"
-    (part / "run.json").write_text(text, encoding="utf-8")
-    for path in part.iterdir():
-        _flush(path)
-    if final.exists():  # the same step, saved again
-        shutil.rmtree(final)
-    part.rename(final)
-    _flush(home)
-    for old in _steps(home)[:-keep]:
-        shutil.rmtree(home / _name(old))
+    if processes.agreed(lambda: _sound(final)):
+        return final
+    try:
+        if processes.first:
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(parents=True)
+        processes.wait()
+        for name, tensors in groups.items():
+            if tensors:
+                _write(tensors, part / f"{name}.safetensors", processes)
+        if processes.first:
+            text = json.dumps({"format": FORMAT, "step": step, **specification}, indent=2) + "\n"
+            (part / "run.json").write_text(text, encoding="utf-8")
+            sums = "".join(f"{_sha256(path)}  {path.name}\n" for path in sorted(part.iterdir()))
+            (part / SUMS).write_text(sums, encoding="utf-8")
+            for path in part.iterdir():
+                flush(path)
+            flush(part)
+            if final.exists():  # of this step, and broken
+                shutil.rmtree(final)
+            part.rename(final)
+            flush(home)
+            for old in _steps(home)[:-keep]:
+                shutil.rmtree(home / _name(old))
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise CheckpointError(_unsaved(error, home, step, groups)) from None
+    processes.wait()
     return final
 
 
@@ -87,14 +162,70 @@ def open_checkpoint(run: Path) -> Checkpoint:
         if not steps:
             raise CheckpointError(f"{run} holds no checkpoint: expected {run / 'checkpoints' / _name(0)} or later.")
         folder = run / "checkpoints" / _name(steps[-1])
+    sums = _sums(folder / SUMS)
     path = folder / "run.json"
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        data = json.loads(_text(path))
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}.") from None
-    if not isinstance(data, dict) or data.get("format") != FORMAT or not isinstance(data.get("step"), int):
+    if not isinstance(data, dict) or data.get("format") != FORMAT or type(data.get("step")) is not int or data["step"] < 0:
         raise CheckpointError(f"{path} is not a checkpoint of format {FORMAT}.")
-    return Checkpoint(folder, data["step"], data)
+    checkpoint = Checkpoint(folder, data["step"], data, sums)
+    checkpoint._verify(path)
+    return checkpoint
+
+
+def _write(tensors: Mapping[str, Tensor], path: Path, processes: Processes) -> None:
+    """One safetensors file, by the first process; or by all, each its part, where they share the tensors out among them."""
+    if any(map(_shared_out, tensors.values())):
+        from torch.distributed.checkpoint import CheckpointException, HuggingFaceStorageWriter, save
+
+        parts = path.with_suffix("")
+        writer = HuggingFaceStorageWriter(str(parts), save_distributed=True, enable_consolidation=True)
+        try:
+            save(dict(tensors), storage_writer=writer)
+        except CheckpointException as errors:
+            raise OSError("; ".join(str(error) for error, _ in errors.failures.values())) from None
+        if processes.first:
+            next(parts.glob("*.safetensors")).rename(path)
+            shutil.rmtree(parts)
+    elif processes.first:
+        from safetensors.torch import save_file
+
+        save_file({name: value.detach().contiguous().cpu() for name, value in tensors.items()}, path)
+
+
+def _shared_out(tensor: Tensor) -> bool:
+    """Whether the tensor is one of FSDP2's, of which each process holds a part."""
+    return hasattr(tensor, "to_local")
+
+
+def _unsaved(error: Exception, home: Path, step: int, groups: Mapping[str, Mapping[str, Tensor]]) -> str:
+    """Why step `step` was not saved, and what to do."""
+    kept = _steps(home)
+    safe = f"Step {kept[-1]} is safe" if kept else "Nothing was saved before"
+    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
+    if not full:
+        return f"{home} refuses the checkpoint of step {step} ({error}). {safe}: mend that, then resume the run."
+    needed = sum(value.numel() * value.element_size() for tensors in groups.values() for value in tensors.values())
+    free = shutil.disk_usage(home.parent).free
+    return (
+        f"the disk of {home} is full: step {step} takes {readable(needed)}, {readable(free)} are free. {safe}: make room, "
+        "then resume the run."
+    )
+
+
+def _sound(folder: Path) -> bool:
+    """Whether `folder` is a whole checkpoint whose files are what was saved."""
+    if not folder.exists():
+        return False
+    try:
+        checkpoint = open_checkpoint(folder)
+        for name in checkpoint.sums:
+            checkpoint._verify(folder / name)
+    except (CheckpointError, OSError):
+        return False
+    return True
 
 
 def _name(step: int) -> str:
@@ -102,13 +233,60 @@ def _name(step: int) -> str:
 
 
 def _steps(home: Path) -> list[int]:
-    return sorted(int(path.name.removeprefix("step-")) for path in home.glob("step-*") if (path / "run.json").exists())
+    numbers = (path.name.removeprefix("step-") for path in home.glob("step-*") if (path / "run.json").exists())
+    return sorted(int(number) for number in numbers if number.isascii() and number.isdigit() and len(number) < 16)
 
 
-def _flush(path: Path) -> None:
-    """Forces the file or folder to disk, so that a rename after it cannot come first."""
-    handle = os.open(path, os.O_RDONLY)
+def _size(path: Path) -> int:
+    """The size of a regular file; CheckpointError for anything else."""
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        status = path.stat()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}): the checkpoint is incomplete.") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise CheckpointError(f"{path} is not an ordinary file: the checkpoint is not one of this project.")
+    return status.st_size
+
+
+def _text(path: Path) -> str:
+    if _size(path) > LARGEST_JSON:
+        raise CheckpointError(f"{path} takes {readable(_size(path))}: too large for what it should be.")
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}.") from None
+
+
+def _sums(path: Path) -> dict[str, str]:
+    if not path.exists():
+        raise CheckpointError(f"{path} is missing: the checkpoint is incomplete, or older than format {FORMAT}.")
+    sums = {}
+    for line in _text(path).splitlines():
+        value, _, name = line.partition("  ")
+        if name not in FILES:
+            raise CheckpointError(f"{path} names {name[:80]!r}, expected {', '.join(FILES)}.")
+        sums[name] = value
+    return sums
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _opened(path: Path) -> Any:
+    """The safetensors file, its header read and checked against the file's size."""
+    from safetensors import SafetensorError, safe_open
+
+    _size(path)
+    try:
+        return safe_open(path, "pt")
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path} is broken ({error}). Remove {path.parent} to go back to the checkpoint before it."
+        ) from None
+
+
+def _dtype(tensor: Tensor) -> str:
+    """safetensors' name of the tensor's dtype."""
+    return {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16", torch.float64: "F64"}[tensor.dtype]

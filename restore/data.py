@@ -6,15 +6,15 @@ device and cut their batches there.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Union
 
 from degrade.lazy import torch
 from degrade.random import integers, uniform
 from restore.images import image_files, load_image
+from restore.pictures import Pictures
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,15 +23,22 @@ if TYPE_CHECKING:
 class Batches(NamedTuple):
     """An opened source."""
 
-    draw: Callable[[int, torch.Generator], Tensor]
-    """(count, generator) -> clean images (count, C, H, W) in [-1, 1]."""
+    draw: Draw
+    """Clean images to train on."""
     images: Tensor
     """Clean images to look at, and to fit a prior to (N, C, H, W)."""
-    others: Callable[[int, torch.Generator], Tensor] | None = None
+    others: Draw | None = None
     """Images of a second set, drawn alike: what a mixing degradation mixes in."""
+    skipped: Mapping[Path, str] = {}
+    """Files that could not be read so far, and why."""
 
 
 if TYPE_CHECKING:
+
+    class Draw(Protocol):
+        def __call__(self, count: int, generator: torch.Generator, share: slice = slice(None), /) -> Tensor:
+            """Images (B, C, H, W) in [-1, 1]: of `count` the B that `share` names, which do not depend on the others."""
+            ...
 
     class Source(Protocol):
         @property
@@ -51,10 +58,10 @@ if TYPE_CHECKING:
 
 
 def _check(size: int, rescale: tuple[float, float]) -> None:
-    if size < 8:
-        raise ValueError(f"images of {size} pixels are too small: give at least 8.")
-    if not 0 < rescale[0] <= rescale[1]:
-        raise ValueError(f"rescale is a range (low, high) with 0 < low <= high, got {rescale}.")
+    if not 8 <= size <= 65_536:
+        raise ValueError(f"images of {size} pixels are too small or too large: give 8 to 65536.")
+    if not 0 < rescale[0] <= rescale[1] <= 100:
+        raise ValueError(f"rescale is a range (low, high) with 0 < low <= high <= 100, got {rescale}.")
 
 
 @dataclass(frozen=True)
@@ -75,14 +82,14 @@ class OneImage:
         image = self.read(path)[None].to(device)
         low, high = self.rescale
 
-        def draw(count: int, generator: torch.Generator) -> Tensor:
+        def draw(count: int, generator: torch.Generator, share: slice = slice(None)) -> Tensor:
             factors = low + (high - low) * uniform((2,), generator)
             shape = [
                 max(self.multiple, int(side * factor) // self.multiple * self.multiple)
                 for side, factor in zip(image.shape[-2:], factors.tolist(), strict=True)
             ]
             x = torch.nn.functional.interpolate(image, shape, mode="bicubic", align_corners=False)
-            return x.expand(count, -1, -1, -1)
+            return x.expand(len(range(count)[share]), -1, -1, -1)
 
         return Batches(draw, image)
 
@@ -116,9 +123,9 @@ class Crops:
         height, width = crop = sides.clamp(max=self.crop)
         low, high = self.rescale
 
-        def draw(count: int, generator: torch.Generator) -> Tensor:
-            u = uniform((count, 2, 2), generator)
-            rescaled = (sides * (low + (high - low) * u[..., 0])).round().maximum(crop)  # (count, 2): H', W'
+        def draw(count: int, generator: torch.Generator, share: slice = slice(None)) -> Tensor:
+            u = uniform((count, 2, 2), generator)[share]
+            rescaled = (sides * (low + (high - low) * u[..., 0])).round().maximum(crop)  # (B, 2): H', W'
             corner = (u[..., 1] * (rescaled - crop + 1)).floor()
 
             def positions(axis: int, side: Tensor) -> Tensor:
@@ -127,7 +134,7 @@ class Crops:
 
             y, x = positions(0, height)[:, :, None], positions(1, width)[:, None, :]
             grid = torch.stack(torch.broadcast_tensors(x, y), -1).to(device)
-            whole = image.expand(count, -1, -1, -1)
+            whole = image.expand(len(u), -1, -1, -1)
             return torch.nn.functional.grid_sample(whole, grid, mode="bicubic", padding_mode="border", align_corners=False)
 
         return Batches(draw, image)
@@ -152,31 +159,30 @@ class Folder:
     """Grey or RGB."""
     flip: bool = False
     """Whether every other image, at random, is mirrored left to right."""
+    strict: bool = False
+    """Whether a file that cannot be read ends the run; else it is skipped, with a warning, and counted."""
 
     def __post_init__(self) -> None:
         _check(self.size, (1, 1))
         if self.channels not in (1, 3):
             raise ValueError(f"images have 1 or 3 channels, got {self.channels}.")
-        if self.reduce and self.reduce < self.size:
+        if self.reduce and not self.size <= self.reduce <= 65_536:
             raise ValueError(f"reduce is at least the size of the cut, {self.size}, or 0; got {self.reduce}.")
 
     def open(self, path: Path, device: torch.device | str = "cpu") -> Batches:
-        files = image_files(path)
+        pictures = Pictures(image_files(path), self.read, self.strict)
 
-        @lru_cache(maxsize=max(1, 2**30 // (6 * self.channels * (self.reduce or self.size) ** 2)))  # about 1 GiB of float32
-        def read(file: Path) -> Tensor:
-            return self.read(file)
-
-        def draw(count: int, generator: torch.Generator) -> Tensor:
-            batch = []
-            for index in integers(len(files), (count,), generator).tolist():
-                batch.append(self._cut(read(files[index]), uniform((3,), generator)))
+        def draw(count: int, generator: torch.Generator, share: slice = slice(None)) -> Tensor:
+            index = integers(len(pictures.files), (count,), generator)[share]
+            u = uniform((count, 3), generator)[share]
+            batch = [self._cut(pictures[i], place) for i, place in zip(index.tolist(), u, strict=True)]
             return torch.stack(batch).to(device)
 
         few = max(16, 2**24 // (self.channels * self.size**2))  # 64 MiB of float32
-        order = torch.randperm(len(files), generator=torch.Generator().manual_seed(0))[: min(few, 256)]
+        order = torch.randperm(len(pictures.files), generator=torch.Generator().manual_seed(0))[: min(few, 256)]
         middle = torch.full((3,), 0.5)
-        return Batches(draw, torch.stack([self._cut(read(files[i]), middle) for i in order.tolist()]).to(device))
+        images = torch.stack([self._cut(pictures[i], middle) for i in order.tolist()]).to(device)
+        return Batches(draw, images, skipped=pictures.skipped)
 
     def read(self, file: Path) -> Tensor:
         """The reduced image (C, H, W), H and W at least `size`."""

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import math
+import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from degrade.lazy import torch
+from restore.files import whole
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "TIFF", "GIF", "PPM", "JPEG2000")
+"""What is decoded, whatever a file's name: none that runs another program, as Pillow does for EPS."""
+MOST_PIXELS = 100_000_000
+""""Decompression bombs" claim more: a small file can grow a thousandfold."""
 
 
 class ImageError(ValueError):
@@ -32,20 +39,25 @@ def load_image(path: str | Path, size: int | None = None, channels: int = 3) -> 
     path = Path(path)
     if path.is_dir():
         raise ImageError(f"{path} is a folder: expected an image file.")
+    if not path.exists():
+        raise ImageError(f"{path} does not exist: expected an image file.")
+    if not path.is_file():
+        raise ImageError(f"{path} is not an ordinary file: expected an image file.")
     try:
-        with Image.open(path) as file:
-            file.load()
-            picture = ImageOps.exif_transpose(file)
-    except FileNotFoundError:
-        raise ImageError(f"{path} does not exist: expected an image file.") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what matters of a file ends in an error below
+            with Image.open(path, formats=FORMATS) as file:
+                if file.width * file.height > MOST_PIXELS:
+                    raise Image.DecompressionBombError
+                file.load()
+                picture = ImageOps.exif_transpose(file)
+    except Image.DecompressionBombError:
+        raise ImageError(f"{path} claims more pixels than is safe to decode ({MOST_PIXELS}): reduce it first.") from None
     except UnidentifiedImageError:
         raise ImageError(f"{path} is not an image that Pillow can read (PNG, JPEG, WebP, TIFF, ...).") from None
-    except Image.DecompressionBombError:
-        raise ImageError(
-            f"{path} claims more pixels than is safe to decode ({2 * (Image.MAX_IMAGE_PIXELS or 0)}). Reduce it first."
-        ) from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise ImageError(f"{path} cannot be read, it may be broken or cut off: {error}.") from None
+    except Exception as error:  # on broken files decoders raise what they like: struct.error, KeyError, ZeroDivisionError, ...
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ImageError(f"{path} cannot be read, it may be broken or cut off: {reason[:200]}.") from None
     x = _to_tensor(picture, channels)
     if not bool(x.isfinite().all()):
         raise ImageError(f"{path} holds pixels that are NaN or infinite: expected finite numbers.")
@@ -64,9 +76,9 @@ def _to_tensor(picture: Image, channels: int) -> Tensor:
 
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    values = np.asarray(picture.convert("L" if channels == 1 else "RGB"), dtype=np.float32)
-    x = torch.from_numpy(values.copy().reshape(*values.shape[:2], -1)).permute(2, 0, 1)
-    return (x / 127.5 - 1).contiguous()
+    values = np.array(picture.convert("L" if channels == 1 else "RGB"))
+    x = torch.from_numpy(values.reshape(*values.shape[:2], -1)).permute(2, 0, 1).contiguous()
+    return x.float().div_(127.5).sub_(1)
 
 
 def _range(mode: str, values) -> float:
@@ -93,7 +105,15 @@ def image_files(folder: str | Path) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise ImageError(f"{folder} is not a folder: expected one with image files.")
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    files, left = [], [str(folder)]
+    while left:  # no recursion: any depth; folders behind links are not followed, so there are no circles
+        with os.scandir(left.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    left.append(entry.path)
+                elif entry.name.lower().endswith(SUFFIXES) and not entry.is_dir():
+                    files.append(Path(entry.path))
+    files.sort()
     if not files:
         raise ImageError(f"{folder} holds no image files ({', '.join(SUFFIXES)}).")
     return files
@@ -112,14 +132,12 @@ def save_image(x: Tensor, path: str | Path, text: Mapping[str, str] | None = Non
     if x.ndim != 3 or x.shape[0] not in (1, 3):
         raise ValueError(f"save_image takes (1 or 3, H, W), got {tuple(x.shape)}.")
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     array = to_bytes(x).permute(1, 2, 0).numpy()
     info = PngInfo()
     for key, value in (text or {}).items():
         info.add_text(key, value)
-    part = path.with_name(path.name + ".part")
-    Image.fromarray(array.squeeze(-1) if x.shape[0] == 1 else array).save(part, format="PNG", pnginfo=info)
-    part.replace(path)
+    with whole(path) as part:
+        Image.fromarray(array.squeeze(-1) if x.shape[0] == 1 else array).save(part, format="PNG", pnginfo=info)
     return path
 
 
@@ -128,11 +146,9 @@ def save_animation(frames: list[Tensor], path: str | Path, seconds: float = 0.1)
     from PIL import Image
 
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     first, *rest = (Image.fromarray(to_bytes(x.expand(3, -1, -1)).permute(1, 2, 0).numpy()) for x in frames)
-    part = path.with_name(path.name + ".part")
-    first.save(part, format="GIF", save_all=True, append_images=rest, duration=round(1000 * seconds), loop=0)
-    part.replace(path)
+    with whole(path) as part:
+        first.save(part, format="GIF", save_all=True, append_images=rest, duration=round(1000 * seconds), loop=0)
     return path
 
 

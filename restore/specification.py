@@ -6,6 +6,7 @@ else; unknown, missing and ill-typed entries are errors. Tensors are put aside u
 
 from __future__ import annotations
 
+import math
 import types as builtin_types
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
@@ -64,6 +65,8 @@ def _decode(data: Any, known: dict[str, type], hint: Any, tensors: Mapping[str, 
         value = float(data)
     else:
         value = data
+    if isinstance(value, float) and not math.isfinite(value):
+        raise SpecificationError(f"{where} is {value}, expected a finite number.")
     if not _fits(value, hint):
         raise SpecificationError(f"{where} is {data!r}, expected {_name(hint)}.")
     return value
@@ -85,7 +88,7 @@ def _dataclass(data: dict, known: dict[str, type], tensors: Mapping[str, Tensor]
     values = {n: _decode(data[n], known, hints[n], tensors, _join(path, n)) for n in names}
     try:
         return cls(**values)
-    except ValueError as error:
+    except (ValueError, TypeError, ArithmeticError) as error:
         raise SpecificationError(f"{where} ({name}): {error}") from None
 
 

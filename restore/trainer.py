@@ -1,27 +1,26 @@
-"""The one training loop, for any degradation, network and objective."""
+"""One training step, for any degradation, network and objective, on one process or several."""
 
 from __future__ import annotations
 
-import json
 import math
-import signal
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+import warnings
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from degrade.protocols import Degradation
 from degrade.random import seeded, uniform
-from restore.checkpoint import Checkpoint, CheckpointError, save_checkpoint
+from restore.checkpoint import Checkpoint, save_checkpoint
 from restore.data import Batches
 from restore.ema import Ema
 from restore.objectives import Objective
 from restore.parametrisation import Prediction
+from restore.processes import ALONE, Processes
 from restore.restorer import Restorer
 from restore.training import Training
 
@@ -33,7 +32,8 @@ class TrainingError(ValueError):
 class Trainer:
     """Trains `network` to restore: x0 from the source, t and the latent drawn, the objective, AdamW, EMA.
 
-    Everything random derives from (seed, rank, step), so a resumed run repeats the uninterrupted one.
+    Everything random about image i of a step derives from (seed, step, i), so a resumed run repeats the uninterrupted one, and
+    the images of a step are the same whatever the number of processes, or of pieces, that they are shared out in.
     """
 
     def __init__(
@@ -44,106 +44,87 @@ class Trainer:
         objective: Objective,
         settings: Training,
         device: torch.device | str = "cpu",
+        processes: Processes = ALONE,
     ) -> None:
+        processes.share(settings.batch, 0, settings.accumulate)  # refuses a batch that cannot be shared out
         self.settings = settings
         self.objective = objective
+        self.processes = processes
         self.device = torch.device(device)
-        self.network = network.to(self.device, memory_format=settings.memory_format).train()  # type: ignore[call-overload]
+        shared_out = settings.shard and processes.count > 1
+        layout = torch.contiguous_format if shared_out else settings.memory_format
+        self.network = network.to(self.device, memory_format=layout).train()  # type: ignore[call-overload]
+        self.replica = _shared_out(network) if shared_out else _replicated(network, self.device, processes)
         self.restorer = Restorer(self.network, degradation, prediction, settings.precision)
+        self.learner = replace(self.restorer, network=self.replica)
+        self.drops_out = any(isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0 for m in network.modules())
         self.parameters = dict(self.network.named_parameters())
         self.optimizer = torch.optim.AdamW(
-            self.parameters.values(),
-            lr=settings.rate,
-            weight_decay=settings.weight_decay,
-            fused=self.device.type == "cuda" or None,
+            self.parameters.values(), lr=settings.rate, weight_decay=settings.weight_decay, fused=True
         )
+        for p in self.parameters.values():  # as AdamW would at its first step; so that a checkpoint is always complete
+            moments = {name: torch.zeros_like(p, memory_format=torch.preserve_format) for name in ("exp_avg", "exp_avg_sq")}
+            self.optimizer.state[p] = {"step": torch.zeros((), device=self.device), **moments}
         self.ema = Ema(self.parameters.values(), settings.ema, settings.ema_warmup)
         self.step = 0
 
     def train_step(self, batches: Batches) -> tuple[Tensor, Tensor]:
-        """One update of the weights. Returns the loss and the norm of the gradient, on the device."""
+        """One update of the weights, left out where the gradient is not finite.
+
+        Returns the mean loss of this process's images and the norm of the whole gradient, on the device.
+        """
         settings = self.settings
         rate = settings.rate_at(self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         total = torch.zeros((), device=self.device)
         for part in range(settings.accumulate):
-            loss = self.loss(batches, part) / settings.accumulate
-            loss.backward()
-            total += loss.detach()
+            with self.synchronised(part == settings.accumulate - 1):
+                loss = self.loss(batches, self.processes.share(settings.batch, part, settings.accumulate))
+                (loss / settings.accumulate).backward()
+            total += loss.detach() / settings.accumulate
         norm = nn.utils.clip_grad_norm_(self.parameters.values(), settings.clip or math.inf)
+        # the fused AdamW leaves everything as it is where found_inf is 1, without a look at it from the host
+        self.optimizer.found_inf = 1.0 - norm.isfinite().float()  # type: ignore[attr-defined]
+        self.optimizer.grad_scale = None  # type: ignore[attr-defined]
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.ema.update(self.parameters.values())
         self.step += 1
-        return total, norm
+        return total, norm.full_tensor() if hasattr(norm, "full_tensor") else norm
 
-    def loss(self, batches: Batches, part: int = 0) -> Tensor:
-        """The mean loss of batch `part` of this step."""
+    def loss(self, batches: Batches, share: slice = slice(None)) -> Tensor:
+        """The mean loss of the images `share` of this step."""
         settings = self.settings
-        x0 = batches.draw(settings.batch, seeded(settings.seed, 0, self.step, part))
-        generator = seeded(settings.seed, 0, self.step, part, 1, device=self.device)
-        u = uniform((len(x0),), generator)
-        t = ((u * settings.levels).floor() + 1) / settings.levels if settings.levels else 1 - u
+        seed, step, batch = settings.seed, self.step, settings.batch
+        x0 = batches.draw(batch, seeded(seed, step, 0), share)
         if batches.others is None:
-            latent = self.restorer.degradation.draw(x0, generator)
+            each = [seeded(seed, step, 1, image, device=self.device) for image in range(batch)[share]]
+            latent = self.restorer.degradation.draw(x0, each)
         else:
-            latent = (batches.others(len(x0), seeded(settings.seed, 0, self.step, part, 2)),)
-        return self.objective(self.restorer, x0, t, latent).mean()
+            latent = (batches.others(batch, seeded(seed, step, 1), share),)
+        u = uniform((batch,), seeded(seed, step, 2))[share].to(self.device)
+        t = ((u * settings.levels).floor() + 1) / settings.levels if settings.levels else 1 - u
+        with self.dropout(step, share):
+            return self.objective(self.learner, x0, t, latent).mean()
 
-    def run(
-        self,
-        batches: Batches,
-        folder: Path,
-        specification: dict[str, Any],
-        prior: dict[str, Tensor] | None = None,
-        on_preview: Callable[[Trainer], None] | None = None,
-    ) -> bool:
-        """Trains up to `settings.steps`, with metrics, previews and checkpoints in `folder`; True when it got there.
+    def synchronised(self, now: bool) -> AbstractContextManager:
+        """Whether the backward pass inside adds up the gradients of all processes."""
+        if self.settings.shard and self.processes.count > 1:
+            self.network.set_requires_gradient_sync(now)
+        elif self.processes.count > 1 and not now:
+            return self.replica.no_sync()  # type: ignore[operator]
+        return nullcontext()
 
-        SIGINT and SIGTERM save and return False; a second one stops at once.
-        """
-        settings = self.settings
-        folder.mkdir(parents=True, exist_ok=True)
-        trim(folder / "metrics.jsonl", self.step)
-        losses: list[Tensor] = []
-        norms: list[Tensor] = []
-        since = time.perf_counter()
-        bar = tqdm(total=settings.steps, initial=self.step, desc="training", unit="step", dynamic_ncols=True)
-        with bar, open(folder / "metrics.jsonl", "a", encoding="utf-8") as metrics, until_signal() as stopped:
-            while self.step < settings.steps:
-                loss, norm = self.train_step(batches)
-                losses.append(loss)
-                norms.append(norm)
-                bar.update()
-                done = self.step == settings.steps
-                if self.step % settings.log_every == 0 or done or stopped():
-                    seconds = time.perf_counter() - since
-                    line = {
-                        "step": self.step,
-                        "loss": float(torch.stack(losses).mean()),
-                        "gradient_norm": float(torch.stack(norms).mean()),
-                        "rate": settings.rate_at(self.step - 1),
-                        "images_per_second": round(len(losses) * settings.batch * settings.accumulate / seconds, 2),
-                    }
-                    if not math.isfinite(line["loss"]):
-                        raise TrainingError(
-                            f"the loss is {line['loss']} at step {self.step}: the run diverged. The last checkpoint is kept; "
-                            "lower the rate, or clip the gradient (clip=1)."
-                        )
-                    metrics.write(json.dumps(line) + "\n")
-                    metrics.flush()
-                    bar.set_postfix(loss=f"{line['loss']:.4f}")
-                    losses, norms, since = [], [], time.perf_counter()
-                if self.step % settings.save_every == 0 or done or stopped():
-                    self.save(folder, specification, prior or {})
-                if on_preview and (self.step % settings.preview_every == 0 or done) and not stopped():
-                    pause = time.perf_counter()
-                    on_preview(self)
-                    since += time.perf_counter() - pause
-                if stopped():
-                    return done
-        return True
+    @contextmanager
+    def dropout(self, step: int, share: slice) -> Iterator[None]:
+        """Dropout draws from torch's global generator: here it is a function of (seed, step, first image), and put back."""
+        if not self.drops_out:
+            yield
+            return
+        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(seeded(self.settings.seed, step, 3, share.start or 0).initial_seed())
+            yield
 
     def averaged(self) -> dict[str, Tensor]:
         """The EMA weights by name."""
@@ -166,67 +147,46 @@ class Trainer:
         for name, parameter in self.parameters.items():
             parameter.copy_(values[name])
 
+    def state(self) -> dict[str, dict[str, Tensor]]:
+        """Everything that `load` needs beside the step, by the file that it goes to: the live tensors, not copies."""
+        training = {f"network.{name}": p.detach() for name, p in self.parameters.items()}
+        for name, p in self.parameters.items():
+            training |= {f"optimizer.{key}.{name}": self.optimizer.state[p][key] for key in ("exp_avg", "exp_avg_sq")}
+        first = next(iter(self.parameters.values()))
+        updates = self.optimizer.state[first]["step"].reshape(1).clone()  # the same for all parameters
+        return {"ema": self.averaged(), "training": {**training, "optimizer.step": updates}}
+
     def save(self, folder: Path, specification: dict[str, Any], prior: dict[str, Tensor]) -> Path:
         """Writes a checkpoint of everything that `load` needs."""
-        training = {f"network.{name}": p for name, p in self.parameters.items()}
-        for name, p in self.parameters.items():
-            training |= {f"optimizer.{key}.{name}": value for key, value in self.optimizer.state[p].items()}
-        groups = {"ema": self.averaged(), "training": training, "prior": prior}
-        return save_checkpoint(folder, self.step, specification, groups, self.settings.keep)
+        groups = {**self.state(), "prior": prior}
+        return save_checkpoint(folder, self.step, specification, groups, self.settings.keep, self.processes)
 
     def load(self, checkpoint: Checkpoint) -> None:
         """Takes up the state of a checkpoint. Raises CheckpointError if it is not one of this network."""
-        averaged, training = checkpoint.tensors("ema"), checkpoint.tensors("training")
-        check_weights(averaged, self.parameters, checkpoint.folder)
-        raw = {key.removeprefix("network."): value for key, value in training.items() if key.startswith("network.")}
-        check_weights(raw, self.parameters, checkpoint.folder)
+        state = self.state()
+        for group, tensors in state.items():
+            checkpoint.check(group, tensors)
+        for group, tensors in state.items():
+            checkpoint.load(group, tensors)
+        for p in self.parameters.values():
+            self.optimizer.state[p]["step"].copy_(state["training"]["optimizer.step"][0])
         self.step = self.ema.updates = checkpoint.step
-        self._copy(raw)
-        for name, average in zip(self.parameters, self.ema.average, strict=True):
-            average.copy_(averaged[name])
-        state = {}
-        for index, name in enumerate(self.parameters):
-            keys = [key for key in ("step", "exp_avg", "exp_avg_sq") if f"optimizer.{key}.{name}" in training]
-            state[index] = {key: training[f"optimizer.{key}.{name}"] for key in keys}
-        self.optimizer.load_state_dict({"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]})
 
 
-def check_weights(weights: dict[str, Tensor], parameters: dict[str, nn.Parameter], folder: Path) -> None:
-    """Raises CheckpointError unless `weights` are those of a network with `parameters`."""
-    wrong = sorted(set(weights) ^ set(parameters))
-    wrong += [name for name in weights if name in parameters and weights[name].shape != parameters[name].shape]
-    if wrong:
-        raise CheckpointError(
-            f"{folder} does not hold the weights of its own network: {len(wrong)} entries differ {wrong[:3]}."
-        )
+def _replicated(network: nn.Module, device: torch.device, processes: Processes) -> nn.Module:
+    """The network, whose backward pass averages the gradients over the processes, each of which holds all of it."""
+    if processes.count == 1:
+        return network
+    return nn.parallel.DistributedDataParallel(network, device_ids=[device] if device.type == "cuda" else None)
 
 
-def trim(metrics: Path, step: int) -> None:
-    """Drops the lines after `step`, written by a run that went on past its last checkpoint."""
-    if not metrics.exists():
-        return
-    kept = [
-        line
-        for line in metrics.read_text(encoding="utf-8").splitlines()
-        if line.endswith("}") and json.loads(line)["step"] <= step
-    ]
-    metrics.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+def _shared_out(network: nn.Module) -> nn.Module:
+    """The same network, its weights shared out among the processes, and gathered block by block when they are needed."""
+    from torch.distributed.fsdp import fully_shard
 
-
-@contextmanager
-def until_signal() -> Iterator[Callable[[], bool]]:
-    """A function that tells whether SIGINT or SIGTERM has come; a second one does what it always did."""
-    came: list[int] = []
-    before: dict[int, Any] = {}
-
-    def handle(number: int, frame: Any) -> None:
-        came.append(number)
-        signal.signal(number, before[number])
-
-    with suppress(ValueError):  # outside the main thread, where signals cannot be handled
-        before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(came)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view")  # nothing writes to it
+    lists = [m for m in network.modules() if isinstance(m, nn.ModuleList | nn.Sequential)]
+    for block in [child for m in lists for child in m if child not in lists and any(True for _ in child.parameters())]:
+        fully_shard(block)
+    fully_shard(network)
+    return network

@@ -7,19 +7,22 @@ from dataclasses import dataclass
 from typing import Literal
 
 from degrade.lazy import torch
+from restore.journal import Track
 from restore.restorer import Precision
 
 
 @dataclass(frozen=True)
 class Training:
-    """How a network is trained: AdamW, one batch a step."""
+    """How a network is trained: AdamW, one batch a step, on one process or as many as torchrun starts."""
 
     steps: int = 50_000
     """Updates of the weights."""
     batch: int = 1
-    """Images a batch."""
+    """Images a step, shared out over all processes: the result does not depend on their number."""
     accumulate: int = 1
-    """Batches a step, whose gradients are averaged."""
+    """Pieces that a process takes up its images in, one after the other: less memory, the same result."""
+    shard: bool = False
+    """Whether the processes share out the weights too (FSDP2), for a network that does not fit; else each holds all (DDP)."""
     rate: float = 5e-4
     """Learning rate."""
     warmup: int = 0
@@ -50,12 +53,20 @@ class Training:
     """Steps between previews."""
     keep: int = 2
     """Checkpoints kept."""
+    track: Track | None = None
+    """Where metrics go beside metrics.jsonl (extras of the same names)."""
+    timeout: float = 50.0
+    """Seconds that a process waits for the others before it gives them up for lost."""
 
     def __post_init__(self) -> None:
         if min(self.steps, self.batch, self.accumulate, self.log_every, self.save_every, self.preview_every, self.keep) < 1:
             raise ValueError("steps, batch, accumulate, log_every, save_every, preview_every and keep are all at least 1.")
         if min(self.warmup, self.clip, self.levels, self.weight_decay, self.seed) < 0 or not self.rate > 0:
             raise ValueError("rate is > 0; warmup, clip, levels, weight_decay and seed are >= 0.")
+        if self.batch % self.accumulate or not self.timeout > 0:
+            raise ValueError(
+                f"batch is a multiple of accumulate, and timeout > 0; got {self.batch}, {self.accumulate} and {self.timeout}."
+            )
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema is a decay in [0, 1), got {self.ema}.")
 

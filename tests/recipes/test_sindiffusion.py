@@ -24,6 +24,7 @@ from samplers import DDIM, DDPM, Improved
 
 MAIN = cli.commands(sindiffusion.recipe, "sindiffusion.py", None, datasets.bundled_photograph)
 ROOT = Path(__file__).resolve().parents[2]
+RESULTS = {"checkpoints", "metrics.jsonl", "previews", "curve.png"}
 TINY = PatchUNetConfig(channels=8, multipliers=(1, 2), kernels=(3, 3), norm="pixel")
 TINY_FLAGS = [
     "--network.channels",
@@ -91,7 +92,7 @@ def test_train_sample_restore(operator, photo, tmp_path):
     """One argument swaps the degradation."""
     run = tiny(photo, degradation=operator).train(tmp_path / "run")
     assert run.step == 4
-    assert {path.name for path in (tmp_path / "run").iterdir()} == {"checkpoints", "metrics.jsonl", "previews"}
+    assert {path.name for path in (tmp_path / "run").iterdir()} == RESULTS | {f"{run.recipe.sampling.show}.png"}
     assert [path.name for path in sorted((tmp_path / "run/previews").iterdir())] == ["step-00000002.png", "step-00000004.png"]
     images = run.sample(24, 40, count=3)
     assert images.shape == (3, 3, 24, 40) and images.isfinite().all() and images.abs().max() <= 1

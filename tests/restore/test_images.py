@@ -132,7 +132,7 @@ def test_bad_files(tmp_path):
 
 def test_decompression_bomb(tmp_path, monkeypatch):
     path = saved(tmp_path, RGB)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
+    monkeypatch.setattr("restore.images.MOST_PIXELS", 50)
     with pytest.raises(ImageError, match="more pixels than is safe"):
         load_image(path)
 

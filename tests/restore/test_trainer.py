@@ -13,6 +13,7 @@ from models import PatchUNetConfig
 from restore import Crops, Objective, Training
 from restore.checkpoint import CheckpointError, open_checkpoint
 from restore.ema import Ema
+from restore.loop import train
 from restore.trainer import Trainer, TrainingError
 
 SETTINGS = Training(steps=6, batch=2, rate=1e-3, warmup=2, decay="cosine", clip=1.0, ema=0.9, log_every=2, save_every=3)
@@ -40,33 +41,33 @@ def same(a, b) -> bool:
 def test_resumed_equals_uninterrupted(batches, tmp_path):
     """Bitwise, weights and averages, from the checkpoint in the middle."""
     whole = trainer()
-    assert whole.run(batches, tmp_path / "whole", {})
+    assert train(whole, batches, tmp_path / "whole", {})
     resumed = trainer()
     assert not same(weights(resumed), weights(whole))
     stopped = trainer()
     draw, count = batches.draw, [0]
 
-    def drawing(n, generator):
+    def drawing(n, generator, share):
         count[0] += 1
         if count[0] == 3:
             os.kill(os.getpid(), signal.SIGINT)
-        return draw(n, generator)
+        return draw(n, generator, share)
 
-    assert stopped.run(batches._replace(draw=drawing), tmp_path / "stopped", {}) is False
+    assert train(stopped, batches._replace(draw=drawing), tmp_path / "stopped", {}) is False
     assert stopped.step == 3
     resumed.load(open_checkpoint(tmp_path / "stopped"))
-    assert resumed.run(batches, tmp_path / "stopped", {})
+    assert train(resumed, batches, tmp_path / "stopped", {})
     assert same(weights(resumed), weights(whole))
 
 
 def test_sigterm_saves_too(batches, tmp_path):
     made = trainer()
 
-    def drawing(n, generator):
+    def drawing(n, generator, share):
         os.kill(os.getpid(), signal.SIGTERM)
-        return batches.draw(n, generator)
+        return batches.draw(n, generator, share)
 
-    assert made.run(batches._replace(draw=drawing), tmp_path, {}) is False
+    assert train(made, batches._replace(draw=drawing), tmp_path, {}) is False
     assert open_checkpoint(tmp_path).step == 1
 
 
@@ -74,14 +75,14 @@ def test_a_second_signal_stops_at_once(batches, tmp_path):
     """Also where the tests run in the background of a shell, which makes it ignore SIGINT."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    def drawing(n, generator):
+    def drawing(n, generator, share):
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
-        return batches.draw(n, generator)
+        return batches.draw(n, generator, share)
 
     try:
         with pytest.raises(KeyboardInterrupt):
-            trainer().run(batches._replace(draw=drawing), tmp_path, {})
+            train(trainer(), batches._replace(draw=drawing), tmp_path, {})
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -89,37 +90,35 @@ def test_a_second_signal_stops_at_once(batches, tmp_path):
 def test_metrics_checkpoints_and_previews(batches, tmp_path):
     previews = []
     made = trainer(replace(SETTINGS, preview_every=4, keep=1))
-    made.run(batches, tmp_path, {"note": 1}, {"prior": torch.ones(2)}, lambda t: previews.append(t.step))
+    train(made, batches, tmp_path, {"note": 1}, {"prior": torch.ones(2)}, lambda t: previews.append(t.step))
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [2, 4, 6] and all(line["loss"] > 0 for line in lines)
     assert previews == [4, 6]
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000006"]
     checkpoint = open_checkpoint(tmp_path)
-    assert checkpoint.run["note"] == 1 and torch.equal(checkpoint.tensors("prior")["prior"], torch.ones(2))
+    assert checkpoint.run["note"] == 1 and torch.equal(checkpoint.prior()["prior"], torch.ones(2))
 
 
 def test_metrics_past_the_checkpoint_are_dropped_on_resume(batches, tmp_path):
-    trainer(replace(SETTINGS, log_every=1)).run(batches, tmp_path, {})
+    train(trainer(replace(SETTINGS, log_every=1)), batches, tmp_path, {})
     with open(tmp_path / "metrics.jsonl", "a", encoding="utf-8") as file:
         file.write('{"step": 7, "loss": 1}\n{"step": 8, "lo')
     made = trainer(replace(SETTINGS, log_every=1, steps=7))
     made.load(open_checkpoint(tmp_path))
-    made.run(batches, tmp_path, {})
+    train(made, batches, tmp_path, {})
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3, 4, 5, 6, 7] and lines[-1]["loss"] != 1
 
 
-def test_accumulation_averages(batches):
-    """Two batches of two a step have the gradient of their mean loss."""
-    made = trainer(replace(SETTINGS, accumulate=2, clip=0.0))
-    loss = (made.loss(batches, 0) + made.loss(batches, 1)) / 2
-    made.network.zero_grad()
-    loss.backward()
-    gradient = torch.cat([p.grad.flatten() for p in made.parameters.values()])
-    made.network.zero_grad()
-    total, norm = made.train_step(batches)
-    torch.testing.assert_close(total, loss.detach())
-    torch.testing.assert_close(norm, gradient.norm())
+def test_pieces_change_nothing(batches):
+    """A batch of four in one piece, two or four: the same images, and the gradient of the same mean loss."""
+    found = []
+    for pieces in (1, 2, 4):
+        made = trainer(replace(SETTINGS, batch=4, accumulate=pieces, clip=0.0))
+        found.append(made.train_step(batches))
+    for loss, norm in found[1:]:
+        torch.testing.assert_close(loss, found[0][0])
+        torch.testing.assert_close(norm, found[0][1])
 
 
 def test_loss_falls(batches):
@@ -137,18 +136,34 @@ def test_levels(batches):
     assert set((seen[0] * 4).tolist()) <= {1.0, 2.0, 3.0, 4.0}
 
 
-def test_divergence_keeps_the_last_checkpoint(batches, tmp_path):
-    made = trainer(replace(SETTINGS, save_every=1, log_every=1))
-    step = made.train_step
+def broken_at(made: Trainer, steps) -> None:
+    """The loss of these steps (0-based) is NaN."""
+    objective = made.objective
 
-    def diverging(batches):
-        loss, norm = step(batches)
-        return (loss * torch.nan, norm) if made.step == 3 else (loss, norm)
+    def sometimes(*args):
+        return objective(*args) * (torch.nan if made.step in steps else 1.0)
 
-    made.train_step = diverging
-    with pytest.raises(TrainingError, match="the run diverged"):
-        made.run(batches, tmp_path, {})
-    assert open_checkpoint(tmp_path).step == 2
+    made.objective = sometimes
+
+
+def test_a_step_without_a_finite_gradient_is_left_out_and_counted(batches, tmp_path):
+    made = trainer(replace(SETTINGS, log_every=1))
+    broken_at(made, {2})
+    train(made, batches, tmp_path, {})
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["skipped_steps"] for line in lines] == [0, 0, 1, 0, 0, 0]
+    assert lines[2]["loss"] is None and all(p.isfinite().all() for p in weights(made))
+
+
+def test_divergence_ends_the_run_and_keeps_the_weights(batches, tmp_path):
+    made = trainer(replace(SETTINGS, steps=60, save_every=5, log_every=5))
+    broken_at(made, set(range(7, 60)))
+    with pytest.raises(TrainingError, match=r"the run diverged.*--training.rate 0.0003"):
+        train(made, batches, tmp_path, {})
+    assert made.step == 20 and open_checkpoint(tmp_path).step == 15
+    resumed = trainer(replace(SETTINGS, steps=60))
+    resumed.load(open_checkpoint(tmp_path))
+    assert all(p.isfinite().all() for p in weights(resumed))
 
 
 def test_averaged_weights_are_put_back(batches):
@@ -162,14 +177,14 @@ def test_averaged_weights_are_put_back(batches):
 
 
 def test_checkpoint_of_another_network_is_refused(batches, tmp_path):
-    trainer(replace(SETTINGS, steps=1)).run(batches, tmp_path, {})
+    train(trainer(replace(SETTINGS, steps=1)), batches, tmp_path, {})
     other = Trainer(PatchUNetConfig(channels=16, norm="pixel").build(), GaussianNoise(), "v", Objective(), SETTINGS)
     with pytest.raises(CheckpointError, match="does not hold the weights of its own network"):
         other.load(open_checkpoint(tmp_path))
 
 
 def test_broken_checkpoints(batches, tmp_path):
-    trainer(replace(SETTINGS, steps=1)).run(batches, tmp_path, {})
+    train(trainer(replace(SETTINGS, steps=1)), batches, tmp_path, {})
     folder = open_checkpoint(tmp_path).folder
     ema = folder / "ema.safetensors"
     ema.write_bytes(ema.read_bytes()[:100])

@@ -1,0 +1,95 @@
+"""Metrics of a training: lines of JSON in `metrics.jsonl`; on request TensorBoard's or Weights & Biases' records too."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from restore.files import whole
+
+Track = Literal["tensorboard", "wandb"]
+
+
+class Journal:
+    """Writes `<folder>/metrics.jsonl`, from `step` on. Use as a context. A folder that cannot be written to raises OSError."""
+
+    def __init__(self, folder: Path, step: int, track: Track | None, config: dict[str, Any], writes: bool = True) -> None:
+        self.path = folder / "metrics.jsonl"
+        self.writes = writes
+        if writes:
+            folder.mkdir(parents=True, exist_ok=True)
+            trim(self.path, step)
+            self.others: _TensorBoard | _WandB | None = _OTHERS[track](folder, config) if track else None
+
+    def write(self, line: dict[str, Any]) -> None:
+        if not self.writes:
+            return
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        if self.others is not None:
+            self.others.write(line)
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.writes and self.others is not None:
+            self.others.close()
+
+
+def trim(metrics: Path, step: int) -> None:
+    """Drops the lines after `step`, written by a run that went on past its last checkpoint."""
+    if metrics.exists():
+        kept = [line for line in lines(metrics) if line["step"] <= step]
+        with whole(metrics) as part:
+            part.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+
+
+def lines(metrics: Path) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl; the last one is left out if it was cut off."""
+    found = []
+    for text in metrics.read_text(encoding="utf-8").splitlines():
+        try:
+            found.append(json.loads(text))
+        except ValueError:
+            break
+    return found
+
+
+class _TensorBoard:
+    def __init__(self, folder: Path, config: dict[str, Any]) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            raise ValueError('TensorBoard is not installed: python -m pip install -e ".[tensorboard]"') from None
+        self.writer = SummaryWriter(str(folder / "tensorboard"))
+
+    def write(self, line: dict[str, Any]) -> None:
+        for name, value in line.items():
+            if name != "step" and value is not None:
+                self.writer.add_scalar(name, value, line["step"])
+        self.writer.flush()
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+class _WandB:
+    def __init__(self, folder: Path, config: dict[str, Any]) -> None:
+        try:
+            import wandb
+        except ImportError:
+            raise ValueError('Weights & Biases is not installed: python -m pip install -e ".[wandb]"') from None
+        name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]  # the same when the run is resumed
+        self.run = wandb.init(project="thaw", name=folder.name, id=name, resume="allow", dir=str(folder), config=config)
+
+    def write(self, line: dict[str, Any]) -> None:
+        self.run.log({name: value for name, value in line.items() if name != "step"}, step=line["step"])
+
+    def close(self) -> None:
+        self.run.finish()
+
+
+_OTHERS: dict[str, type[_TensorBoard] | type[_WandB]] = {"tensorboard": _TensorBoard, "wandb": _WandB}

@@ -1,0 +1,32 @@
+"""Where a result came from: command, versions, commit."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import subprocess
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+from degrade.lazy import torch
+
+
+@lru_cache
+def provenance() -> dict[str, str]:
+    """The command line, the versions of Python and torch, and the commit of this project if it lies in a git checkout."""
+    return {
+        "command": shlex.join(sys.argv),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "commit": _commit() or "unknown",
+    }
+
+
+def _commit() -> str:
+    """The commit, with "+changes" where tracked files differ from it."""
+    git = ["git", "-C", str(Path(__file__).resolve().parents[1]), "describe", "--always", "--abbrev=40", "--dirty=+changes"]
+    try:
+        return subprocess.run([*git, "--exclude=*"], capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
