@@ -77,8 +77,6 @@ class Checkpoint(NamedTuple):
             raise CheckpointError(
                 f"{path} does not hold the weights of its own network: {len(wrong)} entries differ {wrong[:3]}."
             )
-        if _size(path) > free_memory():
-            raise CheckpointError(f"{path} takes {readable(_size(path))}, and {readable(free_memory())} of memory are free.")
         self._verify(path)
         return path
 
@@ -278,7 +276,8 @@ def _opened(path: Path) -> Any:
     """The safetensors file, its header read and checked against the file's size."""
     from safetensors import SafetensorError, safe_open
 
-    _size(path)
+    if _size(path) > free_memory():
+        raise CheckpointError(f"{path} takes {readable(_size(path))}, and {readable(free_memory())} of memory are free.")
     try:
         return safe_open(path, "pt")
     except (SafetensorError, OSError) as error:

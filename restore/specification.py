@@ -52,7 +52,7 @@ def _decode(data: Any, known: dict[str, type], hint: Any, tensors: Mapping[str, 
     where = path or "the specification"
     if isinstance(data, dict) and set(data) == {"tensor"}:
         if data["tensor"] not in tensors:
-            raise SpecificationError(f"{where} refers to the tensor {data['tensor']!r}, which is missing.")
+            raise SpecificationError(f"{where} refers to the tensor {repr(data['tensor'])[:80]}, which is missing.")
         return tensors[data["tensor"]]
     if isinstance(data, dict):
         value = _dataclass(data, known, tensors, path)
@@ -68,15 +68,15 @@ def _decode(data: Any, known: dict[str, type], hint: Any, tensors: Mapping[str, 
     if isinstance(value, float) and not math.isfinite(value):
         raise SpecificationError(f"{where} is {value}, expected a finite number.")
     if not _fits(value, hint):
-        raise SpecificationError(f"{where} is {data!r}, expected {_name(hint)}.")
+        raise SpecificationError(f"{where} is {repr(data)[:80]}, expected {_name(hint)}.")
     return value
 
 
 def _dataclass(data: dict, known: dict[str, type], tensors: Mapping[str, Tensor], path: str) -> Any:
     where = path or "the specification"
     name = data.get("type")
-    if name not in known:
-        raise SpecificationError(f"{where} has the type {name!r}, expected one of {', '.join(sorted(known))}.")
+    if not isinstance(name, str) or name not in known:
+        raise SpecificationError(f"{where} has the type {repr(name)[:80]}, expected one of {', '.join(sorted(known))}.")
     cls = known[name]
     hints = get_type_hints(cls)
     names = [f.name for f in fields(cls)]
