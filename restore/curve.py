@@ -9,7 +9,10 @@ from restore.journal import lines
 
 
 def draw_curve(metrics: Path, path: Path) -> Path | None:
-    """Loss and gradient norm over the steps of metrics.jsonl, as a PNG; None where matplotlib is not installed, or no step had a loss."""
+    """Loss and gradient norm over the steps of metrics.jsonl, as a PNG.
+
+    None where matplotlib is not installed, or no step had a loss.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError:

@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
 def _check(size: int, rescale: tuple[float, float]) -> None:
     if not 8 <= size <= 65_536:
-        raise ValueError(f"images of {size} pixels are too small or too large: give 8 to 65536.")
+        raise ValueError(f"images of {size} pixels are too small or too large: give at least 8, at most 65536.")
     if not 0 < rescale[0] <= rescale[1] <= 100:
         raise ValueError(f"rescale is a range (low, high) with 0 < low <= high <= 100, got {rescale}.")
 

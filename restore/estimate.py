@@ -41,8 +41,7 @@ def estimate(trainer: Trainer, batches: Batches) -> Estimate:
     if image * images > free_memory(trainer.device):
         raise TrainingError(f"this needs more memory than there is. {what_fits(trainer, image)}")
     before = time.perf_counter()
-    with trainer.synchronised(False):
-        trainer.loss(batches, trainer.processes.share(settings.batch, 0, settings.accumulate)).backward()
+    trainer.loss(batches, trainer.processes.share(settings.batch, 0, settings.accumulate)).backward()
     if trainer.device.type == "cuda":
         torch.cuda.synchronize()
     seconds = (time.perf_counter() - before) * settings.accumulate
@@ -52,7 +51,7 @@ def estimate(trainer: Trainer, batches: Batches) -> Estimate:
 
 
 def activations(trainer: Trainer, batches: Batches) -> int:
-    """Bytes that the backward pass of one image keeps."""
+    """Bytes that the backward pass of one image keeps. All processes call it alike."""
     kept: dict[int, int] = {p.untyped_storage().data_ptr(): 0 for p in map(_local, trainer.parameters.values())}
 
     def keep(x: Tensor) -> Tensor:
@@ -60,10 +59,9 @@ def activations(trainer: Trainer, batches: Batches) -> int:
         kept.setdefault(storage.data_ptr(), storage.nbytes())
         return x
 
-    with trainer.synchronised(False):
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
-            loss = trainer.loss(batches, slice(0, 1))
-        loss.backward()
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+        loss = trainer.loss(batches, slice(0, 1))
+    loss.backward()
     trainer.optimizer.zero_grad(set_to_none=True)
     return sum(kept.values())
 

@@ -111,8 +111,8 @@ class Window:
             settings = self.trainer.settings
             clip = "" if settings.clip else ", or bound the gradient: --training.clip 1"
             raise TrainingError(
-                f"the last {self.in_a_row} gradients up to step {self.trainer.step} are not finite: the run diverged. The weights "
-                "are those of before, and the last checkpoint is kept. Lower the rate: "
+                f"the last {self.in_a_row} gradients up to step {self.trainer.step} are not finite: the run diverged. The "
+                "weights are those of before, and the last checkpoint is kept. Lower the rate: "
                 f"--training.rate {settings.rate / 3:.1g}{clip}."
             )
 
@@ -141,4 +141,7 @@ def explained(trainer: Trainer, batches: Batches, folder: Path) -> Iterator[None
     trainer.optimizer.zero_grad(set_to_none=True)  # outside of the handler, which would keep the tensors of the failed step
     if trainer.device.type == "cuda":
         torch.cuda.empty_cache()
-    raise TrainingError(f"out of memory at step {trainer.step}. {what_fits(trainer, activations(trainer, batches))}")
+    advice = f"--training.accumulate {2 * trainer.settings.accumulate} halves what is needed, with the same result."
+    if trainer.processes.count == 1:
+        advice = what_fits(trainer, activations(trainer, batches))
+    raise TrainingError(f"out of memory at step {trainer.step}. {advice}")

@@ -8,18 +8,25 @@ import torch
 from PIL import Image
 
 
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
+def draw_photo(path: Path) -> Path:
     """A small picture with edges, colours and texture, as a PNG of 40 x 56."""
     y, x = np.mgrid[0:40, 0:56]
     picture = np.stack([127 + 90 * np.sin(x / 5) * np.cos(y / 7), 255 * (y > 20), 40 + 3 * x], -1)
     picture += np.random.default_rng(0).normal(0, 8, picture.shape)
-    path = tmp_path / "photo.png"
     Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(path)
     return path
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    return draw_photo(tmp_path / "photo.png")
 
 
 @pytest.fixture
 def images() -> torch.Tensor:
     """A batch whose B, C, H and W all differ, so that a wrong broadcast fails: (4, 2, 11, 14) in [-1, 1]."""
     return torch.rand(4, 2, 11, 14, generator=torch.Generator().manual_seed(7)) * 2 - 1
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=0, help="how often tests/recipes/test_kills.py kills each run")

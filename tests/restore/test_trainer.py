@@ -184,16 +184,15 @@ def test_checkpoint_of_another_network_is_refused(batches, tmp_path):
 
 
 def test_broken_checkpoints(batches, tmp_path):
-    train(trainer(replace(SETTINGS, steps=1)), batches, tmp_path, {})
+    """Further damage: tests/restore/test_hostile_files.py."""
+    made = trainer(replace(SETTINGS, steps=1))
+    train(made, batches, tmp_path, {})
     folder = open_checkpoint(tmp_path).folder
     ema = folder / "ema.safetensors"
     ema.write_bytes(ema.read_bytes()[:100])
     with pytest.raises(CheckpointError, match="is broken"):
-        open_checkpoint(tmp_path).tensors("ema")
-    (folder / "run.json").write_text("{")
-    with pytest.raises(CheckpointError, match="cannot be read"):
-        open_checkpoint(tmp_path)
-    (folder / "run.json").write_text("[]")
+        made.load(open_checkpoint(tmp_path))
+    (folder / "run.json").write_text("{}")
     with pytest.raises(CheckpointError, match="not a checkpoint"):
         open_checkpoint(tmp_path)
     (folder / "run.json").unlink()
@@ -201,6 +200,66 @@ def test_broken_checkpoints(batches, tmp_path):
         open_checkpoint(tmp_path)
     with pytest.raises(CheckpointError, match="not a folder"):
         open_checkpoint(tmp_path / "none")
+
+
+def test_a_checkpoint_saved_again_is_left_alone_unless_it_is_broken(batches, tmp_path):
+    made = trainer(replace(SETTINGS, steps=1))
+    train(made, batches, tmp_path, {})
+    ema = open_checkpoint(tmp_path).folder / "ema.safetensors"
+    before = ema.stat().st_mtime_ns
+    made.save(tmp_path, {}, {})
+    assert ema.stat().st_mtime_ns == before
+    ema.write_bytes(b"broken")
+    made.save(tmp_path, {}, {})
+    trainer(replace(SETTINGS, steps=1)).load(open_checkpoint(tmp_path))
+
+
+def test_a_checkpoint_says_where_it_comes_from_and_verifies_by_hand(photo, tmp_path):
+    import shutil
+    import subprocess
+
+    from recipes import sindiffusion
+    from restore import load_image
+
+    recipe = sindiffusion.recipe(photo)
+    network = PatchUNetConfig(channels=8, multipliers=(1, 2), kernels=(3, 3), norm="pixel")
+    settings = replace(recipe.training, steps=1, preview_every=1)
+    replace(recipe, network=network, data=Crops(size=48, crop=16), training=settings).train(tmp_path / "run")
+    checkpoint = open_checkpoint(tmp_path / "run")
+    made = checkpoint.run["provenance"]
+    assert made.keys() >= {"command", "python", "torch", "commit", "seed"} and made["torch"] == torch.__version__
+    from PIL import Image
+
+    for name in ("samples.png", "previews/step-00000001.png"):
+        with Image.open(tmp_path / "run" / name) as file:
+            assert file.text == {**made, "step": "1"}
+    assert load_image(tmp_path / "run/curve.png").shape[0] == 3
+    if shutil.which("sha256sum"):
+        subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=checkpoint.folder, check=True)
+
+
+def test_dropout_is_resumed_exactly(batches, tmp_path):
+    """And torch's own generator is left as it was."""
+    from models import DDPMUNetConfig
+
+    def dropping() -> Trainer:
+        torch.manual_seed(0)
+        config = DDPMUNetConfig(channels=8, multipliers=(1, 2), blocks=1, attention=(), groups=4, dropout=0.5)
+        return Trainer(config.build(), GaussianNoise(), "v", Objective(), SETTINGS)
+
+    whole = dropping()
+    before = torch.get_rng_state()
+    train(whole, batches, tmp_path, {})
+    assert torch.equal(torch.get_rng_state(), before)
+    import shutil
+
+    shutil.rmtree(tmp_path / "checkpoints/step-00000006")
+    resumed = dropping()
+    resumed.load(open_checkpoint(tmp_path))
+    assert resumed.step == 3
+    torch.manual_seed(99)
+    train(resumed, batches, tmp_path, {})
+    assert same(weights(resumed), weights(whole))
 
 
 def test_rate():

@@ -1,0 +1,85 @@
+"""The same run on one process and on two (gloo): the same losses, checkpoints that go both ways, the same samples."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from recipes.run import open_run
+from restore import load_image
+from tests.commands import TINY, command
+
+FLAGS = [*TINY, "--training.log-every", "1", "--training.steps", "16", "--training.keep", "9"]
+
+
+def losses(run: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def done(*args, cwd, processes: int = 1) -> str:
+    result = command(*args, cwd=cwd, processes=processes)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def assert_same_run(run: Path, expected: Path) -> None:
+    """Losses within 1e-5 (relative), weights within 1e-5."""
+    torch.testing.assert_close(torch.tensor(losses(run)), torch.tensor(losses(expected)), rtol=1e-5, atol=0)
+    for name, value in open_run(expected).restorer.network.state_dict().items():
+        torch.testing.assert_close(open_run(run).restorer.network.state_dict()[name], value, rtol=0, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory) -> Path:
+    """A folder with a photograph, and the run `alone` on one process."""
+    from tests.conftest import draw_photo
+
+    folder = tmp_path_factory.mktemp("processes")
+    draw_photo(folder / "photo.png")
+    done("train", "photo.png", "--out", "alone", *FLAGS, cwd=folder)
+    return folder
+
+
+@pytest.mark.parametrize("flags", [[], ["--training.shard"], ["--training.accumulate", "2"]], ids=["DDP", "FSDP2", "pieces"])
+def test_two_processes_train_like_one(flags, alone):
+    """And a checkpoint of one is resumed on the other."""
+    name = "two" + "".join(flags[:1])
+    assert "results in" in done("train", "photo.png", "--out", name, *FLAGS, *flags, cwd=alone, processes=2)
+    assert_same_run(alone / name, alone / "alone")
+    for source, processes in ((name, 1), ("alone", 2)):
+        if source == "alone" and flags:  # its recipe knows nothing of them
+            continue
+        part = alone / f"{source}-on-{processes}"
+        shutil.copytree(alone / source, part)
+        for step in (12, 16):
+            shutil.rmtree(part / f"checkpoints/step-{step:08d}")
+        done("resume", part, cwd=alone, processes=processes)
+        assert_same_run(part, alone / "alone")
+
+
+def test_a_shared_out_run_is_resumed_shared_out(alone):
+    """Distributed checkpoints: written by two processes, read by two."""
+    done("train", "photo.png", "--out", "shared", *FLAGS, "--training.shard", cwd=alone, processes=2)
+    shutil.rmtree(alone / "shared/checkpoints/step-00000016")
+    done("resume", "shared", cwd=alone, processes=2)
+    assert_same_run(alone / "shared", alone / "alone")
+    names = {path.name for path in (alone / "shared/checkpoints/step-00000016").iterdir()}
+    assert names == {path.name for path in (alone / "alone/checkpoints/step-00000016").iterdir()}
+
+
+def test_samples_do_not_depend_on_the_number_of_processes(alone):
+    for processes in (1, 2):
+        done("sample", "alone", "--count", "8", "--out", f"samples-{processes}", cwd=alone, processes=processes)
+    names = sorted(path.name for path in (alone / "samples-1").iterdir())
+    assert len(names) == 8 and names == sorted(path.name for path in (alone / "samples-2").iterdir())
+    for name in names:
+        assert torch.equal(load_image(alone / "samples-1" / name), load_image(alone / "samples-2" / name))
+
+
+def test_a_batch_that_cannot_be_shared_out(alone):
+    result = command("train", "photo.png", *FLAGS, "--training.batch", "3", cwd=alone, processes=2)
+    assert "error in process 0 of 2: a batch of 3 cannot be shared out evenly over 2 process(es)" in result.stderr
