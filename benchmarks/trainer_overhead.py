@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from machine import describe  # first: finds the project's packages
 
-import resource  # isort: skip
-import sys
+import sys  # isort: skip
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ import torch
 
 from recipes import datasets, sindiffusion
 from restore.loop import train
+from restore.memory import used_memory
 
 STEPS = 50
 
@@ -63,7 +63,7 @@ def main(photo: Path) -> None:
     print(f"PatchUNet of {parameters:,} parameters, one image of about {batches.images.shape[2]} x {batches.images.shape[3]}")
     print(f"forward, backward and optimizer: {inside / STEPS:.3f} s a step")
     print(f"the rest of the loop: {(total - inside) / inside:.2%} of that; a checkpoint every 500 steps: {saving:.2%}")
-    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
+    print(f"peak memory {used_memory() / 2**20:.0f} MiB")
 
 
 if __name__ == "__main__":

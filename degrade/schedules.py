@@ -102,7 +102,7 @@ class CosineBeta(_Discrete):
 
     def __post_init__(self) -> None:
         if not 2 <= self.steps <= MOST_STEPS:
-            raise ValueError(f"a discrete schedule needs 2 to {MOST_STEPS} steps, got {self.steps}.")
+            raise ValueError(f"a discrete schedule needs at least 2 steps and at most {MOST_STEPS}, got {self.steps}.")
 
     def betas(self) -> Tensor:
         f = _cosine_abar(torch.arange(self.steps + 1, dtype=torch.float64) / self.steps)

@@ -168,7 +168,7 @@ def _positive(config: object, *names: str) -> None:
         values = value if isinstance(value, tuple) else (value,)
         if not 1 <= len(values) <= 16 or min(values) < 1 or max(values) > MOST[name]:
             raise ValueError(
-                f"{name} of {type(config).__name__} lies in 1 to {MOST[name]} (at most 16 levels), got {str(value)[:60]}."
+                f"{name} of {type(config).__name__} is at least 1 and at most {MOST[name]} (in 16 levels), got {str(value)[:60]}."
             )
 
 

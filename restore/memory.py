@@ -33,6 +33,9 @@ def used_memory(device: torch.device | str = "cpu") -> int:
     """Bytes in use at the peak: of the GPU, or of the process."""
     if torch.device(device).type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    with suppress(OSError, StopIteration):  # Linux: getrusage would count what the parent process held before the start
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

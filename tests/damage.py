@@ -11,7 +11,6 @@ import json
 import os
 import pickle
 import random
-import resource
 import shutil
 import struct
 import sys
@@ -31,6 +30,7 @@ from recipes import sindiffusion
 from recipes.run import open_run, resume
 from restore import Crops, ImageError, load_image
 from restore.checkpoint import CheckpointError
+from restore.memory import used_memory
 
 FILES = ("run.json", "ema.safetensors", "training.safetensors", "prior.safetensors", "SHA256SUMS")
 
@@ -410,8 +410,7 @@ def outcome(use: Callable[[], object], expected: tuple[type[Exception], ...]) ->
 
 
 def report(outcomes: list, mark: Path) -> dict:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"outcomes": outcomes, "peak": peak, "code_was_run": mark.exists()}
+    return {"outcomes": outcomes, "peak": used_memory(), "code_was_run": mark.exists()}
 
 
 if __name__ == "__main__":

@@ -148,7 +148,8 @@ def test_images_of_a_folder_are_removed_or_broken(photo, tmp_path, capsys, monke
     monkeypatch.setattr("restore.pictures.KEPT", 0)  # every image is read anew
     images = tmp_path / "images"
     for number in range(8):
-        shutil.copy(photo, images / f"deep/{number}/x.png") if (images / f"deep/{number}").mkdir(parents=True) is None else None
+        (images / f"deep/{number}").mkdir(parents=True)
+        shutil.copy(photo, images / f"deep/{number}/x.png")
     (images / "deep/3/x.png").write_bytes(b"broken")
     recipe = replace(tiny(images, 8), data=Folder(size=16))
     batches, prior = recipe.open("cpu")
