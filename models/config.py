@@ -167,9 +167,8 @@ def _positive(config: object, *names: str) -> None:
         value = getattr(config, name)
         values = value if isinstance(value, tuple) else (value,)
         if not 1 <= len(values) <= 16 or min(values) < 1 or max(values) > MOST[name]:
-            raise ValueError(
-                f"{name} of {type(config).__name__} is at least 1 and at most {MOST[name]} (in 16 levels), got {str(value)[:60]}."
-            )
+            most = f"at most {MOST[name]} (in 16 levels)"
+            raise ValueError(f"{name} of {type(config).__name__} is at least 1 and {most}, got {str(value)[:60]}.")
 
 
 def _check_width(channels: int) -> None:

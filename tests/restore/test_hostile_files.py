@@ -30,4 +30,5 @@ def test_damaged_files(what, count, tmp_path):
     assert len(report["outcomes"]) >= count
     assert not report["code_was_run"]
     assert report["peak"] < 2**30
-    print(f"{len(report['outcomes'])} {what}, at most {report['peak'] / 2**20:.0f} MiB")
+    refused = sum(outcome == "refused" for _, outcome, _ in report["outcomes"])
+    print(f"{len(report['outcomes'])} {what}, {refused} refused, at most {report['peak'] / 2**20:.0f} MiB")
