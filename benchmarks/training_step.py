@@ -3,8 +3,9 @@
     git clone https://github.com/WeilunWang/SinDiffusion elsewhere
     python benchmarks/training_step.py --published elsewhere/SinDiffusion
 
-The same network (6,992,899 parameters), images and batch, AdamW and EMA. Rows take turns in rounds of one run, and each is
-compared with the published step of its own round: float32, without its checkpointing. On a GPU also its float16 step.
+The same network (6,992,899 parameters), images and batch, AdamW and EMA. Rows have a process each and take turns in
+rounds of one run, and each is compared with the published step of its own round: float32, without its checkpointing. On a GPU
+also its float16 step.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from __future__ import annotations
 from machine import describe  # first: finds the project's packages
 
 import importlib  # isort: skip
+import multiprocessing
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
@@ -27,10 +30,30 @@ from tqdm import tqdm
 from degrade import GaussianNoise, LinearBeta
 from models import PatchUNetConfig
 from restore import Objective, Training
+from restore.allocator import keep_freed_memory
 from restore.data import Batches
 from restore.trainer import Trainer
 
 Step = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A step, as its process builds it."""
+
+    name: str
+    shape: tuple[int, int, int, int]
+    device: str
+    published: Path | None = None
+    half: bool = False
+    settings: Training | None = None
+    compiled: bool = False
+
+    def step(self) -> Step:
+        if self.published:
+            return published_step(self.published, self.shape, self.device, self.half)
+        assert self.settings
+        return our_step(self.settings, self.shape, self.device, self.compiled)
 
 
 @dataclass(frozen=True)
@@ -39,28 +62,28 @@ class Bench:
     """A checkout of github.com/WeilunWang/SinDiffusion."""
     shape: tuple[int, int, int, int] = (1, 3, 164, 248)
     """Batch, channels, height, width."""
-    rounds: int = 7
+    rounds: int = 9
     """Times that each row is measured; the median of its ratios counts."""
     compile: bool = False
     """Also with torch.compile."""
     device: str = "cuda" if torch.cuda.is_available() else "cpu"
 
     def __call__(self) -> None:
-        rows: dict[str, Step] = {}
+        rows = []
         if self.published:
-            rows["published, float32"] = published_step(self.published, self.shape, self.device)
+            rows.append(Row("published, float32", self.shape, self.device, self.published))
             if self.device == "cuda":
-                rows["published, float16"] = published_step(self.published, self.shape, self.device, half=True)
+                rows.append(Row("published, float16", self.shape, self.device, self.published, half=True))
         for name, settings in {
             "float32": Training(precision="float32"),
             "float32, contiguous": Training(precision="float32", channels_last=False),
             "bfloat16": Training(precision="bfloat16"),
         }.items():
-            rows[name] = our_step(settings, self.shape, self.device)
+            rows.append(Row(name, self.shape, self.device, settings=settings))
             if self.compile:
-                rows[f"{name}, compiled"] = our_step(settings, self.shape, self.device, compiled=True)
-        times = compared(rows, self.rounds, self.device)
-        first = next(iter(rows))
+                rows.append(Row(f"{name}, compiled", self.shape, self.device, settings=settings, compiled=True))
+        times = in_turns(rows, self.rounds)
+        first = rows[0].name
         print(f"{describe(self.device)}\nbatch {' x '.join(map(str, self.shape))}\n")
         print(f"| step | seconds | {first} takes so many times as long |\n| --- | --- | --- |")
         for name, seconds in times.items():
@@ -68,21 +91,36 @@ class Bench:
             print(f"| {name} | {statistics.median(seconds):.3f} | {ratio:.2f} |")
 
 
-def compared(rows: dict[str, Step], rounds: int, device: str) -> dict[str, list[float]]:
-    """Seconds of each step, the rows taking turns."""
-    times: dict[str, list[float]] = {name: [] for name in rows}
-    for i in tqdm(range(-2, rounds), unit="round"):
-        for name, step in rows.items():
-            before = time.perf_counter()
-            step()
-            if device == "cuda":
-                torch.cuda.synchronize()
+def in_turns(rows: list[Row], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each step; each row has a process of its own, and they take turns, three times uncounted."""
+    context = multiprocessing.get_context("spawn")
+    lines, times = {}, {row.name: [] for row in rows}
+    for row in rows:
+        lines[row.name], theirs = context.Pipe()
+        context.Process(target=serve, args=(row, theirs), daemon=True).start()
+    for i in tqdm(range(-3, rounds), unit="round"):
+        for name, line in lines.items():
+            line.send("step")
+            seconds = line.recv()
             if i >= 0:
-                times[name].append(time.perf_counter() - before)
+                times[name].append(seconds)
     return times
 
 
+def serve(row: Row, line: Connection) -> None:
+    """Takes a step whenever it is asked to, and answers with its seconds."""
+    step = row.step()
+    while True:
+        line.recv()
+        before = time.perf_counter()
+        step()
+        if row.device == "cuda":
+            torch.cuda.synchronize()
+        line.send(time.perf_counter() - before)
+
+
 def our_step(settings: Training, shape: tuple[int, ...], device: str, compiled: bool = False) -> Step:
+    keep_freed_memory()  # as the loop does
     x = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(device) * 2 - 1
     settings = replace(settings, batch=shape[0], levels=1000, rate=1e-5)
     network = PatchUNetConfig().build()

@@ -148,7 +148,7 @@ class Resume:
             _finish(run)
 
 
-def train(recipe: Recipe, out: Path | None) -> None:
+def train(recipe: Recipe, out: Path | None, minutes: float | None = None) -> None:
     """Trains `recipe` in `out`, or in the first free folder of its name below runs/, and leaves a picture there."""
     stem = Path(recipe.images).stem
     hot = isinstance(recipe.degradation, GaussianNoise)
@@ -157,7 +157,7 @@ def train(recipe: Recipe, out: Path | None) -> None:
         folder = processes.agreed(lambda: out or _free(Path("runs") / name))
         if processes.first:
             print(f"training {Path(recipe.images).name} in {folder}; Ctrl-C saves, and `resume {folder}` goes on")
-        run = recipe.train(folder)
+        run = recipe.train(folder, minutes=minutes)
     if processes.first:
         _finish(run)
 
@@ -226,9 +226,11 @@ class Train:
     """Minutes on two CPU cores, or as published."""
     out: Path | None = None
     """Folder of the run (default: below runs/, named after the images and the degradation)."""
+    minutes: float | None = None
+    """Train for about so long, whatever the machine (default: for --training.steps)."""
 
     def __call__(self) -> None:
-        train(self.recipe, self.out)
+        train(self.recipe, self.out, self.minutes)
 
 
 def commands(make: Make, file: str, doc: str | None, demo: Callable[[], str | Path]) -> Callable[[Sequence[str]], None]:

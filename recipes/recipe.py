@@ -88,8 +88,10 @@ class Recipe:
                 f"a second set of images serves image mixing only, not {type(self.degradation).__name__}: leave out others."
             )
 
-    def train(self, folder: str | Path, device: str | None = None) -> Run:
+    def train(self, folder: str | Path, device: str | None = None, minutes: float | None = None) -> Run:
         """Trains from scratch in `folder`, which must not hold a run yet; returns the run, ready to sample from.
+
+        With `minutes`, for as many steps as this machine takes in that time: rate, EMA and previews are stretched to fit.
 
         Interrupted (Ctrl-C), it saves, and `recipes.run.resume(folder)` goes on. Raises ValueError for settings that do
         not go together and for bad input, before anything is written.
@@ -105,6 +107,8 @@ class Recipe:
             images, others = processes.agreed(lambda: [path and datasets.located(path) for path in (self.images, self.others)])
             recipe = replace(self, images=images, others=others)
             batches, prior = recipe.open(device)
+            if minutes is not None:
+                recipe = recipe.lasting(minutes, batches, device, processes)
             continue_training(recipe, recipe.trainer(device, processes), batches, prior, folder)
         return open_run(folder, device)
 
@@ -117,6 +121,15 @@ class Recipe:
         if isinstance(self.degradation, ImageMixing):  # partners are drawn like the images, not from among the batch
             batches = batches._replace(others=batches.draw)
         return batches, self.prior.fit(batches.images) if self.prior else self.degradation.prior(batches.images)
+
+    def lasting(self, minutes: float, batches: Batches, device: str, processes: Processes = ALONE) -> Recipe:
+        """The same recipe with as many steps as this machine takes in `minutes`."""
+        from restore.estimate import pace
+
+        if not minutes > 0:
+            raise ValueError(f"minutes is a time > 0, got {minutes}.")
+        measured = pace(self.trainer(device, processes), batches)
+        return replace(self, training=self.training.lasting(minutes, processes.agreed(lambda: measured)))
 
     def trainer(self, device: str, processes: Processes = ALONE) -> Trainer:
         """The trainer of this recipe at step 0, weights drawn from the seed."""

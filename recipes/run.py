@@ -13,6 +13,7 @@ from torch import Tensor
 from degrade import Prior, Start, ThumbnailPrior, seeds
 from degrade.latent import each
 from recipes.recipe import ALLOWED, Recipe, continue_training
+from restore.allocator import keep_freed_memory
 from restore.checkpoint import Checkpoint, CheckpointError, open_checkpoint
 from restore.processes import ALONE, Processes, best_device, joined
 from restore.restorer import Restorer
@@ -168,6 +169,7 @@ class Run:
         """From `start`, degraded to `severity`, to a clean image (B, C, H, W)."""
         from tqdm import tqdm
 
+        keep_freed_memory()
         sampling = self.recipe.sampling
         start = Start(start.x.to(self.device), each(lambda z: z.to(self.device), start.latent))
         times = uniform(steps or sampling.steps, severity)

@@ -50,6 +50,18 @@ def estimate(trainer: Trainer, batches: Batches) -> Estimate:
     return Estimate(settings.steps - trainer.step, seconds, used_memory(trainer.device), saved)
 
 
+def pace(trainer: Trainer, batches: Batches, least: float = 3.0) -> float:
+    """Seconds a step takes, over at least `least` seconds of them. The trainer has learned something then: start afresh."""
+    for _ in range(3):
+        trainer.train_step(batches)
+    steps, norm, before = 0, torch.zeros(()), time.perf_counter()
+    while time.perf_counter() - before < least:
+        _, norm = trainer.train_step(batches)
+        steps += 1
+    norm.cpu()  # waits for the GPU
+    return (time.perf_counter() - before) / steps
+
+
 def activations(trainer: Trainer, batches: Batches) -> int:
     """Bytes that the backward pass of one image keeps. All processes call it alike."""
     kept: dict[int, int] = {p.untyped_storage().data_ptr(): 0 for p in map(_local, trainer.parameters.values())}

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from restore.allocator import keep_freed_memory
 from restore.data import Batches
 from restore.estimate import activations, what_fits
 from restore.journal import Journal
@@ -36,6 +37,7 @@ def train(
     SIGINT and SIGTERM save and return False; a second SIGINT ends at once. Raises TrainingError, in one line that says what to
     do, where the loss is not finite, memory or disk are full; the checkpoints are sound then.
     """
+    keep_freed_memory()
     settings, processes = trainer.settings, trainer.processes
     window = Window(trainer)
     bar = tqdm(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from degrade.lazy import torch
@@ -69,6 +69,19 @@ class Training:
             )
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema is a decay in [0, 1), got {self.ema}.")
+
+    def lasting(self, minutes: float, step: float) -> Training:
+        """The same for as many steps, of `step` seconds each, as take `minutes`: what is counted in steps keeps its share."""
+        steps = max(1, round(60 * minutes / step))
+        share = steps / self.steps
+        return replace(
+            self,
+            steps=steps,
+            warmup=round(share * self.warmup),
+            ema=max(0.0, 1 - (1 - self.ema) / share),
+            save_every=max(1, round(share * self.save_every)),
+            preview_every=max(1, round(share * self.preview_every)),
+        )
 
     @property
     def memory_format(self) -> torch.memory_format:

@@ -153,6 +153,17 @@ def test_command_line(photo, tmp_path):
     assert result.returncode == 0 and "results in" in result.stdout
 
 
+def test_minutes(photo, tmp_path):
+    """As many steps as take so long, on this machine; the checkpoint knows how many."""
+    before = time.perf_counter()
+    result = command("train", photo, "--out", "run", "--minutes", "0.03", *TINY_FLAGS, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    run = open_run(tmp_path / "run")
+    assert run.step == run.recipe.training.steps > 5 and time.perf_counter() - before < 60
+    result = command("train", photo, "--minutes", "0", *TINY_FLAGS, cwd=tmp_path)
+    assert "error: minutes is a time > 0, got 0.0." in result.stderr
+
+
 def test_a_second_run_gets_its_own_folder(photo, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("photo", "photo-2", "photo-3"):
@@ -229,7 +240,7 @@ def test_judge(photo, tmp_path):
 def test_flags_start_from_the_preset_and_the_operator(preset, monkeypatch):
     """Naming the noise keeps the preset's schedule; another operator brings its prediction, objective and sampler."""
     seen: list[Recipe] = []
-    monkeypatch.setattr(cli, "train", lambda recipe, out: seen.append(recipe))
+    monkeypatch.setattr(cli, "train", lambda recipe, out, minutes: seen.append(recipe))
     for operator in ([], ["degradation:gaussian-noise"], ["degradation:gaussian-blur"]):
         MAIN(["train", "x.png", "--preset", preset, *operator])
     assert seen[0] == seen[1] == sindiffusion.recipe("x.png", preset)

@@ -14,7 +14,7 @@ from restore import Crops, Objective, Training
 from restore.checkpoint import CheckpointError, open_checkpoint
 from restore.ema import Ema
 from restore.loop import train
-from restore.trainer import Trainer, TrainingError
+from restore.trainer import Trainer, TrainingError, severities
 
 SETTINGS = Training(steps=6, batch=2, rate=1e-3, warmup=2, decay="cosine", clip=1.0, ema=0.9, log_every=2, save_every=3)
 
@@ -153,6 +153,25 @@ def test_a_step_without_a_finite_gradient_is_left_out_and_counted(batches, tmp_p
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [line["skipped_steps"] for line in lines] == [0, 0, 1, 0, 0, 0]
     assert lines[2]["loss"] is None and all(p.isfinite().all() for p in weights(made))
+
+
+def test_severities_are_uniform_and_evenly_spread():
+    """Any 50 images in a row leave no gap of more than three times the mean one; over seeds each is uniform."""
+    settings = Training(batch=5, seed=3)
+    u = torch.cat([severities(settings, step) for step in range(7, 17)])
+    gaps = u.sort().values.diff()
+    assert u.min() >= 0 and u.max() < 1 and gaps.max() < 3 / 50 and gaps.min() > 0
+    over_seeds = torch.cat([severities(replace(settings, seed=seed), 4) for seed in range(400)])
+    histogram = over_seeds.histc(10, 0, 1) / len(over_seeds)
+    assert (histogram - 0.1).abs().max() < 0.03
+    assert torch.equal(severities(settings, 9), u[10:15])
+
+
+def test_a_budget_of_time_keeps_the_shares():
+    settings = Training(steps=3600, warmup=100, ema=0.995, save_every=500, preview_every=600).lasting(2.0, 0.1)
+    assert (settings.steps, settings.warmup, settings.save_every, settings.preview_every) == (1200, 33, 167, 200)
+    assert abs(settings.ema - 0.985) < 1e-9
+    assert Training(steps=1000).lasting(1e-9, 1.0).steps == 1
 
 
 def test_divergence_ends_the_run_and_keeps_the_weights(batches, tmp_path):
