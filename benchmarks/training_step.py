@@ -12,10 +12,8 @@ from __future__ import annotations
 
 from machine import describe  # first: finds the project's packages
 
-import importlib  # isort: skip
-import multiprocessing
+import multiprocessing  # isort: skip
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -24,7 +22,8 @@ from pathlib import Path
 
 import torch
 import tyro
-from torch import Tensor, nn
+from published import Published
+from torch import Tensor
 from tqdm import tqdm
 
 from degrade import GaussianNoise, LinearBeta
@@ -51,7 +50,8 @@ class Row:
 
     def step(self) -> Step:
         if self.published:
-            return published_step(self.published, self.shape, self.device, self.half)
+            code, x = Published(self.published, self.device, self.half, rate=1e-5), images(self.shape, self.device)
+            return lambda: code.step(x)
         assert self.settings
         return our_step(self.settings, self.shape, self.device, self.compiled)
 
@@ -119,9 +119,13 @@ def serve(row: Row, line: Connection) -> None:
         line.send(time.perf_counter() - before)
 
 
+def images(shape: tuple[int, ...], device: str) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(device) * 2 - 1
+
+
 def our_step(settings: Training, shape: tuple[int, ...], device: str, compiled: bool = False) -> Step:
     keep_freed_memory()  # as the loop does
-    x = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(device) * 2 - 1
+    x = images(shape, device)
     settings = replace(settings, batch=shape[0], levels=1000, rate=1e-5)
     network = PatchUNetConfig().build()
     trainer = Trainer(network, GaussianNoise(LinearBeta(1000)), "eps", Objective(), settings, device)
@@ -129,48 +133,6 @@ def our_step(settings: Training, shape: tuple[int, ...], device: str, compiled: 
         trainer.network.compile()
     batches = Batches(lambda count, generator, share=slice(None): x[share], x)
     return lambda: trainer.train_step(batches)
-
-
-def published_step(home: Path, shape: tuple[int, ...], device: str, half: bool = False) -> Step:
-    """The published network, loss, optimizer and EMA, as its training loop calls them."""
-    sys.path.insert(0, str(home))
-    names = ("sinddpm", "gaussian_diffusion", "nn", "fp16_util", "respace")
-    unet, diffusion, nn_, fp16, respace = (importlib.import_module(f"guided_diffusion.{name}") for name in names)
-    network: nn.Module = unet.UNetModel(
-        image_size=256,
-        in_channels=3,
-        model_channels=64,
-        out_channels=3,
-        num_res_blocks=1,
-        attention_resolutions=(128,),
-        channel_mult=(1, 2, 4),
-        num_head_channels=16,
-        use_scale_shift_norm=True,
-        use_fp16=half,
-    ).to(device)
-    process = respace.SpacedDiffusion(
-        use_timesteps=range(1000),
-        betas=diffusion.get_named_beta_schedule("linear", 1000),
-        model_mean_type=diffusion.ModelMeanType.EPSILON,
-        model_var_type=diffusion.ModelVarType.FIXED_LARGE,
-        loss_type=diffusion.LossType.MSE,
-        rescale_timesteps=False,
-    )
-    mixed = fp16.MixedPrecisionTrainer(model=network, use_fp16=half, fp16_scale_growth=1e-3)
-    optimizer = torch.optim.AdamW(mixed.master_params, lr=1e-5, weight_decay=0.0)
-    averaged = [p.detach().clone() for p in mixed.master_params]
-    x = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(device) * 2 - 1
-
-    def step() -> Tensor:
-        mixed.zero_grad()
-        t = torch.randint(1000, (len(x),), device=device)
-        loss = process.training_losses(network, x, t)["loss"].mean()
-        mixed.backward(loss)
-        mixed.optimize(optimizer)
-        nn_.update_ema(averaged, mixed.master_params, rate=0.9999)
-        return loss
-
-    return step
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from degrade.random import seeded, uniform
 from restore.checkpoint import Checkpoint, save_checkpoint
 from restore.data import Batches
 from restore.ema import Ema
+from restore.muon import Muon, is_matrix
 from restore.objectives import Objective
 from restore.parametrisation import Prediction
 from restore.processes import ALONE, Processes
@@ -30,7 +31,7 @@ class TrainingError(ValueError):
 
 
 class Trainer:
-    """Trains `network` to restore: x0 from the source, t and the latent drawn, the objective, AdamW, EMA.
+    """Trains `network` to restore: x0 from the source, t and the latent drawn, the objective, the optimizer, EMA.
 
     Everything random about image i of a step derives from (seed, step, i), so a resumed run repeats the uninterrupted one, and
     the images of a step are the same whatever the number of processes, or of pieces, that they are shared out in.
@@ -59,11 +60,11 @@ class Trainer:
         self.learner = replace(self.restorer, network=self.replica)
         self.drops_out = any(isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0 for m in network.modules())
         self.parameters = dict(self.network.named_parameters())
-        self.optimizer = torch.optim.AdamW(
-            self.parameters.values(), lr=settings.rate, weight_decay=settings.weight_decay, fused=True
-        )
-        for p in self.parameters.values():  # as AdamW would at its first step; so that a checkpoint is always complete
-            moments = {name: torch.zeros_like(p, memory_format=torch.preserve_format) for name in ("exp_avg", "exp_avg_sq")}
+        kind = Muon if settings.optimizer == "muon" else torch.optim.AdamW
+        self.optimizer = kind(self.parameters.values(), lr=settings.rate, weight_decay=settings.weight_decay, fused=True)
+        for p in self.parameters.values():  # as at its first step; so that a checkpoint is always complete
+            names = ("momentum",) if kind is Muon and is_matrix(p) else ("exp_avg", "exp_avg_sq")
+            moments = {name: torch.zeros_like(p, memory_format=torch.preserve_format) for name in names}
             self.optimizer.state[p] = {"step": torch.zeros((), device=self.device), **moments}
         self.ema = Ema(self.parameters.values(), settings.ema, settings.ema_warmup)
         self.step = 0
@@ -84,7 +85,7 @@ class Trainer:
                 (loss / settings.accumulate).backward()
             total += loss.detach() / settings.accumulate
         norm = nn.utils.clip_grad_norm_(self.parameters.values(), settings.clip or math.inf)
-        # the fused AdamW leaves everything as it is where found_inf is 1, without a look at it from the host
+        # fused AdamW and Muon leave everything as it is where found_inf is 1, without a look at it from the host
         self.optimizer.found_inf = 1.0 - norm.isfinite().float()  # type: ignore[attr-defined]
         self.optimizer.grad_scale = None  # type: ignore[attr-defined]
         self.optimizer.step()
@@ -151,9 +152,8 @@ class Trainer:
         """Everything that `load` needs beside the step, by the file that it goes to: the live tensors, not copies."""
         training = {f"network.{name}": p.detach() for name, p in self.parameters.items()}
         for name, p in self.parameters.items():
-            training |= {f"optimizer.{key}.{name}": self.optimizer.state[p][key] for key in ("exp_avg", "exp_avg_sq")}
-        first = next(iter(self.parameters.values()))
-        updates = self.optimizer.state[first]["step"].reshape(1).clone()  # the same for all parameters
+            training |= {f"optimizer.{key}.{name}": v for key, v in self.optimizer.state[p].items() if key != "step"}
+        updates = max(state["step"] for state in self.optimizer.state.values()).reshape(1).clone()  # the same for all AdamW's
         return {"ema": self.averaged(), "training": {**training, "optimizer.step": updates}}
 
     def save(self, folder: Path, specification: dict[str, Any], prior: dict[str, Tensor]) -> Path:

@@ -13,7 +13,7 @@ from restore.restorer import Precision
 
 @dataclass(frozen=True)
 class Training:
-    """How a network is trained: AdamW, one batch a step, on one process or as many as torchrun starts."""
+    """How a network is trained: one batch a step, on one process or as many as torchrun starts."""
 
     steps: int = 50_000
     """Updates of the weights."""
@@ -23,6 +23,8 @@ class Training:
     """Pieces that a process takes up its images in, one after the other: less memory, the same result."""
     shard: bool = False
     """Whether the processes share out the weights too (FSDP2), for a network that does not fit; else each holds all (DDP)."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """AdamW, or Muon for weight matrices (restore/muon.py), which gets further in a short training."""
     rate: float = 5e-4
     """Learning rate."""
     warmup: int = 0
@@ -67,6 +69,8 @@ class Training:
             raise ValueError(
                 f"batch is a multiple of accumulate, and timeout > 0; got {self.batch}, {self.accumulate} and {self.timeout}."
             )
+        if self.optimizer == "muon" and self.shard:
+            raise ValueError("muon needs whole weight matrices, which shard gives to no process: use optimizer='adamw'.")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema is a decay in [0, 1), got {self.ema}.")
 

@@ -14,6 +14,7 @@ from restore import Crops, Objective, Training
 from restore.checkpoint import CheckpointError, open_checkpoint
 from restore.ema import Ema
 from restore.loop import train
+from restore.muon import Muon, orthogonal
 from restore.trainer import Trainer, TrainingError, severities
 
 SETTINGS = Training(steps=6, batch=2, rate=1e-3, warmup=2, decay="cosine", clip=1.0, ema=0.9, log_every=2, save_every=3)
@@ -38,13 +39,15 @@ def same(a, b) -> bool:
     return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
 
 
-def test_resumed_equals_uninterrupted(batches, tmp_path):
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_resumed_equals_uninterrupted(optimizer, batches, tmp_path):
     """Bitwise, weights and averages, from the checkpoint in the middle."""
-    whole = trainer()
+    settings = replace(SETTINGS, optimizer=optimizer)
+    whole = trainer(settings)
     assert train(whole, batches, tmp_path / "whole", {})
-    resumed = trainer()
+    resumed = trainer(settings)
     assert not same(weights(resumed), weights(whole))
-    stopped = trainer()
+    stopped = trainer(settings)
     draw, count = batches.draw, [0]
 
     def drawing(n, generator, share):
@@ -146,13 +149,33 @@ def broken_at(made: Trainer, steps) -> None:
     made.objective = sometimes
 
 
-def test_a_step_without_a_finite_gradient_is_left_out_and_counted(batches, tmp_path):
-    made = trainer(replace(SETTINGS, log_every=1))
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_step_without_a_finite_gradient_is_left_out_and_counted(optimizer, batches, tmp_path):
+    made = trainer(replace(SETTINGS, log_every=1, optimizer=optimizer))
     broken_at(made, {2})
     train(made, batches, tmp_path, {})
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [line["skipped_steps"] for line in lines] == [0, 0, 1, 0, 0, 0]
     assert lines[2]["loss"] is None and all(p.isfinite().all() for p in weights(made))
+
+
+@pytest.mark.parametrize("shape", [(16, 40), (40, 16), (32, 32)])
+def test_muon_takes_steps_in_orthogonal_directions(shape):
+    """Singular values of the update lie in .6 to 1.3 (the iteration's own band), with the directions of the gradient; the size
+    of the step is rate .2 sqrt(max side)."""
+    generator = torch.Generator().manual_seed(0)
+    g = torch.randn(shape, generator=generator)
+    u, s, v = torch.linalg.svd(orthogonal(g), full_matrices=False)
+    expected_u, _, expected_v = torch.linalg.svd(g, full_matrices=False)
+    assert s.min() > 0.6 and s.max() < 1.3
+    assert float((u @ v * (expected_u @ expected_v)).sum()) > 0.97 * min(shape)
+    weight, vector = torch.nn.Parameter(torch.zeros(shape)), torch.nn.Parameter(torch.zeros(7))
+    optimizer = Muon([weight, vector], lr=0.1, weight_decay=0.0)
+    optimizer.state[weight] = {"momentum": torch.zeros(shape)}
+    weight.grad, vector.grad = g.clone(), torch.ones(7)
+    optimizer.step()
+    torch.testing.assert_close(weight.detach(), -0.1 * 0.2 * max(shape) ** 0.5 * orthogonal(g))
+    torch.testing.assert_close(vector.detach(), torch.full((7,), -0.1))
 
 
 def test_severities_are_uniform_and_evenly_spread():

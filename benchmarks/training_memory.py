@@ -1,0 +1,58 @@
+"""Peak memory of training against that of the bare forward and backward pass, each in a process of its own.
+
+    python benchmarks/training_memory.py photo.png
+
+PatchUNet at its default size on one image whose longer side is 250 px, float32; 6 steps at one size.
+"""
+
+from __future__ import annotations
+
+from machine import describe  # first: finds the project's packages
+
+import multiprocessing  # isort: skip
+import sys
+import tempfile
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import torch
+
+from recipes import datasets, sindiffusion
+from restore.loop import train
+from restore.memory import used_memory
+
+
+def whole(photo: Path, line: Connection) -> None:
+    """The training loop as it is: drawing, optimizer, EMA, metrics, a checkpoint."""
+    recipe = sindiffusion.recipe(photo, "paper")
+    data, training = replace(recipe.data, rescale=(1.0, 1.0)), replace(recipe.training, batch=1, steps=6)
+    recipe = replace(recipe, data=data, training=training)
+    batches, _ = recipe.open("cpu")
+    train(recipe.trainer("cpu"), batches, Path(tempfile.mkdtemp()), {})
+    line.send(used_memory())
+
+
+def bare(photo: Path, line: Connection) -> None:
+    """The network's forward and backward pass, and nothing else."""
+    recipe = sindiffusion.recipe(photo, "paper")
+    image = recipe.data.read(photo)[None]
+    x = image[..., : image.shape[2] // 4 * 4, : image.shape[3] // 4 * 4].contiguous()
+    network = recipe.network.build().to(memory_format=torch.channels_last)
+    for _ in range(6):
+        network(x, torch.full((1,), 0.5)).square().mean().backward()
+    line.send(used_memory())
+
+
+def main(photo: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    peaks = []
+    for work in (bare, whole):
+        ours, theirs = context.Pipe()
+        context.Process(target=work, args=(photo, theirs)).start()
+        peaks.append(ours.recv() / 2**20)
+    print(f"{describe()}\nbare {peaks[0]:.0f} MiB, training {peaks[1]:.0f} MiB: {peaks[1] / peaks[0]:.3f} times")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else datasets.bundled_photograph())
