@@ -24,7 +24,7 @@ class Training:
     shard: bool = False
     """Whether the processes share out the weights too (FSDP2), for a network that does not fit; else each holds all (DDP)."""
     optimizer: Literal["adamw", "muon"] = "adamw"
-    """AdamW, or Muon for weight matrices (restore/muon.py), which gets further in a short training."""
+    """AdamW, or Muon for the convolutions (restore/muon.py), which gets further in a short training."""
     rate: float = 5e-4
     """Learning rate."""
     warmup: int = 0
