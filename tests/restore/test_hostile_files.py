@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.damage import MAY_DECODE
+from tests.damaged_images import MAY_DECODE
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_damaged_files(what, count, tmp_path):
     """Half a thousand checkpoints, two hundred images: one line each, no traceback, no code executed, less than 1 GiB."""
     result = subprocess.run(
-        [sys.executable, "-m", "tests.damage", what, str(count), tmp_path],
+        [sys.executable, "-m", f"tests.damaged_{what}", str(count), tmp_path],
         cwd=ROOT,
         capture_output=True,
         text=True,
