@@ -142,5 +142,5 @@ def joined(timeout: float = 50.0) -> Iterator[Processes]:
 def lost(error: RuntimeError) -> bool:
     """Whether `error` is that of a group of processes that lost one."""
     kinds = (torch.distributed.DistBackendError, torch.distributed.DistNetworkError, torch.distributed.DistStoreError)
-    words = ("gloo", "connection closed", "connection reset", "timed out", "nccl")
+    words = ("gloo", "connection closed", "connection reset", "timed out", "timeout", "nccl")
     return isinstance(error, kinds) or any(word in str(error).lower() for word in words)

@@ -39,7 +39,7 @@ def tiny(photo: Path, steps: int = 4) -> Recipe:
 ROOM = """
 set -e
 mkdir disk
-mount -t tmpfs -o size=1500k tmpfs disk
+mount -t tmpfs -o size=1200k tmpfs disk
 {train} >out 2>err && exit 3
 ls disk/run/checkpoints >steps
 {sample}
@@ -51,7 +51,7 @@ umount disk
 
 
 def test_a_full_disk(photo, tmp_path):
-    """On a disk of 1.5 MB: the last checkpoint loads, one line says what to do, with more room the run goes on."""
+    """On a disk of 1.2 MB: the last checkpoint loads, one line says what to do, with more room the run goes on."""
     namespace = ["unshare", "--map-root-user", "--mount"]
     probe = [*namespace, "sh", "-c", "mkdir -p probe && mount -t tmpfs tmpfs probe"]
     if not shutil.which("unshare") or subprocess.run(probe, cwd=tmp_path, check=False).returncode != 0:
