@@ -13,6 +13,7 @@ from recipes.run import open_run
 from restore import load_image
 from tests.commands import TINY, command
 
+SHARED = ["--training.shard", "--training.optimizer", "adamw"]
 FLAGS = [*TINY, "--training.log-every", "1", "--training.steps", "16", "--training.keep", "9"]
 
 
@@ -35,21 +36,23 @@ def assert_same_run(run: Path, expected: Path) -> None:
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory) -> Path:
-    """A folder with a photograph, and the run `alone` on one process."""
+    """A folder with a photograph, and the runs `alone` and `alone-adamw` on one process."""
     from tests.conftest import draw_photo
 
     folder = tmp_path_factory.mktemp("processes")
     draw_photo(folder / "photo.png")
     done("train", "photo.png", "--out", "alone", *FLAGS, cwd=folder)
+    done("train", "photo.png", "--out", "alone-adamw", *FLAGS, *SHARED[1:], cwd=folder)
     return folder
 
 
-@pytest.mark.parametrize("flags", [[], ["--training.shard"], ["--training.accumulate", "2"]], ids=["DDP", "FSDP2", "pieces"])
+@pytest.mark.parametrize("flags", [[], SHARED, ["--training.accumulate", "2"]], ids=["DDP", "FSDP2", "pieces"])
 def test_two_processes_train_like_one(flags, alone):
     """And a checkpoint of one is resumed on the other."""
     name = "two" + "".join(flags[:1])
     assert "results in" in done("train", "photo.png", "--out", name, *FLAGS, *flags, cwd=alone, processes=2)
-    assert_same_run(alone / name, alone / "alone")
+    expected = alone / ("alone-adamw" if flags == SHARED else "alone")
+    assert_same_run(alone / name, expected)
     for source, processes in ((name, 1), ("alone", 2)):
         if source == "alone" and flags:  # its recipe knows nothing of them
             continue
@@ -58,15 +61,15 @@ def test_two_processes_train_like_one(flags, alone):
         for step in (12, 16):
             shutil.rmtree(part / f"checkpoints/step-{step:08d}")
         done("resume", part, cwd=alone, processes=processes)
-        assert_same_run(part, alone / "alone")
+        assert_same_run(part, expected)
 
 
 def test_a_shared_out_run_is_resumed_shared_out(alone):
     """Distributed checkpoints: written by two processes, read by two."""
-    done("train", "photo.png", "--out", "shared", *FLAGS, "--training.shard", cwd=alone, processes=2)
+    done("train", "photo.png", "--out", "shared", *FLAGS, *SHARED, cwd=alone, processes=2)
     shutil.rmtree(alone / "shared/checkpoints/step-00000016")
     done("resume", "shared", cwd=alone, processes=2)
-    assert_same_run(alone / "shared", alone / "alone")
+    assert_same_run(alone / "shared", alone / "alone-adamw")
     names = {path.name for path in (alone / "shared/checkpoints/step-00000016").iterdir()}
     assert names == {path.name for path in (alone / "alone/checkpoints/step-00000016").iterdir()}
 
