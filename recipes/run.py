@@ -204,8 +204,7 @@ def open_run(folder: str | Path, device: str | None = None) -> Run:
     device = device or best_device()
     checkpoint = open_checkpoint(Path(folder))
     recipe, prior, size = _specification(checkpoint)
-    with torch.device("meta"):  # nothing is allocated before the file is known to hold just these weights
-        checkpoint.check("ema", dict(recipe.network.build().named_parameters()))
+    _check(checkpoint, recipe)
     network = recipe.network.build()
     checkpoint.load("ema", dict(network.named_parameters()))
     network.to(device=device, memory_format=recipe.training.memory_format).eval()  # type: ignore[call-overload]
@@ -221,13 +220,18 @@ def resume(folder: str | Path, device: str | None = None) -> Run:
     recipe, prior, _ = _specification(checkpoint)
     if checkpoint.step < recipe.training.steps:
         with joined(recipe.training.timeout) as processes:
-            with torch.device("meta"):
-                checkpoint.check("ema", dict(recipe.network.build().named_parameters()))
+            _check(checkpoint, recipe)
             trainer = recipe.trainer(device, processes)
             trainer.load(checkpoint)
             batches, _ = recipe.open(device)
             continue_training(recipe, trainer, batches, prior, folder)
     return open_run(folder, device)
+
+
+def _check(checkpoint: Checkpoint, recipe: Recipe) -> None:
+    """Refuses weights of another network, before memory is taken for those of this one."""
+    with torch.device("meta"):
+        checkpoint.check("ema", dict(recipe.network.build().named_parameters()))
 
 
 def _specification(checkpoint: Checkpoint) -> tuple[Recipe, Prior, tuple[int, int, int]]:

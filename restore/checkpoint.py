@@ -63,8 +63,8 @@ class Checkpoint(NamedTuple):
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
     def check(self, group: str, like: Mapping[str, Tensor]) -> Path:
-        """The file of `group` ("ema" or "training"), if it holds what `like` does: names, shapes, dtypes, and no more than
-        the memory takes. Nothing is allocated. Raises CheckpointError with one clear line."""
+        """The file of `group` ("ema" or "training"), if its header names what `like` holds: names, shapes, dtypes, and no more
+        than the memory takes. Nothing is allocated. Raises CheckpointError with one clear line."""
         path = self.folder / f"{group}.safetensors"
         with _opened(path) as file:
             names = set(file.keys())
@@ -77,12 +77,12 @@ class Checkpoint(NamedTuple):
             raise CheckpointError(
                 f"{path} does not hold the weights of its own network: {len(wrong)} entries differ {wrong[:3]}."
             )
-        self._verify(path)
         return path
 
     def load(self, group: str, into: Mapping[str, Tensor]) -> None:
-        """Copies the tensors of `group` into those of `into`, after `check`; each process takes its own part."""
+        """Copies the tensors of `group` into those of `into`, after `check` and the sum of the file; each process takes its part."""
         path = self.check(group, into)
+        self._verify(path)
         if any(map(_shared_out, into.values())):
             from torch.distributed.checkpoint import HuggingFaceStorageReader, load
 
@@ -205,7 +205,7 @@ def _unsaved(error: Exception, home: Path, step: int, groups: Mapping[str, Mappi
     full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
     if not full:
         return f"{home} refuses the checkpoint of step {step} ({error}). {safe}: mend that, then resume the run."
-    needed = sum(value.numel() * value.element_size() for tensors in groups.values() for value in tensors.values())
+    needed = sum(value.nbytes for tensors in groups.values() for value in tensors.values())
     free = shutil.disk_usage(home.parent).free
     return (
         f"the disk of {home} is full: step {step} takes {readable(needed)}, {readable(free)} are free. {safe}: make room, "

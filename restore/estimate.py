@@ -46,7 +46,7 @@ def estimate(trainer: Trainer, batches: Batches) -> Estimate:
         torch.cuda.synchronize()
     seconds = (time.perf_counter() - before) * settings.accumulate
     trainer.optimizer.zero_grad(set_to_none=True)
-    saved = sum(value.numel() * value.element_size() for group in trainer.state().values() for value in group.values())
+    saved = sum(value.nbytes for group in trainer.state().values() for value in group.values())
     return Estimate(settings.steps - trainer.step, seconds, used_memory(trainer.device), saved)
 
 
