@@ -143,8 +143,78 @@ class Flow(_Schedule):
         return torch.sigmoid(-wide(logsnr) / 2)
 
 
-SCHEDULES = (LinearBeta, CosineBeta, Cosine, Flow)
-Schedule = Union[LinearBeta, CosineBeta, Cosine, Flow]
+@dataclass(frozen=True)
+class ShiftedCosine(_VariancePreserving):
+    """simple diffusion's schedule for images of `size` pixels (Hoogeboom et al. 2023, arXiv 2301.11093, eqs. 2 to 6).
+
+        cosine(t) = -2 log tan(u(highest) + t (u(lowest) - u(highest))),  u(l) = atan exp(-l/2)
+        shift(r) = 2 log(r / size)
+        logsnr(t) = (1 - t) (cosine(t) + shift(clean)) + t (cosine(t) + shift(noisy)),  t > 0
+
+    Averaging n x n pixels divides the variance of their noise by n^2, so large images need more noise for the same damage: with
+    reference r = `clean` = `noisy`, an image whose mean squares make it r pixels large is as noisy as one of r pixels is under
+    the plain cosine. `clean` below `noisy` (32 and 256 for 512 pixels in the paper) takes from the smaller reference near
+    t = 0, and from the larger near t = 1. At t = 0 nothing is degraded: alpha = 1, sigma = 0.
+    """
+
+    size: int = 64
+    """Side of the images, pixels."""
+    clean: int = 64
+    """Reference at t = 0, pixels."""
+    noisy: int = 64
+    """Reference at t = 1, pixels."""
+    lowest: float = -15.0
+    """Log-SNR at t = 1."""
+    highest: float = 15.0
+    """Log-SNR at t -> 0."""
+    fixed_ends: bool = True
+    """Whether the shifted schedule still goes from `highest` to `lowest`; else its ends are shifted with it."""
+
+    def __post_init__(self) -> None:
+        if min(self.size, self.clean, self.noisy) < 1 or max(self.size, self.clean, self.noisy) > 2**20:
+            raise ValueError(f"sizes are in pixels, 1 to {2**20}; got {self.size}, {self.clean} and {self.noisy}.")
+        if not -40 <= self.lowest < self.highest <= 30:
+            raise ValueError(f"log-SNR goes from at most 30 down to at least -40, got {self.highest} to {self.lowest}.")
+        t = torch.linspace(0, 1, 257, dtype=torch.float64)
+        if not bool((self._logsnr(t).diff() < 0).all()):
+            raise ValueError(
+                f"between the references {self.clean} and {self.noisy} log-SNR does not fall all the way: bring them closer."
+            )
+
+    def logsnr(self, t: Tensor) -> Tensor:
+        t = wide(t)
+        return torch.where(t <= 0, math.inf, self._logsnr(t))
+
+    def log_abar(self, t: Tensor) -> Tensor:
+        return torch.nn.functional.logsigmoid(self.logsnr(t))
+
+    def time(self, logsnr: Tensor) -> Tensor:
+        logsnr = wide(logsnr)
+        if self.clean == self.noisy:
+            shift, start, length = self._part(self.clean)
+            return ((((shift - logsnr) / 2).exp().atan() - start) / length).clamp(0, 1)
+        low, high = torch.zeros_like(logsnr), torch.ones_like(logsnr)
+        for _ in range(60):  # bisection: a sum of two cosines has no closed inverse
+            middle = (low + high) / 2
+            cleaner = self._logsnr(middle) > logsnr
+            low, high = torch.where(cleaner, middle, low), torch.where(cleaner, high, middle)
+        return (low + high) / 2
+
+    def _logsnr(self, t: Tensor) -> Tensor:
+        parts = map(self._part, (self.clean, self.noisy))
+        clean, noisy = (shift - 2 * (start + t * length).tan().log() for shift, start, length in parts)
+        return clean + t * (noisy - clean)
+
+    def _part(self, reference: int) -> tuple[float, float, float]:
+        """The shift of a reference, and the angle at t = 0 and how far it goes until t = 1."""
+        shift = 2 * math.log(reference / self.size)
+        moved = shift if self.fixed_ends else 0.0
+        start, end = (math.atan(math.exp((moved - logsnr) / 2)) for logsnr in (self.highest, self.lowest))
+        return shift, start, end - start
+
+
+SCHEDULES = (LinearBeta, CosineBeta, Cosine, ShiftedCosine, Flow)
+Schedule = Union[LinearBeta, CosineBeta, Cosine, ShiftedCosine, Flow]
 
 
 def check_schedule(schedule: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -18,31 +19,51 @@ class Objective:
     """weight(t) * mean over pixels of |output - target|^p, per sample.
 
     With prediction "eps" and "mse" this is DDPM's simple loss, with "x0" and "l1" Cold Diffusion's, with "v" and "mse"
-    the v objective. Weights, with snr = alpha^2/sigma^2 (min-snr and sigmoid need an affine degradation):
+    the v objective. Weights, with snr = alpha^2/sigma^2 (all but uniform need an affine degradation):
 
     | weight | on the squared error of x0_hat | source |
     | --- | --- | --- |
     | uniform | 1/c_out^2: every output counts alike | |
+    | eps | snr: the error of the noise, whatever the network predicts | Hoogeboom et al. 2023, arXiv 2301.11093, 3.5 |
     | min-snr | min(snr, gamma) | Hang et al. 2023, arXiv 2303.09556, eq. 8 |
     | sigmoid | snr sigmoid(bias - log snr) | Hoogeboom et al. 2024, arXiv 2410.19324, section 3.1 |
     """
 
     loss: Literal["mse", "l1"] = "mse"
     """Squared or absolute error."""
-    weight: Literal["uniform", "min-snr", "sigmoid"] = "uniform"
+    weight: Literal["uniform", "eps", "min-snr", "sigmoid"] = "uniform"
     """How severities are weighted."""
+    coarsest: int = 0
+    """Shorter side, pixels, down to which errors also count when averaged over squares of 2, 4, ... pixels; 0: pixels only."""
     gamma: float = 5.0
     """Bound of min-snr."""
     bias: float = 0.0
     """Shift of sigmoid, in log snr."""
 
+    def __post_init__(self) -> None:
+        if self.coarsest < 0:
+            raise ValueError(f"coarsest is a side in pixels, or 0; got {self.coarsest}.")
+
     def __call__(self, restorer: Restorer, x0: Tensor, t: Tensor, latent: tuple) -> Tensor:
         """The loss of each sample (B,), t > 0. Raises ValueError where the degradation does not allow the weight."""
         x_t = restorer.degradation(x0, t, latent)
         output, target, c_out = restorer.output_and_target(x_t, x0, t)
-        error = (output - target).square() if self.loss == "mse" else (output - target).abs()
-        loss = error.flatten(1).mean(1)
+        loss = self._distance(output - target)
         return loss if self.weight == "uniform" else self._weight(restorer, t, c_out).to(loss.dtype) * loss
+
+    def _distance(self, difference: Tensor) -> Tensor:
+        """The mean of |difference|^p (B,); with `coarsest`, the mean of that at sides s, s/2, ..., weighted by 1/side.
+
+        The weights are those of simple diffusion (arXiv 2301.11093, section 3.5), there with the sum in place of the mean.
+        """
+        side = min(difference.shape[-2:])
+        halvings = max(0, int(math.log2(side / self.coarsest))) if self.coarsest else 0
+        losses = []
+        for k in range(halvings + 1):
+            pooled = torch.nn.functional.avg_pool2d(difference, 2**k) if k else difference
+            error = pooled.square() if self.loss == "mse" else pooled.abs()
+            losses.append(2**k * error.flatten(1).mean(1))
+        return torch.stack(losses).sum(0) / (2 ** (halvings + 1) - 1)
 
     def _weight(self, restorer: Restorer, t: Tensor, c_out: Tensor) -> Tensor:
         """The weight of x0_hat's error, carried to the network's output: x0_hat's error is c_out times the output's."""
@@ -53,5 +74,8 @@ class Objective:
             )
         alpha, sigma = restorer.degradation.coefficients(t)
         snr = (alpha / sigma).square()
-        weight = snr.clamp(max=self.gamma) if self.weight == "min-snr" else snr * torch.sigmoid(self.bias - snr.log())
+        if self.weight == "eps":
+            weight = snr if self.loss == "mse" else snr.sqrt()
+        else:
+            weight = snr.clamp(max=self.gamma) if self.weight == "min-snr" else snr * torch.sigmoid(self.bias - snr.log())
         return weight * (c_out.square() if self.loss == "mse" else c_out.abs())
