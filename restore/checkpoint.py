@@ -80,7 +80,7 @@ class Checkpoint(NamedTuple):
         return path
 
     def load(self, group: str, into: Mapping[str, Tensor]) -> None:
-        """Copies the tensors of `group` into those of `into`, after `check` and the sum of the file; each process takes its part."""
+        """Copies the tensors of `group` into those of `into`, after `check` and the sum of the file; each process its part."""
         path = self.check(group, into)
         self._verify(path)
         if any(map(_shared_out, into.values())):
