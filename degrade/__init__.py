@@ -17,7 +17,7 @@ from degrade.pixelate import Pixelate
 from degrade.priors import GaussianPrior, ImagePrior, LatentPrior, PartnerPrior, ThumbnailPrior, Thumbnails
 from degrade.protocols import Affine, Degradation, Estimable, Prior, Start
 from degrade.random import seeded, seeds
-from degrade.schedules import SCHEDULES, Cosine, CosineBeta, Flow, LinearBeta, Schedule
+from degrade.schedules import SCHEDULES, Cosine, CosineBeta, Flow, LinearBeta, Schedule, ShiftedCosine
 from degrade.snow import Snow
 
 OPERATORS = (GaussianNoise, GaussianBlur, IteratedBlur, GaussianMask, ImageMixing, Pixelate, Decolour, Snow)
@@ -55,6 +55,7 @@ __all__ = [
     "Pixelate",
     "Prior",
     "Schedule",
+    "ShiftedCosine",
     "Snow",
     "Stage",
     "Start",

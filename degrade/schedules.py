@@ -151,10 +151,10 @@ class ShiftedCosine(_VariancePreserving):
         shift(r) = 2 log(r / size)
         logsnr(t) = (1 - t) (cosine(t) + shift(clean)) + t (cosine(t) + shift(noisy)),  t > 0
 
-    Averaging n x n pixels divides the variance of their noise by n^2, so large images need more noise for the same damage: with
-    reference r = `clean` = `noisy`, an image whose mean squares make it r pixels large is as noisy as one of r pixels is under
-    the plain cosine. `clean` below `noisy` (32 and 256 for 512 pixels in the paper) takes from the smaller reference near
-    t = 0, and from the larger near t = 1. At t = 0 nothing is degraded: alpha = 1, sigma = 0.
+    Averaging n x n pixels divides the variance of their noise by n^2, so large images need more noise for the same damage. With
+    one reference r = `clean` = `noisy`, an image that is averaged down to r pixels is as noisy as one of r pixels under the
+    plain cosine. Implementations disagree on which of two references (32 and 256 for 512 pixels) belongs to which end: in the
+    paper's eq. 6, `clean` is 32; in crowsonkb/k-diffusion it is 256. At t = 0 nothing is degraded: alpha = 1, sigma = 0.
     """
 
     size: int = 64

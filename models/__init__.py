@@ -4,31 +4,47 @@ Settings (`PatchUNetConfig`, ...) are frozen dataclasses of plain numbers that `
 does not import torch.
 """
 
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING
 
-from models.config import ConvNeXtUNetConfig, DDPMUNetConfig, PatchUNetConfig
+from models.config import (
+    NETWORKS,
+    STEMS,
+    ConvNeXtUNetConfig,
+    DDPMUNetConfig,
+    DiTConfig,
+    NetworkConfig,
+    PatchStem,
+    PatchUNetConfig,
+    Stem,
+    UNetConfig,
+    WaveletStem,
+)
 
 if TYPE_CHECKING:
     from models.convnext_unet import ConvNeXtUNet
     from models.ddpm_unet import DDPMUNet
+    from models.dit import DiT
     from models.patch_unet import PatchUNet
     from models.published import load_published
-
-NETWORKS = (PatchUNetConfig, DDPMUNetConfig, ConvNeXtUNetConfig)
-if TYPE_CHECKING:
-    NetworkConfig = PatchUNetConfig | DDPMUNetConfig | ConvNeXtUNetConfig
-else:
-    NetworkConfig = Union[NETWORKS]  # the command line offers each as a sub-command
+    from models.unet import UNet
 
 __all__ = [
     "NETWORKS",
+    "STEMS",
     "ConvNeXtUNet",
     "ConvNeXtUNetConfig",
     "DDPMUNet",
     "DDPMUNetConfig",
+    "DiT",
+    "DiTConfig",
     "NetworkConfig",
+    "PatchStem",
     "PatchUNet",
     "PatchUNetConfig",
+    "Stem",
+    "UNet",
+    "UNetConfig",
+    "WaveletStem",
     "load_published",
 ]
 
@@ -39,7 +55,9 @@ def __getattr__(name: str):
     homes = {
         "ConvNeXtUNet": "models.convnext_unet",
         "DDPMUNet": "models.ddpm_unet",
+        "DiT": "models.dit",
         "PatchUNet": "models.patch_unet",
+        "UNet": "models.unet",
         "load_published": "models.published",
     }
     if name not in homes:

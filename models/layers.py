@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+L = TypeVar("L", nn.Conv2d, nn.Linear)
 
 
 class PixelNorm(nn.LayerNorm):
@@ -13,7 +17,7 @@ class PixelNorm(nn.LayerNorm):
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
-def zero(layer: nn.Conv2d) -> nn.Conv2d:
+def zero(layer: L) -> L:
     """The layer with weights set to zero: a residual block starts as the identity."""
     nn.init.zeros_(layer.weight)
     if layer.bias is not None:

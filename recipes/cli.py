@@ -78,6 +78,10 @@ class Sample(_Walk):
     """Images."""
     noise: float | None = None
     """Standard deviation of a thumbnail prior's noise (default: the run's; 0 leaves symmetric images symmetric)."""
+    label: str | None = None
+    """Class of the images, "" for none in particular, if the run knows classes (default: each in turn)."""
+    guidance: float | None = None
+    """How strongly the class counts, 1 as learned (default: the recipe's)."""
 
     def __call__(self) -> None:
         from recipes.run import open_run
@@ -90,7 +94,17 @@ class Sample(_Walk):
         folder = self.out or self.run / "samples"
         note = {"run": str(self.run), "step": str(run.step), "sampler": str(self.sampler or run.recipe.sampling.sampler)}
         made = 0
-        for seed, image in run.stream(height, width, self.count, self.steps, self.rule(), self.seed, processes=here()):
+        for seed, image in run.stream(
+            height,
+            width,
+            self.count,
+            self.steps,
+            self.rule(),
+            self.seed,
+            processes=here(),
+            label=self.label,
+            guidance=self.guidance,
+        ):
             name = f"{image.shape[1]}x{image.shape[2]}-seed-{seed}.png"
             save_image(image, folder / name, {**provenance(), **note, "seed": str(seed)})
             made += 1

@@ -41,6 +41,8 @@ class Named:
     """`Folder.reduce`."""
     channels: int = 3
     flip: bool = True
+    classes: bool = False
+    """Whether its images lie in a folder for each class."""
 
 
 def _digits() -> Iterator[tuple[str, Tensor]]:
@@ -90,7 +92,7 @@ def bundled_photograph() -> Path:
 
 
 SETS = {
-    "digits": Named(_digits, size=16, channels=1, flip=False),
+    "digits": Named(_digits, size=16, channels=1, flip=False, classes=True),
     "photographs": Named(_photographs, size=64, reduce=256),
 }
 

@@ -4,6 +4,7 @@
     python recipes/evaluate.py restoration runs/faces-snow test/ --severities 0.5 1
     python recipes/evaluate.py restoration runs/faces-snow test/ --features inception-2015-12-05.pt
     python recipes/evaluate.py generation runs/digits-iterated-blur --noise 0
+    python recipes/evaluate.py classes runs/digits --guidance 1 1.5 2 3
 
 PSNR, SSIM and RMSE (in units of [0, 1] pixels) compare with the clean image; the Frechet distance compares the set with the
 clean set, in the features of a TorchScript file if you have one, else of a small classifier that is trained here and named.
@@ -130,6 +131,35 @@ class Generation(_Evaluation):
         finish(run, name, rows, features, list(made[:32]), 8, "generated")
 
 
+@dataclass(frozen=True)
+class Classes(_Evaluation):
+    """Images of each class in turn, at each guidance: the share that a classifier takes for what was asked for, their Frechet
+    distance and diversity; the table and a grid, ten images a class at the last guidance, go into the run."""
+
+    guidance: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0)
+    """How strongly the class counts."""
+
+    def __call__(self) -> None:
+        run, clean, features = self.opened()
+        if not run.classes or features.classify is None:
+            raise ValueError(f"{self.run} was not told classes, or --features is a file that gives none: nothing to compare.")
+        height, width = clean.shape[-2:]
+        rows = ["| guidance | images | accuracy | Frechet distance | diversity |", "| --- | --- | --- | --- | --- |"]
+        for weight in self.guidance:
+            parts = []
+            for first in batches(len(clean), f"generating at guidance {weight:g}"):
+                count, seed = min(32, len(clean) - first), self.seed + first
+                made = run.sample(height, width, count, self.steps, seed=seed, batch=32, progress=False, guidance=weight)
+                parts.append(made)
+            made = torch.cat(parts)
+            asked = (self.seed + torch.arange(len(made))) % len(run.classes)
+            right = (features.classify(made) == asked).float().mean()
+            far, varied = features_apart(made, clean, features), float((made / 2).std(0).mean())
+            rows.append(f"| {weight:g} | {len(made)} | {float(right):.1%} | {far:.3f} | {varied:.4f} |")
+        columns = len(run.classes)
+        finish(run, "classes", rows, features, list(made[: 10 * columns]), columns, f"a column for each of {columns} classes")
+
+
 def batches(count: int, what: str) -> Iterator[int]:
     """First indices of batches of 32, under a progress bar."""
     from tqdm import tqdm
@@ -165,6 +195,7 @@ def finish(run: Run, name: str, rows: list[str], features: Features, images: lis
 Command = Union[
     Annotated[Restoration, tyro.conf.subcommand("restoration")],
     Annotated[Generation, tyro.conf.subcommand("generation")],
+    Annotated[Classes, tyro.conf.subcommand("classes")],
 ]
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from degrade import (
     Thumbnails,
 )
 from degrade.lazy import torch
-from models import NETWORKS, NetworkConfig, PatchUNetConfig
+from models import NETWORKS, STEMS, NetworkConfig, PatchUNetConfig, Stem
 from recipes import datasets
 from restore import SOURCES, Crops, Objective, Source, Training
 from restore.parametrisation import Prediction
@@ -51,8 +51,14 @@ class Sampling:
     """Sides are padded with zeros to a multiple of this for the restorer."""
     show: Literal["samples", "restorations"] = "samples"
     """What previews, and the end of a training, show."""
+    guidance: float = 1.0
+    """How strongly a class counts: 1 as learned, more for plainer examples of it (classifier-free guidance)."""
+    guided: tuple[float, float] = (0.0, 1.0)
+    """Guidance acts at severities above the first and up to the second."""
 
     def __post_init__(self) -> None:
+        if not (self.guidance >= 0 and 0 <= self.guided[0] < self.guided[1] <= 1):
+            raise ValueError(f"guidance is >= 0, its severities rise within [0, 1]; got {self.guidance} and {self.guided}.")
         if self.steps < 1 or self.pad_to < 1:
             raise ValueError(f"steps and pad_to are at least 1, got {self.steps} and {self.pad_to}.")
 
@@ -69,6 +75,8 @@ class Recipe:
     """How training images are cut."""
     network: AvoidSubcommands[NetworkConfig] = field(default_factory=PatchUNetConfig)
     """The network."""
+    stem: AvoidSubcommands[Stem | None] = None
+    """What makes images smaller and deeper for the network, and its output an image again."""
     prediction: Prediction = "v"
     """What the network predicts."""
     objective: Objective = field(default_factory=Objective)
@@ -83,6 +91,10 @@ class Recipe:
     """Where generation starts (default: the degradation's own prior, fitted to the images)."""
 
     def __post_init__(self) -> None:
+        if getattr(self.data, "labelled", False) and not hasattr(self.network, "conditions"):
+            raise ValueError(
+                f"{type(self.network).__name__} takes no classes: choose UNetConfig or DiTConfig, or leave out labelled."
+            )
         if self.others is not None and not isinstance(self.degradation, ImageMixing):
             raise ValueError(
                 f"a second set of images serves image mixing only, not {type(self.degradation).__name__}: leave out others."
@@ -107,6 +119,7 @@ class Recipe:
             images, others = processes.agreed(lambda: [path and datasets.located(path) for path in (self.images, self.others)])
             recipe = replace(self, images=images, others=others)
             batches, prior = recipe.open(device)
+            recipe = recipe.told(batches.classes)
             if minutes is not None:
                 recipe = recipe.lasting(minutes, batches, device, processes)
             continue_training(recipe, recipe.trainer(device, processes), batches, prior, folder)
@@ -121,6 +134,23 @@ class Recipe:
         if isinstance(self.degradation, ImageMixing):  # partners are drawn like the images, not from among the batch
             batches = batches._replace(others=batches.draw)
         return batches, self.prior.fit(batches.images) if self.prior else self.degradation.prior(batches.images)
+
+    def told(self, classes: tuple[str, ...]) -> Recipe:
+        """The same recipe with a network that takes these classes."""
+        if not classes or self.conditions == len(classes):
+            return self
+        if self.conditions:
+            raise ValueError(f"the images lie in folders of {len(classes)} classes, the network takes {self.conditions}.")
+        return replace(self, network=replace(self.network, conditions=len(classes)))  # type: ignore[arg-type]
+
+    @property
+    def conditions(self) -> int:
+        """Classes that the network takes."""
+        return getattr(self.network, "conditions", 0)
+
+    def build(self) -> torch.nn.Module:
+        """The network, within its stem if there is one, with weights of torch's global generator."""
+        return self.stem.build(self.network) if self.stem else self.network.build()
 
     def lasting(self, minutes: float, batches: Batches, device: str, processes: Processes = ALONE) -> Recipe:
         """The same recipe with as many steps as this machine takes in `minutes`."""
@@ -137,7 +167,7 @@ class Recipe:
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.training.seed)
-            network = self.network.build()
+            network = self.build()
         return Trainer(network, self.degradation, self.prediction, self.objective, self.training, device, processes)
 
 
@@ -157,13 +187,14 @@ def continue_training(recipe: Recipe, trainer: Trainer, batches: Batches, prior:
         "recipe": encode(recipe),
         "prior": encode(prior, tensors, "prior"),
         "size": list(batches.images.shape[1:]),
+        "classes": list(batches.classes),
         "provenance": made,
     }
 
     def picture(trainer: Trainer, path: Path, steps: int | None = None) -> None:
         with trainer.averaged_weights() as restorer:
             size = (batches.images.shape[1], batches.images.shape[2], batches.images.shape[3])
-            run = Run(folder, recipe, restorer, prior, size, trainer.step, str(trainer.device))
+            run = Run(folder, recipe, restorer, prior, size, batches.classes, trainer.step, str(trainer.device))
             image = run.picture(batches.images, steps, progress=steps is None and first)
         if first:
             save_image(image, path, made | {"step": str(trainer.step)})
@@ -188,6 +219,6 @@ def continue_training(recipe: Recipe, trainer: Trainer, batches: Batches, prior:
 
 ALLOWED = (
     *(Recipe, Sampling, Training, Objective, Thumbnails, Compose, Stage, Curve),
-    *(*OPERATORS, *SCHEDULES, *PRIORS, *NETWORKS, *SOURCES, *SAMPLERS),
+    *(*OPERATORS, *SCHEDULES, *PRIORS, *NETWORKS, *STEMS, *SOURCES, *SAMPLERS),
 )
 """The types that a stored specification may name."""

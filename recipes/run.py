@@ -18,7 +18,7 @@ from restore.checkpoint import Checkpoint, CheckpointError, open_checkpoint
 from restore.processes import ALONE, Processes, best_device, joined
 from restore.restorer import Restorer
 from restore.specification import SpecificationError, decode
-from samplers import Sampler, Step, clip, pad_to, sample, uniform
+from samplers import Sampler, Step, classifier_free, clip, pad_to, sample, uniform
 
 if TYPE_CHECKING:
     from degrade.protocols import Restore
@@ -44,6 +44,7 @@ class Run:
     restorer: Restorer
     prior: Prior
     size: tuple[int, int, int]  # (C, H, W) of the training image
+    classes: tuple[str, ...]  # their names, where it was told the classes of the images
     step: int
     device: str
 
@@ -57,12 +58,15 @@ class Run:
         seed: int = 0,
         batch: int = 4,
         progress: bool = True,
+        label: str | None = None,
+        guidance: float | None = None,
     ) -> Tensor:
         """New images (count, C, height, width) in [-1, 1], by default of the training image's size.
 
-        Image i has the seed `seed + i` and does not depend on the others. `batch` images at a time are in memory.
+        Image i has the seed `seed + i` and does not depend on the others. `batch` images at a time are in memory. A run that
+        knows classes makes images of the class `label`, "" for none in particular; by default seed s is of class s mod N.
         """
-        images = self.stream(height, width, count, steps, sampler, seed, batch, progress)
+        images = self.stream(height, width, count, steps, sampler, seed, batch, progress, label=label, guidance=guidance)
         return torch.stack([image for _, image in images])
 
     def stream(
@@ -76,6 +80,8 @@ class Run:
         batch: int = 4,
         progress: bool = True,
         processes: Processes = ALONE,
+        label: str | None = None,
+        guidance: float | None = None,
     ) -> Iterator[tuple[int, Tensor]]:
         """The images of `sample` as they are made: (seed, image (C, H, W)).
 
@@ -88,7 +94,8 @@ class Run:
             numbers = range(seed + first, seed + min(first + batch, count))
             generators = seeds(numbers[0], len(numbers))
             start = self.prior.sample((len(generators), *shape), generators)
-            images = self.walk(start, 1.0, steps, sampler, generators, progress).cpu().clamp(-1, 1)
+            restore = self.guided(self.labels(numbers, label), guidance)
+            images = self.walk(start, 1.0, steps, sampler, generators, progress, restore=restore).cpu().clamp(-1, 1)
             yield from zip(numbers, images, strict=True)
 
     def restore(
@@ -165,8 +172,9 @@ class Run:
         generators: list[torch.Generator] | None = None,
         progress: bool = True,
         watch: Callable[[Step], None] | None = None,
+        restore: Restore | None = None,
     ) -> Tensor:
-        """From `start`, degraded to `severity`, to a clean image (B, C, H, W)."""
+        """From `start`, degraded to `severity`, to a clean image (B, C, H, W), by `restore` (default: the run's, guided)."""
         from tqdm import tqdm
 
         keep_freed_memory()
@@ -182,7 +190,7 @@ class Run:
 
             return sample(
                 sampler or sampling.sampler,
-                self.guided(),
+                restore or self.guided(),
                 self.recipe.degradation,
                 start,
                 times,
@@ -190,10 +198,23 @@ class Run:
                 on_step=on_step,
             )
 
-    def guided(self) -> Restore:
-        """The restorer under the guides that the recipe samples with."""
+    def labels(self, seeds: range, label: str | None = None) -> Tensor | None:
+        """The class of each image, by its seed: `label` for all, "" for none, None for each class in turn."""
+        if label and label not in self.classes:
+            known = f"knows {', '.join(self.classes)}" if self.classes else "was not told any classes"
+            raise ValueError(f"there is no class {label!r}: {self.folder} {known}.")
+        if not self.classes or label == "":
+            return None
+        numbers = [self.classes.index(label) if label else seed % len(self.classes) for seed in seeds]
+        return torch.tensor(numbers, device=self.device)
+
+    def guided(self, labels: Tensor | None = None, guidance: float | None = None) -> Restore:
+        """The restorer under the guides that the recipe samples with, told `labels` (B,)."""
         sampling = self.recipe.sampling
         restore: Restore = self.restorer
+        if labels is not None:
+            weight = sampling.guidance if guidance is None else guidance
+            restore = classifier_free(replace(self.restorer, cond=labels), self.restorer, weight, *sampling.guided)
         if sampling.pad_to > 1:
             restore = pad_to(restore, sampling.pad_to)
         return clip(restore) if sampling.clip else restore
@@ -203,13 +224,13 @@ def open_run(folder: str | Path, device: str | None = None) -> Run:
     """The run in `folder`, at its last checkpoint. Raises CheckpointError with one clear line if it holds none."""
     device = device or best_device()
     checkpoint = open_checkpoint(Path(folder))
-    recipe, prior, size = _specification(checkpoint)
+    recipe, prior, size, classes = _specification(checkpoint)
     _check(checkpoint, recipe)
-    network = recipe.network.build()
+    network = recipe.build()
     checkpoint.load("ema", dict(network.named_parameters()))
     network.to(device=device, memory_format=recipe.training.memory_format).eval()  # type: ignore[call-overload]
     restorer = Restorer(network, recipe.degradation, recipe.prediction, recipe.training.precision)
-    return Run(Path(folder), recipe, restorer, prior, size, checkpoint.step, device)
+    return Run(Path(folder), recipe, restorer, prior, size, classes, checkpoint.step, device)
 
 
 def resume(folder: str | Path, device: str | None = None) -> Run:
@@ -217,7 +238,7 @@ def resume(folder: str | Path, device: str | None = None) -> Run:
     folder = Path(folder)
     device = device or best_device()
     checkpoint = open_checkpoint(folder)
-    recipe, prior, _ = _specification(checkpoint)
+    recipe, prior, *_ = _specification(checkpoint)
     if checkpoint.step < recipe.training.steps:
         with joined(recipe.training.timeout) as processes:
             _check(checkpoint, recipe)
@@ -231,20 +252,23 @@ def resume(folder: str | Path, device: str | None = None) -> Run:
 def _check(checkpoint: Checkpoint, recipe: Recipe) -> None:
     """Refuses weights of another network, before memory is taken for those of this one."""
     with torch.device("meta"):
-        checkpoint.check("ema", dict(recipe.network.build().named_parameters()))
+        checkpoint.check("ema", dict(recipe.build().named_parameters()))
 
 
-def _specification(checkpoint: Checkpoint) -> tuple[Recipe, Prior, tuple[int, int, int]]:
+def _specification(checkpoint: Checkpoint) -> tuple[Recipe, Prior, tuple[int, int, int], tuple[str, ...]]:
     path = checkpoint.folder / "run.json"
     try:
         data = checkpoint.run
         recipe = decode(data["recipe"], ALLOWED, Recipe)
         prior = decode(data["prior"], ALLOWED, Prior, checkpoint.prior())
         size = decode(data["size"], (), tuple[int, int, int], path="size")
+        classes = decode(data.get("classes", []), (), tuple[str, ...], path="classes")
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{path} is incomplete: {error}.") from None
     except (SpecificationError, RecursionError) as error:
         raise CheckpointError(f"{path}: {error}") from None
     if size[0] not in (1, 2, 3, 4) or not all(0 < side <= 2**16 for side in size[1:]):
         raise CheckpointError(f"{path}: images of {size[0]} x {size[1]} x {size[2]} were not learned from.")
-    return recipe, prior, size
+    if classes and len(classes) != recipe.conditions:
+        raise CheckpointError(f"{path}: {len(classes)} classes for a network that takes {recipe.conditions}.")
+    return recipe, prior, size, classes

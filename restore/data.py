@@ -31,6 +31,10 @@ class Batches(NamedTuple):
     """Images of a second set, drawn alike: what a mixing degradation mixes in."""
     skipped: Mapping[Path, str] = {}
     """Files that could not be read so far, and why."""
+    labels: Draw | None = None
+    """The classes of the images that `draw` gives for the same arguments: integers (B,)."""
+    classes: tuple[str, ...] = ()
+    """Their names."""
 
 
 if TYPE_CHECKING:
@@ -159,6 +163,8 @@ class Folder:
     """Grey or RGB."""
     flip: bool = False
     """Whether every other image, at random, is mirrored left to right."""
+    labelled: bool = False
+    """Whether the folder that an image lies in is its class."""
     strict: bool = False
     """Whether a file that cannot be read ends the run; else it is skipped, with a warning, and counted."""
 
@@ -182,7 +188,16 @@ class Folder:
         order = torch.randperm(len(pictures.files), generator=torch.Generator().manual_seed(0))[: min(few, 256)]
         middle = torch.full((3,), 0.5)
         images = torch.stack([self._cut(pictures[i], middle) for i in order.tolist()]).to(device)
-        return Batches(draw, images, skipped=pictures.skipped)
+        if not self.labelled:
+            return Batches(draw, images, skipped=pictures.skipped)
+        classes = tuple(sorted({file.parent.name for file in pictures.files}))
+
+        def labels(count: int, generator: torch.Generator, share: slice = slice(None)) -> Tensor:
+            index = integers(len(pictures.files), (count,), generator)[share]
+            numbers = [classes.index(pictures.source(i).parent.name) for i in index.tolist()]
+            return torch.tensor(numbers, device=device)
+
+        return Batches(draw, images, skipped=pictures.skipped, labels=labels, classes=classes)
 
     def read(self, file: Path) -> Tensor:
         """The reduced image (C, H, W), H and W at least `size`."""

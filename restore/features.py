@@ -21,6 +21,8 @@ class Features(NamedTuple):
 
     name: str
     extract: Callable[[Tensor], Tensor]
+    classify: Callable[[Tensor], Tensor] | None = None
+    """Images (N, C, H, W) -> numbers of classes (N,), in the order of their names."""
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
@@ -90,10 +92,14 @@ def of_classifier(source: Source, training: Path, test: Path, steps: int = 600) 
     def extract(x: Tensor) -> Tensor:
         return torch.cat([network.features(part) for part in x.split(256)])
 
-    with torch.no_grad():
-        right = float((network(x).argmax(1) == y).float().mean())
+    @torch.no_grad()
+    def classify(x: Tensor) -> Tensor:
+        return torch.cat([network(part).argmax(1) for part in x.split(256)])
+
+    right = float((classify(x) == y).float().mean())
     kind = f"{classes} classes" if by_folder else "4 rotations"
-    return Features(f"64 features of a classifier of {kind} trained on these images (test accuracy {right:.1%})", extract)
+    name = f"64 features of a classifier of {kind} trained on these images (test accuracy {right:.1%})"
+    return Features(name, extract, classify if by_folder else None)
 
 
 class _Classifier(nn.Module):

@@ -30,6 +30,11 @@ class Pictures:
         self.kept: OrderedDict[Path, Tensor] = OrderedDict()
         self.bytes = 0
 
+    def source(self, index: int) -> Path:
+        """The file that `pictures[index]` comes from, which was asked for before."""
+        turns = (self.files[(index + step) % len(self.files)] for step in range(len(self.files)))
+        return next(file for file in turns if file not in self.skipped)
+
     def __getitem__(self, index: int) -> Tensor:
         """Raises ImageError if none can be read; with `strict`, if this one cannot."""
         for step in range(len(self.files)):

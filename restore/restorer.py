@@ -34,13 +34,15 @@ def autocasts(precision: Precision, device: torch.device) -> bool:
 class Restorer:
     """R(x_t, t) -> x0_hat = c_skip x_t + c_out net(c_in x_t, t), in the dtype of x_t; the network runs in `precision`.
 
+    With a `cond`, one for each image of the batch (see models/told.py), the network is told that too.
     Raises ValueError on construction where the degradation does not allow the prediction.
     """
 
-    network: Callable[[Tensor, Tensor], Tensor]
+    network: Callable[..., Tensor]
     degradation: Degradation
     prediction: Prediction = "x0"
     precision: Precision = "auto"
+    cond: Tensor | None = None
 
     def __post_init__(self) -> None:
         _ = self.triple
@@ -61,4 +63,5 @@ class Restorer:
 
     def output(self, x: Tensor, t: Tensor) -> Tensor:
         with torch.autocast(x.device.type, torch.bfloat16, enabled=autocasts(self.precision, x.device)):
-            return self.network(x, t.to(x.dtype)).to(x.dtype)
+            told = () if self.cond is None else (self.cond,)
+            return self.network(x, t.to(x.dtype), *told).to(x.dtype)

@@ -106,8 +106,18 @@ class Trainer:
             latent = (batches.others(batch, seeded(seed, step, 1), share),)
         u = severities(settings, step)[share].to(self.device)
         t = ((u * settings.levels).floor() + 1) / settings.levels if settings.levels else 1 - u
+        learner = replace(self.learner, cond=self.labels(batches, share))
         with self.dropout(step, share):
-            return self.objective(self.learner, x0, t, latent).mean()
+            return self.objective(learner, x0, t, latent).mean()
+
+    def labels(self, batches: Batches, share: slice) -> Tensor | None:
+        """The classes of the images `share` of this step, some withheld (-1); None where the images have none."""
+        if batches.labels is None:
+            return None
+        seed, step, batch = self.settings.seed, self.step, self.settings.batch
+        labels = batches.labels(batch, seeded(seed, step, 0), share)
+        withheld = uniform((batch,), seeded(seed, step, 4))[share] < self.settings.withheld
+        return labels.masked_fill(withheld.to(labels.device), -1)
 
     def synchronised(self, now: bool) -> AbstractContextManager:
         """Whether the backward pass inside adds up the gradients of all processes."""

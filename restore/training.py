@@ -39,6 +39,8 @@ class Training:
     """Decay of the averaged weights, which are the ones sampled with."""
     ema_warmup: bool = True
     """Whether short runs average over fewer steps: decay of update n at most (1 + n)/(10 + n)."""
+    withheld: float = 0.1
+    """Share of images whose class the network is not told, so that it also learns to do without (where there are classes)."""
     levels: int = 0
     """Severities are uniform on 1/levels, ..., 1; 0 for all of (0, 1]."""
     precision: Precision = "auto"
@@ -73,6 +75,8 @@ class Training:
             raise ValueError("muon needs whole weight matrices, which shard gives to no process: use optimizer='adamw'.")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema is a decay in [0, 1), got {self.ema}.")
+        if not 0 <= self.withheld <= 1:
+            raise ValueError(f"withheld is a share in [0, 1], got {self.withheld}.")
 
     def lasting(self, minutes: float, step: float) -> Training:
         """The same for as many steps, of `step` seconds each, as take `minutes`: what is counted in steps keeps its share."""

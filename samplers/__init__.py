@@ -6,7 +6,7 @@ from samplers.dpm_solver import DPMSolver
 from samplers.driver import Sampler, Step, sample
 from samplers.film import Film
 from samplers.first_order import DDIM, DDPM, Improved, Naive
-from samplers.guides import Symmetry, clip, keep, low_frequencies, pad_to, seamless, symmetric
+from samplers.guides import Symmetry, classifier_free, clip, keep, low_frequencies, pad_to, seamless, symmetric
 from samplers.pyramid import Scale, enlarge, pyramid, sizes
 from samplers.times import logsnr_uniform, of_steps, respaced, uniform
 
@@ -40,6 +40,7 @@ __all__ = [
     "Scale",
     "Step",
     "Symmetry",
+    "classifier_free",
     "clip",
     "enlarge",
     "keep",

@@ -49,6 +49,25 @@ def low_frequencies(restore: Restore, reference: Tensor, sigma: float, share: fl
     return guided
 
 
+def classifier_free(told: Restore, untold: Restore, weight: float, until: float = 0.0, since: float = 1.0) -> Restore:
+    """untold + weight (told - untold): what the condition changes, more strongly (Ho & Salimans 2022, arXiv 2207.12598).
+
+    At weight 1 it is `told`, and costs one call. So it is at severities outside of (until, since]: guidance of high severities
+    narrows the variety, of low ones does nothing (Kynkaanniemi et al. 2024, arXiv 2404.07724).
+    """
+    if weight == 1:
+        return told
+
+    def guided(x_t: Tensor, t: Tensor) -> Tensor:
+        x0 = told(x_t, t)
+        within = (t > until) & (t <= since)
+        if not bool(within.any()):
+            return x0
+        return torch.where(per_sample(within, x0) > 0, torch.lerp(untold(x_t, t), x0, weight), x0)
+
+    return guided
+
+
 def keep(restore: Restore, known: Tensor, mask: Tensor) -> Restore:
     """x0_hat is `known` where mask (1 or B, 1, H, W) is 1: inpainting and outpainting."""
     return lambda x_t, t: torch.lerp(restore(x_t, t), known, mask)

@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 import torch
 
-from degrade import Cosine, CosineBeta, Flow, GaussianBlur, GaussianMask, GaussianNoise, ImageMixing, LinearBeta
+from degrade import (
+    Cosine,
+    CosineBeta,
+    Flow,
+    GaussianBlur,
+    GaussianMask,
+    GaussianNoise,
+    ImageMixing,
+    LinearBeta,
+    ShiftedCosine,
+)
 from degrade.random import seeded
 from degrade.severity import per_sample
 from restore import Objective, Restorer
@@ -129,3 +139,39 @@ def test_weights_need_an_snr(images):
     restore = Restorer(lambda x, t: x, GaussianBlur(), "x0", "float32")
     with pytest.raises(ValueError, match="GaussianBlur has none"):
         Objective(weight="min-snr")(restore, images, T, ())
+
+
+@pytest.mark.parametrize("loss", ["mse", "l1"])
+@pytest.mark.parametrize("prediction", ["x0", "v"])
+def test_loss_in_eps_space(prediction, loss, images):
+    """weight="eps" is the plain objective of an eps network that restores alike, within 1e-9."""
+    operator = GaussianNoise(ShiftedCosine(64))
+    x0 = images.double()
+    latent = operator.draw(x0, seeded(0))
+    guess = 0.3 * x0.flip(-1)
+
+    def restorer(prediction):
+        c_skip, c_out, _ = (per_sample(c, x0) for c in Restorer(None, operator, prediction).triple(T))
+        return Restorer(lambda x, t: (guess - c_skip * operator(x0, T, latent)) / c_out, operator, prediction, "float32")
+
+    ours = Objective(loss, "eps")(restorer(prediction), x0, T, latent)
+    torch.testing.assert_close(ours, Objective(loss)(restorer("eps"), x0, T, latent), rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize("loss", ["mse", "l1"])
+def test_multiscale_loss(loss):
+    """Errors of 16 x 24 pixels and of their means over squares of 2 and 4, weighted 1, 2 and 4: sides 16, 8 and 4."""
+    error = torch.randn(2, 3, 16, 24, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    total = torch.zeros(2, dtype=torch.float64)
+    for square in (1, 2, 4):
+        means = error.reshape(2, 3, 16 // square, square, 24 // square, square).mean((3, 5))
+        total += square * (means.square() if loss == "mse" else means.abs()).mean((1, 2, 3)) / 7
+    restorer = Restorer(lambda x, t: error, GaussianBlur(), "x0", "float32")
+    zero = torch.zeros_like(error)
+    found = Objective(loss, coarsest=4)(restorer, zero, torch.ones(2), ())
+    torch.testing.assert_close(found, total, rtol=1e-12, atol=0)
+    for coarsest in (0, 17):
+        plain = Objective(loss, coarsest=coarsest)(restorer, zero, torch.ones(2), ())
+        torch.testing.assert_close(plain, Objective(loss)(restorer, zero, torch.ones(2), ()))
+    with pytest.raises(ValueError, match="coarsest is a side"):
+        Objective(coarsest=-1)

@@ -1,0 +1,80 @@
+"""What simple diffusion's parts are worth here: the fast preset with each of them changed, at equal training seconds.
+
+    python benchmarks/ablation.py --minutes 1.5
+
+Digits at 16 px, unconditional; 360 samples against the 360 test images, by the features of one small classifier. The table is
+also written to runs/ablation.md.
+"""
+
+from __future__ import annotations
+
+from machine import describe  # first: finds the project's packages
+
+import shutil  # isort: skip
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+import tyro
+
+from degrade import GaussianNoise, ShiftedCosine
+from models import PatchStem, WaveletStem
+from recipes import datasets, simple_diffusion
+from recipes.recipe import Recipe
+from restore import Objective, save_image
+from restore.features import frechet_distance, of_classifier, squares
+from restore.images import grid
+
+
+@dataclass(frozen=True)
+class Bench:
+    minutes: float = 1.5
+    """Of training, each."""
+    images: int = 360
+    """Samples, and test images."""
+    seeds: tuple[int, ...] = (0,)
+    """Trainings of each, from these seeds."""
+    folder: Path = Path("runs/ablation")
+    """Where trainings and samples go; what is there is replaced."""
+
+    def __call__(self) -> None:
+        base = simple_diffusion.recipe("digits")
+        base = replace(base, data=replace(base.data, labelled=False), sampling=replace(base.sampling, guidance=1.0))
+        test = datasets.located("digits", "test")
+        clean = torch.stack(list(squares(base.data, test, self.images)))
+        features = of_classifier(base.data, datasets.located("digits"), test)
+        rows = ["| variant | seed | steps | Frechet distance |", "| --- | --- | --- | --- |"]
+        reference = features.extract(clean)
+        for name, recipe in variants(base).items():
+            for seed in self.seeds:
+                folder = self.folder / f"{name.replace(' ', '-')}-{seed}"
+                shutil.rmtree(folder, ignore_errors=True)
+                quiet = replace(recipe.training, seed=seed, preview_every=10**9, save_every=10**9)
+                run = replace(recipe, training=quiet).train(folder, "cpu", self.minutes)
+                made = run.sample(count=self.images, batch=60, progress=False)
+                save_image(grid(list(made[:40]), 10), folder / "samples.png")
+                rows.append(f"| {name} | {seed} | {run.step} | {frechet_distance(features.extract(made), reference):.2f} |")
+                print(rows[-1])
+        text = "\n".join([describe(), "", *rows, "", f"{features.name}; {self.minutes} minutes each."])
+        (self.folder / "ablation.md").write_text(text + "\n", encoding="utf-8")
+        print(text)
+
+
+def variants(base: Recipe) -> dict[str, Recipe]:
+    """The preset, and the preset with one part changed."""
+    size = base.data.size
+    return {
+        "preset": base,
+        "unshifted schedule": replace(base, degradation=GaussianNoise(ShiftedCosine(size, size, size))),
+        "shifted to 32": replace(base, degradation=GaussianNoise(ShiftedCosine(size, 32, 32))),
+        "multiscale loss": replace(base, objective=Objective(coarsest=4)),
+        "loss in eps space": replace(base, objective=Objective(weight="eps")),
+        "sigmoid weights": replace(base, objective=Objective(weight="sigmoid")),
+        "wavelet stem": replace(base, stem=WaveletStem()),
+        "patch stem": replace(base, stem=PatchStem()),
+        "residual U-ViT": replace(base, network=replace(base.network, skips="levels")),
+    }
+
+
+if __name__ == "__main__":
+    tyro.cli(Bench, description=__doc__)()

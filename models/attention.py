@@ -1,0 +1,66 @@
+"""Multi-head attention over the positions of a feature map, and how it knows where they are."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+Positions = Literal["rotary", "learned"]
+
+
+class Attention(nn.Module):
+    """Self-attention of tokens (B, N, width), with normalised queries and keys (Dehghani et al. 2023, arXiv 2302.05442).
+
+    `turn` (N, head/2, 2), if given, are cosines and sines by which pairs of query and key channels are turned.
+    """
+
+    def __init__(self, width: int, head: int) -> None:
+        super().__init__()
+        self.head = head
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.query_norm, self.key_norm = nn.RMSNorm(head, eps=1e-6), nn.RMSNorm(head, eps=1e-6)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, turn: Tensor | None = None) -> Tensor:
+        q, k, v = rearrange(self.qkv(x), "b n (three heads head) -> three b heads n head", three=3, head=self.head)
+        q, k = self.query_norm(q), self.key_norm(k)
+        if turn is not None:
+            q, k = turned(q, turn), turned(k, turn)
+        h = F.scaled_dot_product_attention(q, k, v.to(q.dtype))
+        return self.out(rearrange(h, "b heads n head -> b n (heads head)"))
+
+
+def turned(x: Tensor, turn: Tensor) -> Tensor:
+    """Channels i and i + head/2 of x (..., N, head) as the plane that angle i turns (Su et al. 2021, arXiv 2104.09864)."""
+    a, b = x.chunk(2, dim=-1)
+    cos, sin = turn.to(x.dtype).unbind(-1)
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
+
+
+def axial_turn(height: int, width: int, head: int, device: torch.device, longest: float = 100.0) -> Tensor:
+    """Cosines and sines (H W, head/2, 2): half of the planes turn with the row, half with the column.
+
+    So attention depends on differences of position, at any size and aspect ratio. Angles are position times frequencies from 1
+    to 1/`longest`, in radians.
+    """
+    frequency = longest ** -torch.linspace(0, 1, head // 4, device=device)
+    row = torch.arange(height, device=device)[:, None, None] * frequency
+    column = torch.arange(width, device=device)[None, :, None] * frequency
+    both = (row.expand(height, width, -1), column.expand(height, width, -1))
+    angle = torch.cat(both, dim=-1).flatten(0, 1)
+    return torch.stack([angle.cos(), angle.sin()], dim=-1)
+
+
+class LearnedPositions(nn.Module):
+    """A learned vector for each place of a side x side grid, interpolated to the size of the feature map, and added to it."""
+
+    def __init__(self, width: int, side: int = 16) -> None:
+        super().__init__()
+        self.grid = nn.Parameter(0.02 * torch.randn(1, width, side, side))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + F.interpolate(self.grid, x.shape[-2:], mode="bilinear", align_corners=False).to(x.dtype)

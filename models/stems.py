@@ -1,0 +1,52 @@
+"""Stems: any network on images that were made smaller and deeper first, and back again after it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from models.layers import pad_to_multiple
+from models.wavelet import unwavelet, wavelet
+
+
+class Wavelets(nn.Module):
+    """net on the 5/3 wavelet bands of x, `levels` times: channels times 4^levels, sides halved as often."""
+
+    def __init__(self, network: nn.Module, levels: int) -> None:
+        super().__init__()
+        self.network = network
+        self.levels = levels
+
+    def forward(self, x: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
+        sizes = []
+        for _ in range(self.levels):
+            sizes.append(x.shape[-2:])
+            x = wavelet(x)
+        x = self.network(x, t, cond)
+        for height, width in reversed(sizes):
+            x = unwavelet(x, height, width)
+        return x
+
+
+class Patches(nn.Module):
+    """net between a strided convolution, which makes squares of `patch` x `patch` pixels into `channels`, and its transpose.
+
+    They start as an orthogonal map of each square and its transpose: each other's inverse unless channels are lost.
+    """
+
+    def __init__(self, network: nn.Module, patch: int, image_channels: int, channels: int) -> None:
+        super().__init__()
+        self.network = network
+        self.patch = patch
+        self.into = nn.Conv2d(image_channels, channels, patch, stride=patch)
+        self.back = nn.ConvTranspose2d(channels, image_channels, patch, stride=patch)
+        nn.init.orthogonal_(self.into.weight)
+        with torch.no_grad():
+            self.back.weight.copy_(self.into.weight)
+            for layer in (self.into, self.back):
+                layer.bias.zero_()  # type: ignore[union-attr]
+
+    def forward(self, x: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
+        height, width = x.shape[-2:]
+        h = self.network(self.into(pad_to_multiple(x, self.patch)), t, cond)
+        return self.back(h)[..., :height, :width]

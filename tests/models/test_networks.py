@@ -1,0 +1,183 @@
+"""U-Net, U-ViT, DiT and the stems: any size, gradients everywhere, one graph, conditions, positions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from models import DiTConfig, PatchStem, PatchUNetConfig, UNetConfig, WaveletStem
+from models.attention import axial_turn, turned
+
+UNET = UNetConfig(widths=(8, 16, 24), depths=(1, 2, 1), dropout=(0.0, 0.0, 0.0), attention=(1,), head=8, groups=4)
+DIT = DiTConfig(patch=2, width=32, depth=2, head=8)
+CONFIGS = [
+    UNET,
+    replace(UNET, attention=(), conditions=3),
+    replace(UNET, transformer=2),
+    replace(UNET, transformer=2, positions="learned", conditions=3),
+    replace(UNET, transformer=2, skips="levels", attention=()),
+    replace(UNET, widths=(16,), depths=(1,), dropout=(0.0,), attention=(0,)),
+    DIT,
+    replace(DIT, patch=3, positions="learned", conditions=3),
+]
+PATCHES = PatchUNetConfig(channels=8, groups=4, norm="pixel")
+STEMMED = [
+    (stem, network)
+    for stem in (WaveletStem(), WaveletStem(2), PatchStem(), PatchStem(3, 8))
+    for network in (UNET, DIT, PATCHES)
+]
+NETWORKS = [(None, config) for config in CONFIGS] + STEMMED
+every = pytest.mark.parametrize(("stem", "config"), NETWORKS, ids=str)
+
+
+def build(stem, config) -> torch.nn.Module:
+    """With no weight at zero, so that everything counts."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = stem.build(config) if stem else config.build()
+        with torch.no_grad():
+            for p in network.parameters():
+                p.add_(0.05 * torch.randn_like(p))
+    return network
+
+
+def given(batch: int = 2, height: int = 12, width: int = 12) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(batch, 3, height, width, generator=generator), torch.rand(batch, generator=generator)
+
+
+@every
+@pytest.mark.parametrize(("height", "width"), [(12, 12), (13, 30), (29, 7), (8, 41)])
+def test_any_size(stem, config, height, width):
+    x, t = given(2, height, width)
+    y = build(stem, config)(x, t)
+    assert y.shape == x.shape and bool(y.isfinite().all())
+
+
+@every
+def test_gradients_reach_every_parameter(stem, config):
+    network = build(stem, config)
+    x, t = given()
+    told = (torch.tensor([0, 2]),) if getattr(config, "conditions", 0) else ()
+    (network(x, t, *told) * torch.randn_like(x)).sum().backward()
+    for name, p in network.named_parameters():
+        assert p.grad is not None and float(p.grad.abs().max()) > 0, name
+
+
+@every
+def test_one_graph(stem, config):
+    """No graph breaks; the compiled graph gives the same within 1e-5."""
+    network = build(stem, config).eval()
+    x, t = given()
+    compiled = torch.compile(network, fullgraph=True, backend="aot_eager")
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(x, t), network(x, t), rtol=0, atol=1e-5)
+    torch._dynamo.reset()
+
+
+@every
+def test_samples_are_separate(stem, config):
+    network = build(stem, config).eval()
+    x, t = given(3)
+    with torch.no_grad():
+        alone = torch.cat([network(x[i : i + 1], t[i : i + 1]) for i in range(3)])
+        torch.testing.assert_close(network(x, t), alone, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("config", [replace(UNET, conditions=3), replace(DIT, conditions=3)], ids=str)
+def test_conditions(config):
+    """Classes or embeddings, mixed with none at all; a one-hot embedding is its class."""
+    network = build(None, config).eval()
+    x, t = given()
+    with torch.no_grad():
+        untold, first, second = network(x, t), *(network(x, t, torch.tensor([i, i])) for i in (0, 1))
+        mixed = network(x, t, torch.tensor([-1, 1]))
+        embedded = network(x, t, torch.tensor([[0.0, 0.0, 0.0], [0.0, 1.0, 0.0]]))
+    assert not torch.allclose(first, second) and not torch.allclose(first, untold)
+    torch.testing.assert_close(mixed, torch.stack([untold[0], second[1]]), rtol=0, atol=1e-5)
+    torch.testing.assert_close(embedded, mixed, rtol=0, atol=1e-6)
+    with pytest.raises(ValueError, match="takes no condition"):
+        build(None, replace(config, conditions=0))(x, t, torch.tensor([0, 1]))
+
+
+def test_starts_at_zero():
+    """The output is 0 before training, and each transformer block the identity."""
+    x, t = given()
+    for config in (UNET, replace(UNET, transformer=2), DIT):
+        assert not config.build()(x, t).any()
+
+
+def test_rotary_attention_depends_on_differences_of_position():
+    """Products of queries and keys at (row, column) and 3 rows, 2 columns further, all over the map."""
+    q, k = torch.randn(2, 8, dtype=torch.float64)
+    turn = axial_turn(9, 9, 8, torch.device("cpu")).double()
+    products = (turned(q.expand(81, 8), turn) @ turned(k.expand(81, 8), turn).T).reshape(9, 9, 9, 9)
+    shifted = torch.stack([products[i, j, i + 3, j + 2] for i in range(6) for j in range(7)])
+    torch.testing.assert_close(shifted, shifted[:1].expand_as(shifted), rtol=0, atol=1e-5)
+    assert float(products.std()) > 0.01
+
+
+def test_a_residual_u_vit_passes_its_input_on():
+    """skips="levels": where the levels below change nothing, nothing is added."""
+    config = replace(UNET, transformer=2, skips="levels", attention=(), depths=(1, 1, 1))
+    network = build(None, config).eval()
+    x, t = given()
+    level = network.levels
+    with torch.no_grad():
+        told, h = network.told(t), network.stem(x)
+        for p in level.up.parameters():
+            p.zero_()
+        expected = level.after[0](level.before[0](h, told), told)
+        torch.testing.assert_close(level(h, told), expected)
+
+
+def test_dropout_is_of_its_level_only():
+    network = replace(UNET, dropout=(0.0, 0.2, 0.5), transformer=1).build()
+    shares = {m.p for m in network.levels.before.modules() if isinstance(m, torch.nn.Dropout)}
+    below = {m.p for m in network.levels.below.modules() if isinstance(m, torch.nn.Dropout)}
+    assert shares == {0.0} and below == {0.2, 0.5}
+
+
+def test_a_patch_stem_starts_invertible():
+    class Same(torch.nn.Module):
+        def forward(self, x, t, cond=None):
+            return x
+
+    from models.stems import Patches, Wavelets
+
+    x, t = given(2, 12, 18)
+    for stem in (Patches(Same(), 3, 3, 27), Wavelets(Same(), 2)):
+        torch.testing.assert_close(stem(x, t), x, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("config", "count"),
+    [(UNetConfig(), 22_086_787), (UNetConfig(transformer=4), 25_770_243), (DiTConfig(), 32_535_984)],
+    ids=str,
+)
+def test_stated_sizes(config, count):
+    """The sizes that docs/networks.md states."""
+    with torch.device("meta"):
+        assert sum(p.numel() for p in config.build().parameters()) == count
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: UNetConfig(widths=(32, 64)), "one entry a level"),
+        (lambda: UNetConfig(dropout=(0.0, 0.0, 0.0, 1.0)), "share in"),
+        (lambda: UNetConfig(attention=(4,)), "names levels 0 to 3"),
+        (lambda: UNetConfig(widths=(40, 64, 128, 256)), "multiple of groups=32"),
+        (lambda: UNetConfig(head=30), "multiple of 4"),
+        (lambda: DiTConfig(head=100), "divides the width"),
+        (lambda: DiTConfig(patch=0), "patch of DiTConfig is at least 1"),
+        (lambda: DiTConfig(conditions=-1), "conditions of DiTConfig is 0 to"),
+        (lambda: WaveletStem(0), "1 to 4 times"),
+        (lambda: PatchStem(0), "patch of PatchStem is at least 1"),
+    ],
+)
+def test_bad_settings(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -1,0 +1,159 @@
+"""simple diffusion: classes from folders to samples, stems, the paper's preset."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from degrade import GaussianNoise, ShiftedCosine, seeded
+from models import DiTConfig, PatchStem, PatchUNetConfig, UNetConfig, WaveletStem
+from models.stems import Wavelets
+from recipes import cli, datasets, evaluate, simple_diffusion
+from recipes.recipe import Recipe
+from recipes.run import open_run, resume
+from restore import Folder, save_image
+from restore.checkpoint import CheckpointError
+
+NETWORK = UNetConfig(3, (8, 16), (1, 1), (0.0, 0.1), (), transformer=1, head=8, groups=4)
+MAIN = cli.commands(simple_diffusion.recipe, "simple_diffusion.py", None, lambda: "digits")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Twelve images in three folders, told apart by their brightness."""
+    for i, name in enumerate(("bright", "dark", "middling")):
+        for number in range(4):
+            level = {"bright": 0.8, "dark": -0.8, "middling": 0.0}[name]
+            save_image(torch.full((3, 16, 16), level + 0.01 * number), tmp_path / f"images/{name}/{i}{number}.png")
+    return tmp_path / "images"
+
+
+def tiny(folder, **changes) -> Recipe:
+    recipe = simple_diffusion.recipe(folder)
+    training = replace(recipe.training, steps=4, batch=6, warmup=1, log_every=1, save_every=2, preview_every=4)
+    sampling = replace(recipe.sampling, steps=3, guidance=2.0)
+    data = Folder(16, labelled=True)
+    return replace(recipe, data=data, network=NETWORK, training=training, sampling=sampling, **changes)
+
+
+def test_labels_are_those_of_the_images(folder):
+    """For any part of the batch, and where a file is broken: the next one stands in for it, with its own class."""
+    (folder / "dark/10.png").write_bytes(b"broken")
+    batches = Folder(16, labelled=True).open(folder)
+    assert batches.classes == ("bright", "dark", "middling")
+    for share in (slice(None), slice(5, 40)):
+        images = batches.draw(64, seeded(3), share)
+        labels = batches.labels(64, seeded(3), share)
+        levels = torch.tensor([0.8, -0.8, 0.0])[labels]
+        assert float((images.mean((1, 2, 3)) - levels).abs().max()) < 0.1
+    assert len(batches.skipped) == 1
+
+
+def test_some_classes_are_withheld(folder):
+    recipe = tiny(folder).told(("bright", "dark", "middling"))
+    batches, _ = recipe.open("cpu")
+    trainer = recipe.trainer("cpu")
+    labels = torch.cat([trainer.labels(batches, slice(None)) for trainer.step in range(400)])
+    share = float((labels == -1).float().mean())  # of 2400 images: five standard errors of .1
+    assert abs(share - 0.1) < 5 * (0.1 * 0.9 / 2400) ** 0.5 and set(labels.tolist()) == {-1, 0, 1, 2}
+
+
+def test_train_sample_resume(folder, tmp_path, capsys):
+    run = tiny(folder).train(tmp_path / "run")
+    assert run.classes == ("bright", "dark", "middling") and run.recipe.network.conditions == 3
+    dark = run.sample(count=2, label="dark", progress=False)
+    in_turn = run.sample(count=3, progress=False)
+    assert torch.equal(dark[1], in_turn[1])  # seed 1 is of class 1, and does not depend on the batch
+    assert not torch.equal(dark[0], in_turn[0])
+    none = run.sample(count=1, label="", progress=False)[0]
+    assert torch.equal(none, run.sample(count=1, label="bright", guidance=0.0, progress=False)[0])
+    assert not torch.equal(dark, run.sample(count=2, label="dark", guidance=5.0, progress=False))
+    with pytest.raises(ValueError, match=r"no class 'purple': .*run knows bright, dark, middling"):
+        run.sample(label="purple")
+    again = open_run(tmp_path / "run")
+    assert again.classes == run.classes and torch.equal(again.sample(count=2, label="dark", progress=False), dark)
+    assert resume(tmp_path / "run").step == 4
+    MAIN(["sample", str(tmp_path / "run"), "--label", "middling", "--guidance", "3", "--count", "2"])
+    assert "2 images in" in capsys.readouterr().out
+
+
+def test_a_run_without_classes_says_so(folder, tmp_path):
+    run = replace(tiny(folder), data=Folder(16)).train(tmp_path / "run")
+    assert run.classes == () and run.sample(count=1, progress=False).shape == (1, 3, 16, 16)
+    with pytest.raises(ValueError, match="was not told any classes"):
+        run.sample(label="dark")
+
+
+@pytest.mark.parametrize("stem", [WaveletStem(), PatchStem(2)], ids=str)
+def test_a_stem_in_a_recipe(stem, folder, tmp_path):
+    run = tiny(folder, stem=stem).train(tmp_path / "run")
+    assert run.restorer.network(torch.zeros(1, 3, 16, 16), torch.ones(1), torch.tensor([1])).shape == (1, 3, 16, 16)
+    assert isinstance(run.restorer.network, Wavelets) == isinstance(stem, WaveletStem)
+    assert open_run(tmp_path / "run").recipe.stem == stem
+
+
+def test_what_does_not_go_together(folder, tmp_path):
+    with pytest.raises(ValueError, match="PatchUNetConfig takes no classes: choose UNetConfig or DiTConfig"):
+        replace(tiny(folder), network=PatchUNetConfig())
+    with pytest.raises(ValueError, match="folders of 3 classes, the network takes 5"):
+        replace(tiny(folder), network=replace(NETWORK, conditions=5)).train(tmp_path / "run")
+    run = tiny(folder).train(tmp_path / "run")
+    path = tmp_path / "run/checkpoints" / f"step-{run.step:08d}" / "run.json"
+    text = path.read_text()
+    path.write_text(text.replace('"middling"\n', '"middling",\n    "more"\n'))
+    sums = path.with_name("SHA256SUMS")
+    import hashlib
+
+    lines = [line for line in sums.read_text().splitlines() if "run.json" not in line]
+    lines.append(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  run.json")
+    sums.write_text("\n".join(lines) + "\n")
+    with pytest.raises(CheckpointError, match="4 classes for a network that takes 3"):
+        open_run(tmp_path / "run")
+
+
+@pytest.mark.parametrize("images", ["folder", "digits", "photographs"])
+@pytest.mark.parametrize("preset", ["fast", "paper"])
+def test_presets(images, preset):
+    recipe = simple_diffusion.recipe(images, preset)
+    known = datasets.SETS.get(images)
+    assert recipe.network.image_channels == recipe.data.channels == (known.channels if known else 3)
+    assert recipe.data.labelled == (images == "digits")
+    with torch.device("meta"):
+        count = sum(p.numel() for p in recipe.build().parameters())
+    assert count > (4e8 if preset == "paper" else 1e6)
+    schedule = recipe.degradation.schedule
+    assert schedule == ShiftedCosine(recipe.data.size)
+
+
+def test_flags(folder, monkeypatch):
+    """Networks, stems and schedules by name."""
+    seen: list[Recipe] = []
+    monkeypatch.setattr(cli, "train", lambda recipe, out, minutes: seen.append(recipe))
+    MAIN(["train", str(folder), "--data.labelled", "--network.widths", "16", "32", "32", "32", "--network.groups", "8"])
+    assert seen[0].data.labelled and seen[0].network.widths == (16, 32, 32, 32)
+    changed = replace(seen[0], network=DiTConfig(), degradation=GaussianNoise(ShiftedCosine(64, 32, 32)))
+    assert changed.build()
+
+
+def test_evaluation_by_class(tmp_path, monkeypatch, capsys):
+    """The digits, a few steps: a table and a grid."""
+    monkeypatch.chdir(tmp_path)
+    for i, (name, image) in enumerate(datasets.SETS["digits"].images()):
+        if i % 60 < 5:
+            save_image(image, tmp_path / "runs/data/digits" / f"{name}.png")
+    recipe = simple_diffusion.recipe("digits")
+    network = replace(NETWORK, image_channels=1)
+    training = replace(recipe.training, steps=2, batch=4, save_every=2, preview_every=2)
+    sampling = replace(recipe.sampling, steps=2)
+    replace(recipe, network=network, training=training, sampling=sampling).train("runs/digits")
+    capsys.readouterr()
+    evaluate.Classes(evaluate.Path("runs/digits"), images=12, guidance=(1.0, 2.0))()
+    table = capsys.readouterr().out
+    assert "| guidance | images | accuracy |" in table and "| 2 | 12 | " in table
+    assert (tmp_path / "runs/digits/evaluation/classes.png").exists()
+    other = replace(recipe, data=replace(recipe.data, labelled=False), network=network, training=training)
+    replace(other, sampling=sampling).train("runs/plain")
+    with pytest.raises(ValueError, match="was not told classes"):
+        evaluate.Classes(evaluate.Path("runs/plain"), images=12)()
