@@ -57,4 +57,4 @@ class Published:
     def sample(self, shape: tuple[int, ...]) -> Tensor:
         """Its 1000 steps from noise with the weights as they are (B, 3, H, W), H and W multiples of 8."""
         self.network.eval()
-        return self.process.p_sample_loop(self.network, shape, clip_denoised=True, device=self.device, progress=True)
+        return self.process.p_sample_loop(self.network, shape, model_kwargs={}, device=self.device, progress=True)

@@ -41,16 +41,18 @@ class Bench:
     """A checkout of github.com/WeilunWang/SinDiffusion."""
 
     def __call__(self) -> None:
+        print(f"{describe()}\n\n| | seconds | coherence | completeness | copied |\n| --- | --- | --- | --- | --- |")
         rows: dict[str, list[tuple[float, Report]]] = {}
         for photo in self.photos:
-            rows[f"fast, {photo.stem}"] = list(fast(photo, self.minutes))
+            sources = {f"fast, {photo.stem}": fast(photo, self.minutes)}
             if self.published:
-                rows[f"published, {photo.stem}"] = list(published(photo, self.minutes, self.published))
-        print(describe())
-        print("\n| | seconds | coherence | completeness | copied |\n| --- | --- | --- | --- | --- |")
-        for name, points in rows.items():
-            for seconds, report in points:
-                print(f"| {name} | {seconds:.0f} | {report.coherence:.4f} | {report.completeness:.4f} | {report.copied:.3f} |")
+                sources[f"published, {photo.stem}"] = published(photo, self.minutes, self.published)
+            for name, points in sources.items():
+                rows[name] = []
+                for seconds, report in points:
+                    rows[name].append((seconds, report))
+                    figures = f"{report.coherence:.4f} | {report.completeness:.4f} | {report.copied:.3f}"
+                    print(f"| {name} | {seconds:.0f} | {figures} |", flush=True)
         print(f"\nchart: {draw(rows)}; samples beside it")
 
 

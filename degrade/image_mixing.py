@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from degrade.checks import check
-from degrade.lazy import torch
 from degrade.priors import PartnerPrior
 from degrade.random import integers
 from degrade.schedules import CosineBeta, Schedule, check_schedule
@@ -40,7 +40,7 @@ class ImageMixing:
         """
         if len(x0) == 1:
             return Other(x0.flip(-1, -2))
-        first = generator if generator is None or isinstance(generator, torch.Generator) else generator[0]
+        first = generator[0] if isinstance(generator, Sequence) else generator
         shift = 1 + int(integers(len(x0) - 1, (1,), first))
         return Other(x0.roll(shift, dims=0))
 

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, Union, runtime_
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-    Random = Union[Generator, Sequence[Generator], None]  # one for the batch, or one for each of its samples
+    from degrade.random import Field
+
+    Random = Union[Generator, Sequence[Generator], Field, None]  # one for the batch, one for each of its samples, or by place
     Restore = Callable[[Tensor, Tensor], Tensor]  # (x_t (B, C, H, W), t (B,)) -> x0_hat (B, C, H, W)
 
 L = TypeVar("L", bound=tuple)

@@ -15,6 +15,7 @@ Every patch of the result is a mean of patches of the photograph, weighted by ho
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,8 +34,6 @@ from recipes import cli
 from samplers import DDIM, Scale, Symmetry, enlarge, keep, low_frequencies, pyramid, seamless, sizes, symmetric
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from torch import Tensor
 
     from degrade.protocols import Restore
@@ -74,6 +73,10 @@ class Settings:
         return sizes(height, width, max(self.coarsest, self.side + 1), self.factor)
 
 
+Guide = Callable[["Restore", tuple[int, int]], "Restore"]
+"""What a restorer is wrapped in at a scale of (height, width)."""
+
+
 def generate(
     photograph: Tensor,
     size: tuple[int, int] | None = None,
@@ -81,41 +84,66 @@ def generate(
     settings: Settings = Settings(),
     seed: int = 0,
     *,
-    retarget: bool = False,
-    outpaint: bool = False,
-    tileable: bool = False,
-    symmetry: Symmetry | None = None,
-    structure: Tensor | None = None,
+    begin: Tensor | None = None,
+    severity: float = 1.0,
+    guides: Sequence[Guide] = (),
+    without: Tensor | None = None,
     on_step: Callable[[Step], None] | None = None,
 ) -> Tensor:
     """`count` images (count, C, H, W) in [-1, 1] of `size` from `photograph` (C, H, W); image i has the seed `seed + i`.
 
-    retarget: start from the photograph squeezed to `size`. outpaint: the photograph stays in the middle. structure: an image
-    whose low frequencies the result takes. Raises ValueError for images too small for a patch.
+    begin: an image (C, h, w) that the coarsest scale starts from, degraded to `severity`, instead of from noise; finer scales
+    start from at most `severity` too. guides: what acts at every scale. without: a mask (1, h, w) of the photograph, whose
+    patches are not used where it is 1. Raises ValueError for images too small for a patch.
     """
     height, width = size or (photograph.shape[1], photograph.shape[2])
     if count < 1 or min(height, width) < settings.side:
         raise ValueError(
             f"give a count of at least 1 and sides of at least {settings.side} pixels, got {count}, {height}, {width}."
         )
-    if outpaint and (height < photograph.shape[1] or width < photograph.shape[2]):
-        raise ValueError(f"outpainting needs a size of at least the photograph's {photograph.shape[1]}x{photograph.shape[2]}.")
+    if not LAST < severity <= 1:
+        raise ValueError(f"severity lies in ({LAST}, 1], got {severity}.")
     generators = seeds(seed, count)
-    levels = settings.levels(height, width)
     scales = []
-    for number, (h, w) in enumerate(levels):
-        ratio = h / height
-        start = (1.0 if not retarget else 0.8) if number == 0 else settings.noise
-        steps = 2 * settings.steps if number == 0 else settings.steps
-        restore = restorer(photograph, ratio, settings)
-        restore = guided(restore, photograph, (h, w), ratio, settings, outpaint, tileable, symmetry, structure)
-        scales.append(Scale((h, w), restore, times(start, steps)))
-    first = torch.zeros(count, photograph.shape[0], *levels[0])
-    if retarget:
-        first = enlarge(photograph[None], levels[0]).expand_as(first)
-    eps = normal(tuple(first.shape), generators)
-    begin = Start(NOISE(first, scales[0].times[:1].expand(count), Noise(eps)), Noise(eps))
-    return pyramid(DDIM(), NOISE, begin, scales, generator=generators, on_step=on_step).clamp(-1, 1)
+    for number, (h, w) in enumerate(settings.levels(height, width)):
+        first, steps = (severity, 2 * settings.steps) if number == 0 else (min(settings.noise, severity), settings.steps)
+        restore = restorer(photograph, h / height, settings, without)
+        for guide in guides:
+            restore = guide(restore, (h, w))
+        scales.append(Scale((h, w), restore, times(first, steps)))
+    image = torch.zeros(photograph.shape[0], 1, 1) if begin is None else begin
+    x0 = enlarge(image[None], scales[0].size).expand(count, -1, -1, -1)
+    eps = normal(tuple(x0.shape), generators)
+    start = Start(NOISE(x0, scales[0].times[:1].expand(count), Noise(eps)), Noise(eps))
+    return pyramid(DDIM(), NOISE, start, scales, generator=generators, on_step=on_step).clamp(-1, 1)
+
+
+def held(known: Tensor, mask: Tensor) -> Guide:
+    """`known` (C, H, W) stays where `mask` (1, H, W) is 1; at coarse scales, where all that a pixel covers is known."""
+
+    def guide(restore: Restore, size: tuple[int, int]) -> Restore:
+        share = enlarge(mask[None], size)
+        whole = (share > 0.999).to(mask)
+        mean = enlarge((known * mask)[None], size) / share.clamp(min=1e-3)
+        return keep(restore, (known[None] if size == tuple(known.shape[1:]) else mean) * whole, whole)
+
+    return guide
+
+
+def laid_out(structure: Tensor) -> Guide:
+    """The result takes the low frequencies of `structure` (C, h, w)."""
+    return lambda restore, size: low_frequencies(restore, enlarge(structure[None], size), 3.0, until=0.3)
+
+
+def placed(photograph: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """The photograph in the middle of a canvas (C, H, W), and a mask (1, H, W) of where it is. ValueError if too large."""
+    if size[0] < photograph.shape[1] or size[1] < photograph.shape[2]:
+        raise ValueError(f"outpainting needs a size of at least the photograph's {photograph.shape[1]}x{photograph.shape[2]}.")
+    known, mask = torch.zeros(photograph.shape[0], *size), torch.zeros(1, *size)
+    top, left = ((whole - part) // 2 for whole, part in zip(size, photograph.shape[1:], strict=True))
+    window = (..., slice(top, top + photograph.shape[1]), slice(left, left + photograph.shape[2]))
+    known[window], mask[window] = photograph, 1
+    return known, mask
 
 
 def times(start: float, steps: int) -> Tensor:
@@ -124,7 +152,7 @@ def times(start: float, steps: int) -> Tensor:
     return torch.cat([LAST + (min(start, 0.99) - LAST) * u.square(), torch.zeros(1, dtype=torch.float64)])
 
 
-def restorer(photograph: Tensor, ratio: float, settings: Settings) -> Restore:
+def restorer(photograph: Tensor, ratio: float, settings: Settings, without: Tensor | None = None) -> Restore:
     """The patch posterior of the photograph at `ratio` of its size (never smaller than a patch).
 
     Built at its first call, and dropped when x is clean but for LAST: only one scale's patches are in memory.
@@ -133,7 +161,7 @@ def restorer(photograph: Tensor, ratio: float, settings: Settings) -> Restore:
 
     def restore(x_t: Tensor, t: Tensor) -> Tensor:
         if not built:
-            built.append(_posterior(photograph, ratio, settings))
+            built.append(_posterior(photograph, ratio, settings, without))
         x0 = built[0](x_t, t)
         if float(t.max()) <= LAST:
             built.clear()
@@ -142,46 +170,29 @@ def restorer(photograph: Tensor, ratio: float, settings: Settings) -> Restore:
     return restore
 
 
-def _posterior(photograph: Tensor, ratio: float, settings: Settings) -> Restore:
+def around(x: Tensor, hole: Tensor, side: int) -> list[Tensor]:
+    """What lies above, below, left and right of the rectangle around `hole` (1, H, W), where it is at least `side` wide.
+
+    ValueError if nothing does.
+    """
+    rows, columns = hole[0].any(1).nonzero(), hole[0].any(0).nonzero()
+    if not len(rows):
+        return [x]
+    top, bottom, left, right = int(rows.min()), int(rows.max()) + 1, int(columns.min()), int(columns.max()) + 1
+    pieces = [x[:, :top], x[:, bottom:], x[:, :, :left], x[:, :, right:]]
+    pieces = [piece for piece in pieces if min(piece.shape[1:]) >= side]
+    if not pieces:
+        raise ValueError(f"less than {side} pixels of the picture lie around what is made anew: nothing to make it from.")
+    return pieces
+
+
+def _posterior(photograph: Tensor, ratio: float, settings: Settings, without: Tensor | None) -> Restore:
     from restore.patch_posterior import PatchPosterior
 
     shape = [max(settings.side + 1, round(side * ratio)) for side in photograph.shape[1:]]
     small = enlarge(photograph[None], (shape[0], shape[1]))[0]
-    return PatchPosterior([small], NOISE, settings.side, settings.width, settings.stride, settings.neighbours)
-
-
-def guided(
-    restore: Restore,
-    photograph: Tensor,
-    size: tuple[int, int],
-    ratio: float,
-    settings: Settings,
-    outpaint: bool,
-    tileable: bool,
-    symmetry: Symmetry | None,
-    structure: Tensor | None,
-) -> Restore:
-    """The restorer under what was asked for at this scale."""
-    if tileable:
-        restore = seamless(restore, settings.side)
-    if symmetry:
-        restore = symmetric(restore, symmetry)
-    if structure is not None:
-        restore = low_frequencies(restore, enlarge(structure[None], size), 3.0, until=0.3)
-    if outpaint:
-        restore = keep(restore, *placed(photograph, size, ratio))
-    return restore
-
-
-def placed(photograph: Tensor, size: tuple[int, int], ratio: float) -> tuple[Tensor, Tensor]:
-    """The photograph at `ratio` of its size in the middle of a canvas, and a mask of where it is: each (1, ., H, W)."""
-    inner = [min(round(side * ratio), whole) for side, whole in zip(photograph.shape[1:], size, strict=True)]
-    top, left = ((whole - part) // 2 for whole, part in zip(size, inner, strict=True))
-    known, mask = torch.zeros(1, photograph.shape[0], *size), torch.zeros(1, 1, *size)
-    window = (..., slice(top, top + inner[0]), slice(left, left + inner[1]))
-    known[window] = enlarge(photograph[None], (inner[0], inner[1]))
-    mask[window] = 1
-    return known, mask
+    pieces = [small] if without is None else around(small, enlarge(without[None], (shape[0], shape[1]))[0] > 0, settings.side)
+    return PatchPosterior(pieces, NOISE, settings.side, settings.width, settings.stride, settings.neighbours)
 
 
 @dataclass(frozen=True)
@@ -221,7 +232,6 @@ class Instant:
         from restore.images import grid, load_image, save_image
 
         photograph = load_image(self.image, self.detail)
-        structure = load_image(self.structure) if self.structure else None
         size = self.size or (photograph.shape[1], photograph.shape[2])
         levels = len(self.settings.levels(*size))
         total = (levels + 1) * self.settings.steps + levels
@@ -232,11 +242,9 @@ class Instant:
                 self.count,
                 self.settings,
                 self.seed,
-                retarget=self.retarget,
-                outpaint=self.outpaint,
-                tileable=self.tileable,
-                symmetry=self.symmetry,
-                structure=structure,
+                begin=photograph if self.retarget else None,
+                severity=0.8 if self.retarget else 1.0,
+                guides=self.guides(photograph, size),
                 on_step=lambda step: bar.update() and None,
             )
             bar.update(total - bar.n)
@@ -250,6 +258,22 @@ class Instant:
         if self.judge:
             report(photograph, list(images))
         print(f"{self.count} images in {folder}; {picture.name} shows the photograph, then them")
+
+    def guides(self, photograph: Tensor, size: tuple[int, int]) -> list[Guide]:
+        """What was asked for."""
+        from restore.images import load_image
+
+        guides: list[Guide] = []
+        if self.tileable:
+            guides.append(lambda restore, _: seamless(restore, self.settings.side))
+        if self.symmetry:
+            symmetry = self.symmetry
+            guides.append(lambda restore, _: symmetric(restore, symmetry))
+        if self.structure:
+            guides.append(laid_out(load_image(self.structure)))
+        if self.outpaint:
+            guides.append(held(*placed(photograph, size)))
+        return guides
 
 
 def report(photograph: Tensor, images: list[Tensor]) -> None:

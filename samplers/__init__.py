@@ -2,12 +2,16 @@
 
 from typing import TYPE_CHECKING, Union
 
+from samplers.canvas import Canvas, CanvasError
 from samplers.dpm_solver import DPMSolver
 from samplers.driver import Sampler, Step, sample
 from samplers.film import Film
 from samplers.first_order import DDIM, DDPM, Improved, Naive
 from samplers.guides import Symmetry, classifier_free, clip, keep, low_frequencies, pad_to, seamless, symmetric
 from samplers.pyramid import Scale, enlarge, pyramid, sizes
+from samplers.resampled import Resampled
+from samplers.steered import steered
+from samplers.tiled import blended, tiled
 from samplers.times import logsnr_uniform, of_steps, respaced, uniform
 
 SAMPLERS = (DDIM, DDPM, DPMSolver, Improved, Naive)
@@ -32,14 +36,18 @@ __all__ = [
     "NAMED",
     "SAMPLERS",
     "AnySampler",
+    "Canvas",
+    "CanvasError",
     "DPMSolver",
     "Film",
     "Improved",
     "Naive",
+    "Resampled",
     "Sampler",
     "Scale",
     "Step",
     "Symmetry",
+    "blended",
     "classifier_free",
     "clip",
     "enlarge",
@@ -53,6 +61,8 @@ __all__ = [
     "sample",
     "seamless",
     "sizes",
+    "steered",
     "symmetric",
+    "tiled",
     "uniform",
 ]

@@ -26,6 +26,7 @@ from degrade import (
     LinearBeta,
     NoLatent,
     Pixelate,
+    ShiftedCosine,
     Snow,
     Stage,
 )
@@ -36,6 +37,8 @@ from degrade.random import seeded, seeds
 VARIANTS = [operator() for operator in OPERATORS] + [
     GaussianNoise(Flow()),
     GaussianNoise(Cosine()),
+    GaussianNoise(ShiftedCosine(256)),
+    GaussianNoise(ShiftedCosine(16, 32, 8, fixed_ends=False)),
     GaussianNoise(CosineBeta(20)),
     ImageMixing(LinearBeta(100)),
     GaussianBlur(3.0, border="circular"),

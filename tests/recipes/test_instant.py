@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from recipes.instant import Settings, generate, placed
+from recipes.instant import Settings, generate, held, laid_out, placed
 from restore import load_image
 from restore.single_image import coherence
+from samplers import seamless, symmetric
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = Settings(side=5, coarsest=12, steps=2, neighbours=100)
@@ -35,20 +36,20 @@ def test_an_image_has_its_own_seed(picture):
 
 def test_any_size_and_retargeting(picture):
     assert generate(picture, (30, 90), 1, QUICK).shape == (1, 3, 30, 90)
-    assert generate(picture, (70, 40), 1, QUICK, retarget=True).shape == (1, 3, 70, 40)
+    assert generate(picture, (70, 40), 1, QUICK, begin=picture, severity=0.8).shape == (1, 3, 70, 40)
 
 
 def test_outpainting_keeps_the_photograph(picture):
-    made = generate(picture, (60, 80), 1, QUICK, outpaint=True)
+    known, mask = placed(picture, (60, 80))
+    assert mask.sum() == 40 * 56 and torch.equal(known[:, 10:50, 12:68], picture)
+    made = generate(picture, (60, 80), 1, QUICK, guides=[held(known, mask)])
     assert (made[0, :, 10:50, 12:68] - picture).abs().max() < 1e-4
-    known, mask = placed(picture, (60, 80), 1.0)
-    assert mask.sum() == 40 * 56 and torch.equal(known[0, :, 10:50, 12:68], picture)
 
 
 def test_symmetric_and_tileable(picture):
-    made = generate(picture, count=1, settings=QUICK, symmetry="left-right")
+    made = generate(picture, count=1, settings=QUICK, guides=[lambda restore, _: symmetric(restore, "left-right")])
     torch.testing.assert_close(made, made.flip(-1), rtol=0, atol=1e-6)
-    tile = generate(picture, count=1, settings=QUICK, tileable=True)[0]
+    tile = generate(picture, count=1, settings=QUICK, guides=[lambda restore, _: seamless(restore, 5)])[0]
     seam = (tile[..., 0] - tile[..., -1]).abs().mean()
     inner = (tile[..., 1:] - tile[..., :-1]).abs().mean()
     assert seam < 2 * inner + 0.02
@@ -57,7 +58,7 @@ def test_symmetric_and_tileable(picture):
 def test_structure(picture):
     """The layout of a dark and a bright half is taken over."""
     layout = torch.cat([-torch.ones(3, 40, 28), torch.ones(3, 40, 28)], -1)
-    made = generate(picture, count=1, settings=QUICK, structure=layout)[0]
+    made = generate(picture, count=1, settings=QUICK, guides=[laid_out(layout)])[0]
     assert made[..., 32:].mean() > made[..., :24].mean() + 0.3
 
 
@@ -66,7 +67,8 @@ def test_structure(picture):
     [
         (lambda x: generate(x, count=0), "count of at least 1"),
         (lambda x: generate(x, (8, 50)), "sides of at least 11"),
-        (lambda x: generate(x, (20, 90), outpaint=True), "size of at least the photograph's 40x56"),
+        (lambda x: placed(x, (20, 90)), "size of at least the photograph's 40x56"),
+        (lambda x: generate(x, severity=0.0), "severity lies in"),
         (lambda x: Settings(noise=0.0), "noise lies in"),
         (lambda x: Settings(steps=0), "steps is at least 1"),
     ],

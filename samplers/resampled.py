@@ -1,0 +1,63 @@
+"""RePaint's resampling: back and forth at every step, so that what is known and what is made come to agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from degrade.gaussian_noise import GaussianNoise
+from degrade.protocols import Degradation, Start
+from degrade.random import normal
+from degrade.severity import per_sample
+from samplers.first_order import DDIM, DDPM, Improved, Naive, forward_std
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from degrade.protocols import Random, Restore
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """Each step of `sampler` is taken `times` times, with x_s degraded to t again in between (Lugmayr et al. 2022, arXiv
+    2201.09865, Algorithm 1, jump length 1). Serves inpainting, under the guide `keep`.
+
+    Gaussian noise: x_t = alpha_t/alpha_s x_s + sqrt(var_ts) fresh. Others: x_t = x_s - D(x0_hat, s, z) + D(x0_hat, t, z).
+    """
+
+    sampler: DDPM | DDIM | Improved | Naive
+    times: int = 5
+
+    def __post_init__(self) -> None:
+        if self.times < 1:
+            raise ValueError(f"each step is taken at least once, got {self.times}.")
+
+    def init(self, start: Start) -> Start:
+        return self.sampler.init(start)
+
+    def step(
+        self, restore: Restore, degradation: Degradation, state: Start, t: Tensor, s: Tensor, generator: Random = None
+    ) -> Start:
+        estimate: list[Tensor] = []
+
+        def watched(x_t: Tensor, severity: Tensor) -> Tensor:
+            estimate[:] = [restore(x_t, severity)]
+            return estimate[0]
+
+        for turn in range(self.times):
+            after = self.sampler.step(watched, degradation, state, t, s, generator)
+            if turn == self.times - 1 or not bool((s > 0).any()):
+                return after
+            state = _again(degradation, after, estimate[0], s, t, generator)
+        raise AssertionError("unreachable: times is at least 1")
+
+
+def _again(degradation: Degradation, state: Start, x0: Tensor, s: Tensor, t: Tensor, generator: Random) -> Start:
+    """x_t from x_s, for s < t."""
+    if not isinstance(degradation, GaussianNoise):
+        z = state.latent
+        return Start(state.x - degradation(x0, s, z) + degradation(x0, t, z), z)
+    (alpha_t, _), (alpha_s, _) = degradation.coefficients(t), degradation.coefficients(s)
+    fresh = normal(state.x.shape, generator).to(state.x)
+    x = per_sample(alpha_t / alpha_s, state.x) * state.x + per_sample(forward_std(degradation, t, s), state.x) * fresh
+    return Start(x, state.latent)

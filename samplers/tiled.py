@@ -1,0 +1,94 @@
+"""A large image in overlapping tiles: the same result as at once for a local restorer, a blend for any other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from degrade.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from degrade.protocols import Restore
+
+
+class Tile(NamedTuple):
+    """Slices (rows, columns): what the tile is responsible for, what it looks at, and where the former lies in the latter."""
+
+    core: tuple[slice, slice]
+    window: tuple[slice, slice]
+    inner: tuple[slice, slice]
+
+
+def tiles(height: int, width: int, tile: int, halo: int, stride: int = 1) -> Iterator[Tile]:
+    """Cores of tile x tile pixels that cover the image, row by row, and windows that reach `halo` pixels further.
+
+    Windows begin at multiples of `stride`: tile and halo are rounded up to those. Raises ValueError for a tile smaller than its
+    halo, which would spend most of the work on the halo.
+    """
+    if min(height, width, tile, stride) < 1 or halo < 0:
+        raise ValueError(f"sides, tile and stride are at least 1 and halo at least 0, got {height}, {width}, {tile}, {halo}.")
+    if tile < halo:
+        raise ValueError(f"tiles of {tile} pixels are smaller than their halo of {halo}: take tiles of at least {halo}.")
+    tile, halo = (-(-side // stride) * stride for side in (tile, halo))
+    for top in range(0, height, tile):
+        for left in range(0, width, tile):
+            spans = [_span(start, tile, halo, side) for start, side in ((top, height), (left, width))]
+            yield Tile(*((rows, columns) for rows, columns in zip(*spans, strict=True)))
+
+
+def _span(start: int, tile: int, halo: int, side: int) -> tuple[slice, slice, slice]:
+    end = min(start + tile, side)
+    first, last = max(0, start - halo), min(side, end + halo)
+    return slice(start, end), slice(first, last), slice(start - first, end - first)
+
+
+def tiled(restore: Restore, tile: int, halo: int, stride: int = 1) -> Restore:
+    """The restorer sees tiles of `tile` pixels with `halo` more on each side; x0_hat is put together from their cores.
+
+    For a restorer whose output pixel depends on no input further away than `halo`, and that works on squares of `stride` pixels
+    (a strictly local PatchUNet: see `models.receptive_field`), the result is that of one call, to rounding. Others give seams:
+    use `blended`.
+    """
+
+    def restored(x_t: Tensor, t: Tensor) -> Tensor:
+        x0 = torch.empty_like(x_t)
+        for core, window, inner in tiles(x_t.shape[-2], x_t.shape[-1], tile, halo, stride):
+            x0[(..., *core)] = restore(x_t[(..., *window)], t)[(..., *inner)]
+        return x0
+
+    return restored
+
+
+def blended(restore: Restore, tile: int, overlap: int, stride: int = 1) -> Restore:
+    """The restorer sees windows that overlap by 2 `overlap` pixels; x0_hat is their average, weights falling to the edges.
+
+    For restorers that are not local (group norm, attention): no seams, but each window is its own scene, so the result is not
+    that of one call (Bar-Tal et al. 2023, arXiv 2302.08113).
+    """
+    if overlap < 1:
+        raise ValueError(f"windows that are blended overlap by at least 1 pixel, got {overlap}.")
+
+    def restored(x_t: Tensor, t: Tensor) -> Tensor:
+        total, weights = torch.zeros_like(x_t), torch.zeros_like(x_t[:1, :1])
+        height, width = x_t.shape[-2:]
+        for _, window, _ in tiles(height, width, tile, overlap, stride):
+            rows, columns = (_ramp(part, side, 2 * overlap) for part, side in zip(window, (height, width), strict=True))
+            weight = (rows[:, None] * columns).to(x_t)
+            total[(..., *window)] += weight * restore(x_t[(..., *window)], t)
+            weights[(..., *window)] += weight
+        return total / weights
+
+    return restored
+
+
+def _ramp(part: slice, side: int, width: int) -> Tensor:
+    """1 inside of a window, falling linearly over `width` pixels towards the edges that are not the image's."""
+    place = torch.arange(part.start, part.stop)
+    near = torch.full_like(place, width, dtype=torch.float32)
+    if part.start > 0:
+        near = torch.minimum(near, place - part.start + 0.5)
+    if part.stop < side:
+        near = torch.minimum(near, part.stop - place - 0.5)
+    return near / width

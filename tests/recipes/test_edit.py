@@ -1,0 +1,198 @@
+"""Editing, from a photograph and from a run: known pixels stay, severity decides how much changes, bad input in one line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from models import PatchUNetConfig
+from recipes import edit, sindiffusion
+from recipes.recipe import Recipe
+from restore import Crops, load_image, save_image
+from tests.commands import ENVIRONMENT, ROOT
+
+NETWORK = PatchUNetConfig(channels=8, multipliers=(1, 2), kernels=(3, 3), patch=2, norm="pixel")
+
+
+def tiny(photo, **changes) -> Recipe:
+    recipe = sindiffusion.recipe(photo)
+    training = replace(recipe.training, steps=4, batch=2, warmup=1, log_every=4, save_every=4, preview_every=4)
+    return replace(
+        recipe,
+        data=Crops(size=56, crop=16),
+        network=NETWORK,
+        training=training,
+        sampling=replace(recipe.sampling, steps=3),
+        **changes,
+    )
+
+
+@pytest.fixture(params=["photograph", "run"])
+def source(request, photo, tmp_path):
+    if request.param == "photograph":
+        return photo
+    tiny(photo).train(tmp_path / "run")
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def mask(tmp_path):
+    """White from row 10 to 20 and column 15 to 40 of 40 x 56."""
+    values = np.zeros((40, 56), np.uint8)
+    values[10:20, 15:40] = 255
+    Image.fromarray(values).save(tmp_path / "mask.png")
+    return tmp_path / "mask.png"
+
+
+def results(folder) -> dict[str, torch.Tensor]:
+    return {path.stem: load_image(path) for path in sorted(folder.iterdir()) if path.stem != "grid"}
+
+
+def test_outpaint(source, photo, tmp_path):
+    """The photograph's pixels come back within half a level; what is around it is not empty."""
+    edit.Outpaint(source, image=photo, count=2, size=(60, 80), steps=2, out=tmp_path / "out")()
+    made, picture = results(tmp_path / "out"), load_image(photo)
+    assert set(made) == {"60x80-seed-0", "60x80-seed-1"}
+    for x in made.values():
+        assert float((x[:, 10:50, 12:68] - picture).abs().max()) <= 1 / 255
+        assert float(x[:, :8].std()) > 0.02
+    assert not torch.equal(*made.values())
+    edit.Outpaint(source, image=photo, crop=0.5, steps=2, out=tmp_path / "cropped")()
+    (x,) = results(tmp_path / "cropped").values()
+    assert x.shape == (3, 30, 42)
+    assert float((x[:, 5:25, 7:35] - picture[:, 10:30, 14:42]).abs().max()) <= 1 / 255
+
+
+def test_inpaint(source, photo, mask, tmp_path):
+    edit.Inpaint(source, image=photo, mask=mask, count=2, steps=2, out=tmp_path / "out")()
+    hole = torch.zeros(1, 40, 56)
+    hole[:, 10:20, 15:40] = 1
+    picture = load_image(photo)
+    for x in results(tmp_path / "out").values():
+        assert float(((x - picture) * (1 - hole)).abs().max()) <= 1 / 255
+        assert float(((x - picture) * hole).abs().max()) > 0.05
+
+
+def test_harmonise_changes_the_paste_and_its_margin_only(source, photo, mask, tmp_path):
+    edit.Harmonise(source, image=photo, mask=mask, margin=3, severities=(0.3, 0.6), steps=2, out=tmp_path / "out")()
+    made, picture = results(tmp_path / "out"), load_image(photo)
+    assert set(made) == {"severity-0.3-seed-0", "severity-0.6-seed-0"}
+    hole = torch.zeros(1, 40, 56)
+    hole[:, 7:23, 12:43] = 1
+    for x in made.values():
+        assert float(((x - picture) * (1 - hole)).abs().max()) <= 1 / 255
+
+
+@pytest.mark.parametrize("command", [edit.SDEdit, edit.Variations])
+def test_more_severity_changes_more(command, photo, tmp_path):
+    """Without training; the mean over three seeds."""
+    command(photo, severities=(0.1, 0.5, 1.0), count=3, out=tmp_path / "out")()
+    made, picture = results(tmp_path / "out"), load_image(photo)
+    change = [
+        sum(float((made[f"severity-{s}-seed-{i}"] - picture).square().mean()) for i in range(3)) for s in ("0.1", "0.5", "1")
+    ]
+    assert change[0] < change[1] < change[2]
+    assert load_image(tmp_path / "out/grid.png").shape[2] > 4 * 56
+
+
+def test_sdedit_with_a_mask(source, photo, mask, tmp_path):
+    edit.SDEdit(source, image=photo, mask=mask, severities=(0.5,), steps=2, out=tmp_path / "out")()
+    (x,) = results(tmp_path / "out").values()
+    assert float((x - load_image(photo))[:, 25:].abs().max()) <= 1 / 255
+
+
+def test_style_pulls(photo, tmp_path):
+    """Towards the colours of a red picture."""
+    save_image(torch.tensor([0.9, -0.9, -0.9])[:, None, None].expand(3, 64, 64), tmp_path / "red.png")
+    for name, weight in (("plain", 0.0), ("red", 0.1)):
+        edit.Variations(photo, style=tmp_path / "red.png", weight=weight, severities=(0.8,), out=tmp_path / name)()
+    plain, red = (next(iter(results(tmp_path / name).values())) for name in ("plain", "red"))
+    assert float(red[0].mean() - red[1:].mean()) > float(plain[0].mean() - plain[1:].mean()) + 0.1
+
+
+def test_panorama(photo, tmp_path, capsys):
+    """In tiles and at once; the same file again; a PNG and a TIFF; what was needed on disk is gone."""
+    tiny(photo).train(tmp_path / "run")
+    paths = [tmp_path / name for name in ("small.png", "large.png", "x.tif")]
+    for path, tile in zip(paths, (48, 512, 64), strict=True):
+        edit.Panorama(tmp_path / "run", size=(70, 150), tile=tile, out=path)()
+    images = [load_image(path) for path in paths]
+    assert images[0].shape == (3, 70, 150)
+    for other in images[1:]:
+        assert float((other - images[0]).abs().max()) <= 2 / 255 + 1e-6
+    assert not list(tmp_path.glob(".*canvas")) and "70 x 150 pixels in" in capsys.readouterr().out
+
+
+def test_an_interrupted_panorama_goes_on(photo, tmp_path, monkeypatch):
+    tiny(photo).train(tmp_path / "run")
+    once = edit.Panorama(tmp_path / "run", size=(100, 100), tile=48, out=tmp_path / "once.png")
+    once()
+    real, calls = edit.Canvas.walk, []
+
+    def interrupted(self, sampler, restore, *args):
+        def counted(x, t):
+            calls.append(1)
+            if len(calls) == 8:
+                raise KeyboardInterrupt
+            return restore(x, t)
+
+        real(self, sampler, counted, *args)
+
+    monkeypatch.setattr(edit.Canvas, "walk", interrupted)
+    again = replace(once, out=tmp_path / "again.png")
+    with pytest.raises(KeyboardInterrupt):
+        again()
+    assert (tmp_path / ".again.png.canvas").exists() and not (tmp_path / "again.png").exists()
+    again()
+    assert torch.equal(load_image(tmp_path / "again.png"), load_image(tmp_path / "once.png"))
+    assert len(calls) < 8 + 27
+
+
+def command(*args, cwd) -> subprocess.CompletedProcess:
+    line = [sys.executable, ROOT / "recipes" / "edit.py", *args]
+    return subprocess.run(line, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+
+
+def test_command_line(photo, mask, tmp_path):
+    result = command("inpaint", photo, "--mask", mask, "--steps", "1", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert {path.name for path in (tmp_path / "runs/photo-inpaint").iterdir()} == {"seed-0.png", "grid.png"}
+
+
+def test_bad_input(photo, mask, tmp_path):
+    """One clear line each."""
+    Image.new("L", (56, 40)).save(tmp_path / "black.png")
+    Image.new("L", (30, 30), 255).save(tmp_path / "small.png")
+    tiny(photo).train(tmp_path / "run")
+    cases = [
+        (lambda: edit.Inpaint(photo, mask=tmp_path / "small.png")(), r"small.png is 30x30, the picture 40x56"),
+        (lambda: edit.Inpaint(photo, mask=tmp_path / "black.png")(), "is dark all over"),
+        (lambda: edit.Inpaint(photo, mask=tmp_path / "none.png")(), "none.png does not exist"),
+        (lambda: edit.Outpaint(photo, size=(20, 90))(), "size of at least the photograph's 40x56"),
+        (lambda: edit.Outpaint(photo, crop=0.0)(), "crop is a share"),
+        (lambda: edit.Variations(photo, severities=(0.0,))(), "severity lies in"),
+        (lambda: edit.Variations(tmp_path / "run", severities=(1.5,))(), "severity lies in"),
+        (lambda: edit.Variations(photo, count=0)(), "count and steps are at least 1"),
+        (lambda: edit.Variations(photo, text="words")(), "--text and --clip belong together"),
+        (lambda: edit.Panorama(tmp_path / "run", size=(100, 100), tile=4)(), "smaller than their halo"),
+        (lambda: edit.Panorama(tmp_path / "run", size=(10**6, 10**6))(), r"take 22351\.7 GiB .* choose a smaller size"),
+        (lambda: edit.Panorama(photo)(), "is not a folder"),
+    ]
+    for call, message in cases:
+        with pytest.raises(ValueError, match=message):
+            call()
+    result = command("panorama", tmp_path / "run", "--size", "0x10", cwd=tmp_path)
+    assert result.returncode != 0 and "0x10" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_a_network_that_sees_everything_makes_no_panorama(photo, tmp_path):
+    network = replace(NETWORK, norm="group", groups=4)
+    replace(tiny(photo), network=network).train(tmp_path / "run")
+    with pytest.raises(ValueError, match="sees the whole image: tiles would not fit together"):
+        edit.Panorama(tmp_path / "run")()
