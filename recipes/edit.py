@@ -199,7 +199,7 @@ class Outpaint(_Edit):
 
     def __call__(self) -> None:
         editor = self.opened()
-        picture = _middle(editor.picture, self.crop)
+        picture = middle(editor.picture, self.crop)
         if editor.run is None and self.image is None:
             editor.photograph = picture
         height, width = picture.shape[-2:]
@@ -351,7 +351,7 @@ def local_run(source: Path) -> tuple[Run, GaussianNoise, int, int]:
     return run, run.recipe.degradation, receptive_field(network) // 2 + network.stride, network.stride
 
 
-def _middle(x: Tensor, share: float) -> Tensor:
+def middle(x: Tensor, share: float) -> Tensor:
     """The middle of x (C, H, W), `share` of its sides."""
     if not 0 < share <= 1:
         raise ValueError(f"crop is a share in (0, 1], got {share}.")

@@ -71,11 +71,14 @@ class Canvas:
                 f"{type(degradation).__name__}."
             )
         grid = [float(t) for t in times]
-        every = list(tiles(*self.size[1:], self.tile, self.halo, self.stride))
+        _, height, width = self.size
+        next(tiles(height, width, self.tile, self.halo, self.stride))  # refuses what cannot be tiled
         done = self._begun({"size": self.size, "tile": self.tile, "walk": [repr(sampler), repr(degradation), grid, seed]})
+        every = list(tiles(height, width, self.tile, self.halo, self.stride))
         total = len(every) * (len(grid) - 1)
         for number, (t, s) in enumerate(itertools.pairwise(grid)):
             if done >= (number + 1) * len(every):
+                self._file(number).unlink(missing_ok=True)
                 continue
             before = self._state(number) if number else None
             after = self._state(number + 1, create=done == number * len(every))

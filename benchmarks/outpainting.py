@@ -1,0 +1,93 @@
+"""Outpainting held against what is known: photographs cut to their middle, extended to their size again without training.
+
+    python benchmarks/outpainting.py photo.jpg ...
+
+The largest error of the known pixels; the coherence of the four strips around them with the middle, which is all that was
+known; and the seam: the mean step of colour across the border over that one pixel away from it, 1 where nothing shows.
+"""
+
+from __future__ import annotations
+
+from machine import describe  # first: finds the project's packages
+
+import time  # isort: skip
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import tyro
+from torch import Tensor
+
+from recipes.edit import middle
+from recipes.instant import generate, held, placed
+from restore import load_image, save_image
+from restore.images import grid
+from restore.single_image import coherence
+
+FOLDER = Path("runs/outpainting")
+
+
+@dataclass(frozen=True)
+class Bench:
+    photos: tyro.conf.Positional[tuple[Path, ...]]
+    """Photographs; the longer side is reduced to 250 px."""
+    share: float = 0.6
+    """Of each side, in the middle, that is known."""
+    seeds: int = 2
+    """Images of each."""
+
+    def __call__(self) -> None:
+        print(f"{describe()}\n\n| photograph | seed | s | error of the known, levels | coherence of the new | seam |")
+        print("| --- | --- | --- | --- | --- | --- |")
+        for path in self.photos:
+            photograph = load_image(path, 250)
+            known = middle(photograph, self.share)
+            size = (photograph.shape[1], photograph.shape[2])
+            canvas, mask = placed(known, size)
+            shown = [photograph, canvas + (1 - mask)]
+            for seed in range(self.seeds):
+                before = time.perf_counter()
+                (made,) = generate(known, size, 1, seed=seed, guides=[held(canvas, mask)])
+                seconds = time.perf_counter() - before
+                error = float(((made - canvas).abs() * mask).max()) * 127.5
+                new = sum(coherence(x, known, every=4) * x.numel() for x in strips(made, mask))
+                new /= sum(x.numel() for x in strips(made, mask))
+                row = (f"{seconds:.1f}", f"{error:.2f}", f"{new:.4f}", f"{seam(made, mask):.2f}")
+                print(f"| {path.stem} | {seed} | {' | '.join(row)} |", flush=True)
+                shown.append(made)
+            save_image(grid(shown, 2 + self.seeds), FOLDER / f"{path.stem}.png")
+        print(f"\npictures (the photograph, what is known, images) in {FOLDER}")
+
+
+def edges(mask: Tensor) -> tuple[int, int, int, int]:
+    """Top, bottom, left and right of the known rectangle of mask (1, H, W)."""
+    rows, columns = mask[0].any(1).nonzero(), mask[0].any(0).nonzero()
+    return int(rows.min()), int(rows.max()) + 1, int(columns.min()), int(columns.max()) + 1
+
+
+def strips(x: Tensor, mask: Tensor) -> list[Tensor]:
+    """What is new of x (C, H, W): above, below, left and right of the known rectangle."""
+    top, bottom, left, right = edges(mask)
+    return [x[:, :top], x[:, bottom:], x[:, top:bottom, :left], x[:, top:bottom, right:]]
+
+
+def seam(x: Tensor, mask: Tensor) -> float:
+    """The mean step of colour across the border of the known rectangle, over that one pixel to either side of it."""
+    top, bottom, left, right = edges(mask)
+
+    def steps(shift: int) -> Tensor:
+        rows, columns = slice(top, bottom), slice(left, right)
+        return torch.cat(
+            [
+                (x[:, top + shift, columns] - x[:, top + shift - 1, columns]).abs().flatten(),
+                (x[:, bottom - shift, columns] - x[:, bottom - shift - 1, columns]).abs().flatten(),
+                (x[:, rows, left + shift] - x[:, rows, left + shift - 1]).abs().flatten(),
+                (x[:, rows, right - shift] - x[:, rows, right - shift - 1]).abs().flatten(),
+            ]
+        )
+
+    return float(steps(0).mean() / ((steps(1).mean() + steps(-1).mean()) / 2))
+
+
+if __name__ == "__main__":
+    tyro.cli(Bench, description=__doc__)()
