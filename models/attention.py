@@ -22,15 +22,15 @@ class Attention(nn.Module):
         super().__init__()
         self.head = head
         self.qkv = nn.Linear(width, 3 * width, bias=False)
-        self.query_norm, self.key_norm = nn.RMSNorm(head, eps=1e-6), nn.RMSNorm(head, eps=1e-6)
+        self.scale = nn.Parameter(torch.ones(2, 1, 1, head))  # of queries and keys
         self.out = nn.Linear(width, width)
 
     def forward(self, x: Tensor, turn: Tensor | None = None) -> Tensor:
-        q, k, v = rearrange(self.qkv(x), "b n (three heads head) -> three b heads n head", three=3, head=self.head)
-        q, k = self.query_norm(q), self.key_norm(k)
+        qkv = rearrange(self.qkv(x), "b n (three heads head) -> b three heads n head", three=3, head=self.head)
+        both = F.layer_norm(qkv[:, :2], (self.head,), eps=1e-6) * self.scale.to(qkv.dtype)
         if turn is not None:
-            q, k = turned(q, turn), turned(k, turn)
-        h = F.scaled_dot_product_attention(q, k, v.to(q.dtype))
+            both = turned(both, turn)
+        h = F.scaled_dot_product_attention(both[:, 0], both[:, 1], qkv[:, 2].to(both.dtype))
         return self.out(rearrange(h, "b heads n head -> b n (heads head)"))
 
 
@@ -38,7 +38,7 @@ def turned(x: Tensor, turn: Tensor) -> Tensor:
     """Channels i and i + head/2 of x (..., N, head) as the plane that angle i turns (Su et al. 2021, arXiv 2104.09864)."""
     a, b = x.chunk(2, dim=-1)
     cos, sin = turn.to(x.dtype).unbind(-1)
-    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
+    return torch.cat([torch.addcmul(a * cos, b, sin, value=-1), torch.addcmul(a * sin, b, cos)], dim=-1)
 
 
 def axial_turn(height: int, width: int, head: int, device: torch.device, longest: float = 100.0) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
@@ -38,17 +39,15 @@ class TransformerBlock(nn.Module):
     def __init__(self, width: int, head: int, told: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.attention = Attention(width, head)
-        self.inner = nn.Sequential(
-            nn.Linear(width, 4 * width), nn.GELU("tanh"), nn.Dropout(dropout), nn.Linear(4 * width, width)
-        )
+        self.inner = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(4 * width, width))
         self.modulation = zero(nn.Linear(told, 6 * width))
 
     def forward(self, x: Tensor, told: Tensor, turn: Tensor | None) -> Tensor:
         shift, scale, gate, inner_shift, inner_scale, inner_gate = self.modulation(F.silu(told))[:, None].chunk(6, dim=-1)
-        x = x + gate * self.attention(modulated(x, shift, scale), turn)
-        return x + inner_gate * self.inner(modulated(x, inner_shift, inner_scale))
+        x = torch.addcmul(x, gate, self.attention(modulated(x, shift, scale), turn))
+        return torch.addcmul(x, inner_gate, self.inner(modulated(x, inner_shift, inner_scale)))
 
 
 def modulated(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
     """The layer norm of tokens (B, N, width), scaled and shifted."""
-    return F.layer_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale) + shift
+    return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=1e-6), 1 + scale)

@@ -81,7 +81,7 @@ def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation
         network=network,
         prediction="v",
         objective=Objective(),
-        training=replace(training, steps=3000, batch=64) if small <= 32 else replace(training, steps=2500, batch=8),
+        training=replace(training, steps=2500, batch=32) if small <= 32 else replace(training, steps=2500, batch=8),
         sampling=Sampling(DDPM("small"), steps=50, guidance=1.5 if data.labelled else 1.0),
     )
 

@@ -7,7 +7,7 @@ import torch
 
 from degrade import Flow, GaussianBlur, GaussianNoise, Start, seeds
 from restore.losses import palette, style
-from samplers import DDIM, DDPM, Improved, sample, steered, uniform
+from samplers import DDIM, DDPM, Naive, sample, steered, uniform
 from tests.exact import GaussianData
 
 NOISE = GaussianNoise(Flow())
@@ -37,8 +37,9 @@ def test_the_loss_falls_with_the_weight(loss, seed, through):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_weight_zero_is_the_unguided_sampler(seed):
-    assert steered(DATA.restore, bright, 0.0) is DATA.restore
-    assert torch.equal(walk(steered(DATA.restore, bright, 0.0), seed), walk(DATA.restore, seed))
+    restore = DATA.restore
+    assert steered(restore, bright, 0.0) is restore
+    assert torch.equal(walk(steered(restore, bright, 0.0), seed), walk(restore, seed))
 
 
 def test_a_step_changes_no_value_by_more_than_the_weight(images):
@@ -76,7 +77,7 @@ def test_through_the_restorer_follows_its_jacobian(images):
 def test_any_degradation(images):
     blur = GaussianBlur(3.0)
     start = Start(blur(images, torch.ones(4)), ())
-    plain, guided = (sample(Improved(), steered(lambda x, t: x, bright, w), blur, start, uniform(5)) for w in (0.0, 0.05))
+    plain, guided = (sample(Naive(), steered(lambda x, t: x, bright, w), blur, start, uniform(5)) for w in (0.0, 0.05))
     assert bool((bright(guided) < bright(plain)).all())
 
 
