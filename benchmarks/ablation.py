@@ -66,10 +66,8 @@ def variants(base: Recipe) -> dict[str, Recipe]:
     return {
         "preset": base,
         "unshifted schedule": replace(base, degradation=GaussianNoise(ShiftedCosine(size, size, size))),
-        "shifted to 32": replace(base, degradation=GaussianNoise(ShiftedCosine(size, 32, 32))),
         "multiscale loss": replace(base, objective=Objective(coarsest=4)),
         "loss in eps space": replace(base, objective=Objective(weight="eps")),
-        "sigmoid weights": replace(base, objective=Objective(weight="sigmoid")),
         "wavelet stem": replace(base, stem=WaveletStem()),
         "patch stem": replace(base, stem=PatchStem()),
         "residual U-ViT": replace(base, network=replace(base.network, skips="levels")),
