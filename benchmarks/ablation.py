@@ -1,4 +1,4 @@
-"""What simple diffusion's parts are worth here: the fast preset with each of them changed, at equal training seconds.
+"""What simple diffusion's parts are worth here: a small U-ViT with and without each of them, at equal training seconds.
 
     python benchmarks/ablation.py --minutes 1.5
 
@@ -61,10 +61,11 @@ class Bench:
 
 
 def variants(base: Recipe) -> dict[str, Recipe]:
-    """The preset, and the preset with one part changed."""
+    """A U-ViT under the schedule shifted to 64 px, and the same with one part of simple diffusion added or taken away."""
     size = base.data.size
+    base = replace(base, stem=None, degradation=GaussianNoise(ShiftedCosine(size, 64, 64)))
     return {
-        "preset": base,
+        "U-ViT, shifted to 64": base,
         "unshifted schedule": replace(base, degradation=GaussianNoise(ShiftedCosine(size, size, size))),
         "multiscale loss": replace(base, objective=Objective(coarsest=4)),
         "loss in eps space": replace(base, objective=Objective(weight="eps")),

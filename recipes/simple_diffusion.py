@@ -23,7 +23,7 @@ if __name__ == "__main__":  # this project's packages come before any other of t
 from dataclasses import replace
 
 from degrade import Degradation, GaussianNoise, ShiftedCosine
-from models import UNetConfig
+from models import PatchStem, UNetConfig
 from recipes import cli
 from recipes.cli import Preset
 from recipes.datasets import SETS
@@ -36,7 +36,8 @@ def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation
     """v-prediction under the cosine schedule that is shifted to the images' size, a U-ViT, dropout at low resolution only.
 
     `paper`: 128 px, four levels of 128 to 1024 channels, a transformer of 16 blocks at 16 x 16, multiscale loss in eps space.
-    `fast`: 64 px (a set by name brings its own size, and classes if it has any), a transformer of 4 blocks.
+    `fast`: 64 px (a set by name brings its own size, and classes if it has any), a transformer of 4 blocks, behind a stem of
+    squares of 2 x 2 pixels; no shift below 64 px, and a plain loss (docs/benchmarks.md has what these choices are worth).
     """
     known = SETS.get(str(images))
     channels = known.channels if known else 3
@@ -76,9 +77,10 @@ def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation
     training = Training(rate=1e-3, warmup=100, decay="cosine", clip=1.0, ema=0.995)
     return Recipe(
         images=Path(images),
-        degradation=degradation or GaussianNoise(ShiftedCosine(small)),
+        degradation=degradation or GaussianNoise(ShiftedCosine(small, min(64, small), min(64, small))),
         data=data,
         network=network,
+        stem=PatchStem(2),
         prediction="v",
         objective=Objective(),
         training=replace(training, steps=2500, batch=32) if small <= 32 else replace(training, steps=2500, batch=8),

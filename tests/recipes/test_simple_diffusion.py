@@ -35,6 +35,7 @@ def tiny(folder, **changes) -> Recipe:
     training = replace(recipe.training, steps=4, batch=6, warmup=1, log_every=1, save_every=2, preview_every=4)
     sampling = replace(recipe.sampling, steps=3, guidance=2.0)
     data = Folder(16, labelled=True)
+    changes = {"stem": None, **changes}
     return replace(recipe, data=data, network=NETWORK, training=training, sampling=sampling, **changes)
 
 
@@ -123,8 +124,8 @@ def test_presets(images, preset):
     with torch.device("meta"):
         count = sum(p.numel() for p in recipe.build().parameters())
     assert count > (2.5e8 if preset == "paper" else 1e6)
-    schedule = recipe.degradation.schedule
-    assert schedule == ShiftedCosine(recipe.data.size)
+    size, schedule = recipe.data.size, recipe.degradation.schedule
+    assert schedule == ShiftedCosine(size, min(64, size), min(64, size))
 
 
 def test_flags(folder, monkeypatch):
