@@ -18,8 +18,8 @@ import torch
 import tyro
 from torch import Tensor
 
-from recipes.edit import middle
-from recipes.instant import generate, held, placed
+from recipes.edit import Editor, middle
+from recipes.instant import placed
 from restore import load_image, save_image
 from restore.images import grid
 from restore.single_image import coherence
@@ -42,12 +42,14 @@ class Bench:
         for path in self.photos:
             photograph = load_image(path, 250)
             known = middle(photograph, self.share)
+            editor = Editor(path, None, 250, None, [])
+            editor.photograph = known
             size = (photograph.shape[1], photograph.shape[2])
             canvas, mask = placed(known, size)
             shown = [photograph, canvas + (1 - mask)]
             for seed in range(self.seeds):
                 before = time.perf_counter()
-                (made,) = generate(known, size, 1, seed=seed, guides=[held(canvas, mask)])
+                (made,) = editor.make(size, 1, seed, known=(canvas, mask))
                 seconds = time.perf_counter() - before
                 error = float(((made - canvas).abs() * mask).max()) * 127.5
                 new = sum(coherence(x, known, every=4) * x.numel() for x in strips(made, mask))

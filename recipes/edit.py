@@ -32,13 +32,17 @@ from tyro.conf import Positional
 from degrade import GaussianNoise
 from degrade.lazy import torch
 from recipes import cli
-from recipes.instant import Guide, Settings, generate, held, placed
+from recipes.instant import Guide, Settings, filled, generate, held, placed
 from samplers import DDPM, Canvas, Resampled, steered, uniform
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from recipes.run import Run
+
+
+FILLED = 0.6
+"""Severity that a picture is degraded to where what is around it, or missing from it, was filled in smoothly."""
 
 
 @dataclass(frozen=True)
@@ -155,8 +159,14 @@ class Editor:
         guides = [*self.guides, *([held(known[0].to(device), known[1].to(device))] if known else [])]
         if self.run is None:
             settings = replace(Settings(), steps=self.steps or Settings().steps)
+            if (
+                known and begin is None
+            ):  # what is known, ever smoother further away, and scales that show as much of it as usual
+                begin, severity = filled(*known), FILLED
+                share = min(float(known[1].amax(2).mean()), float(known[1].amax(1).mean()))
+                settings = replace(settings, coarsest=round(settings.coarsest / max(share, 0.1)))
             make = partial(generate, self.photograph, size, count, settings, seed, guides=guides, without=without)
-            return make(begin=begin, severity=severity)
+            return make(begin=begin, severity=severity, resample=resample)
         return torch.cat([self._walked(size, seed + i, begin, severity, guides, resample) for i in range(count)])
 
     def _walked(
@@ -194,8 +204,8 @@ class Outpaint(_Edit):
     """Height x width of the result (default: half as much again)."""
     crop: float = 1.0
     """Take only the middle of the picture, this share of its sides (to try it where the truth is known)."""
-    resample: int = 3
-    """Times that a run takes each step, for what is made to agree with what is known."""
+    resample: int | None = None
+    """Times that each step is taken, for old and new to agree (default: 3 for a run, 1 without training)."""
 
     def __call__(self) -> None:
         editor = self.opened()
@@ -205,7 +215,7 @@ class Outpaint(_Edit):
         height, width = picture.shape[-2:]
         size = self.size or (round(1.5 * height), round(1.5 * width))
         known = placed(picture, size)
-        made = editor.make(size, self.count, self.seed, known=known, resample=self.resample)
+        made = editor.make(size, self.count, self.seed, known=known, resample=self.resample or (3 if editor.run else 1))
         images = {f"{size[0]}x{size[1]}-seed-{self.seed + i}": image for i, image in enumerate(made)}
         self.finish("outpaint", images, [known[0] + (1 - known[1]), *made], 1 + min(3, len(made)))
 
@@ -216,16 +226,18 @@ class Inpaint(_Edit):
 
     mask: Path = Path("mask.png")
     """Picture of the same size, white where it is to be made anew."""
-    resample: int = 3
-    """Times that a run takes each step, for what is made to agree with what is known."""
+    resample: int | None = None
+    """Times that each step is taken, for old and new to agree (default: 3 for a run, 1 without training)."""
 
     def __call__(self) -> None:
         editor = self.opened()
         hole = editor.mask(self.mask)
         picture = editor.picture
         size = (picture.shape[1], picture.shape[2])
-        known, without = (picture, 1 - hole), None if self.image else hole
-        made = editor.make(size, self.count, self.seed, known=known, resample=self.resample, without=without)
+        known, without = (picture, 1 - hole), hole if self.image in (None, self.source) else None
+        made = editor.make(
+            size, self.count, self.seed, known=known, resample=self.resample or (3 if editor.run else 1), without=without
+        )
         images = {f"seed-{self.seed + i}": image for i, image in enumerate(made)}
         self.finish("inpaint", images, [picture * (1 - hole) + hole, *made], 1 + min(3, len(made)))
 

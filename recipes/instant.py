@@ -31,7 +31,7 @@ from degrade.gaussian_noise import Noise
 from degrade.lazy import torch
 from degrade.random import normal
 from recipes import cli
-from samplers import DDIM, Scale, Symmetry, enlarge, keep, low_frequencies, pyramid, seamless, sizes, symmetric
+from samplers import DDIM, Resampled, Scale, Symmetry, enlarge, keep, low_frequencies, pyramid, seamless, sizes, symmetric
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -88,13 +88,15 @@ def generate(
     severity: float = 1.0,
     guides: Sequence[Guide] = (),
     without: Tensor | None = None,
+    resample: int = 1,
     on_step: Callable[[Step], None] | None = None,
 ) -> Tensor:
     """`count` images (count, C, H, W) in [-1, 1] of `size` from `photograph` (C, H, W); image i has the seed `seed + i`.
 
     begin: an image (C, h, w) that the coarsest scale starts from, degraded to `severity`, instead of from noise; finer scales
     start from at most `severity` too. guides: what acts at every scale. without: a mask (1, h, w) of the photograph, whose
-    patches are not used where it is 1. Raises ValueError for images too small for a patch.
+    patches are not used where it is 1. resample: times that each step is taken (`samplers.Resampled`). Raises ValueError for
+    images too small for a patch.
     """
     height, width = size or (photograph.shape[1], photograph.shape[2])
     if count < 1 or min(height, width) < settings.side:
@@ -115,7 +117,8 @@ def generate(
     x0 = enlarge(image[None], scales[0].size).expand(count, -1, -1, -1)
     eps = normal(tuple(x0.shape), generators)
     start = Start(NOISE(x0, scales[0].times[:1].expand(count), Noise(eps)), Noise(eps))
-    return pyramid(DDIM(), NOISE, start, scales, generator=generators, on_step=on_step).clamp(-1, 1)
+    sampler = DDIM() if resample == 1 else Resampled(DDIM(), resample)
+    return pyramid(sampler, NOISE, start, scales, generator=generators, on_step=on_step).clamp(-1, 1)
 
 
 def held(known: Tensor, mask: Tensor) -> Guide:
@@ -128,6 +131,19 @@ def held(known: Tensor, mask: Tensor) -> Guide:
         return keep(restore, (known[None] if size == tuple(known.shape[1:]) else mean) * whole, whole)
 
     return guide
+
+
+def filled(known: Tensor, mask: Tensor) -> Tensor:
+    """`known` (C, H, W) where `mask` (1, H, W) is 1, and around it what lies next to it, ever smoother further away.
+
+    Means over squares of 2, 4, 8, ... known pixels, enlarged again (Gortler et al. 1996, "The Lumigraph", section 3.4).
+    """
+    if bool(mask.all()) or max(mask.shape) == 1:
+        return known
+    share = torch.nn.functional.avg_pool2d(mask[None], 2, ceil_mode=True, count_include_pad=False)
+    mean = torch.nn.functional.avg_pool2d((known * mask)[None], 2, ceil_mode=True, count_include_pad=False)
+    coarser = filled((mean / share.clamp(min=1e-6))[0], (share > 0).to(mask)[0])
+    return torch.lerp(enlarge(coarser[None], (known.shape[1], known.shape[2]))[0], known, mask)
 
 
 def laid_out(structure: Tensor) -> Guide:

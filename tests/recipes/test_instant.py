@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from recipes.instant import Settings, generate, held, laid_out, placed
+from recipes.instant import Settings, filled, generate, held, laid_out, placed
 from restore import load_image
 from restore.single_image import coherence
 from samplers import seamless, symmetric
@@ -109,3 +109,13 @@ def test_command_line(photo, tmp_path):
 def test_bad_command_line(args, message, photo, tmp_path):
     result = command(*(arg.format(photo=photo) for arg in args), cwd=tmp_path)
     assert result.returncode != 0 and message in result.stderr + result.stdout and "Traceback" not in result.stderr
+
+
+def test_filled_in(picture):
+    """What is known stays, what is not lies within its range, and near it is like it."""
+    mask = torch.zeros(1, 40, 56)
+    mask[:, 10:31, 13:40] = 1
+    found = filled(picture * mask, mask)
+    assert torch.equal(found * mask, picture * mask) and found.abs().max() <= 1
+    left = (found[:, 10:31, 11:13].mean() - picture[:, 10:31, 13:17].mean()).abs()
+    assert left < 0.2 and torch.equal(filled(picture, torch.ones(1, 40, 56)), picture)
