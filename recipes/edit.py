@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 FILLED = 0.6
 """Severity that a picture is degraded to where what is around it, or missing from it, was filled in smoothly."""
+FINE = 0.5
+"""Size of the coarsest scale, of the picture's, where its layout is to stay."""
 
 
 @dataclass(frozen=True)
@@ -150,15 +152,19 @@ class Editor:
         known: tuple[Tensor, Tensor] | None = None,
         resample: int = 1,
         without: Tensor | None = None,
+        fine: bool = False,
     ) -> Tensor:
         """Images (count, C, H, W): from noise, or from `begin` degraded to `severity`; `known` (picture, mask) stays.
 
-        `without`: the part of the photograph that the closed-form restorer does not use.
+        Without training: `without` is the part of the photograph that is not used; `fine` leaves out the coarse scales, and so
+        keeps the layout.
         """
         device = self.run.device if self.run else "cpu"
         guides = [*self.guides, *([held(known[0].to(device), known[1].to(device))] if known else [])]
         if self.run is None:
             settings = replace(Settings(), steps=self.steps or Settings().steps)
+            if fine:
+                settings = replace(settings, coarsest=round(FINE * min(size)))
             if (
                 known and begin is None
             ):  # what is known, ever smoother further away, and scales that show as much of it as usual
@@ -247,13 +253,13 @@ class _FromSeverities(_Edit):
     severities: tuple[float, ...] = (0.3, 0.5, 0.7)
     """How far the picture is degraded before it is restored: more changes more."""
 
-    def made_at(self, editor: Editor, command: str, known: tuple[Tensor, Tensor] | None = None) -> None:
+    def made_at(self, editor: Editor, command: str, known: tuple[Tensor, Tensor] | None = None, fine: bool = False) -> None:
         """A row of images for each severity."""
         picture = editor.picture
         size = (picture.shape[1], picture.shape[2])
         images: dict[str, Tensor] = {}
         for severity in self.severities:
-            made = editor.make(size, self.count, self.seed, picture, severity, known)
+            made = editor.make(size, self.count, self.seed, picture, severity, known, fine=fine)
             images |= {f"severity-{severity:g}-seed-{self.seed + i}": image for i, image in enumerate(made)}
         found = list(images.values())
         rows = [found[i : i + self.count] for i in range(0, len(found), self.count)]
@@ -291,7 +297,7 @@ class Harmonise(_FromSeverities):
         hole = editor.mask(self.mask)[None]
         side = 2 * self.margin + 1
         hole = torch.nn.functional.max_pool2d(hole, side, 1, self.margin)[0]
-        self.made_at(editor, "harmonise", (editor.picture, 1 - hole))
+        self.made_at(editor, "harmonise", (editor.picture, 1 - hole), fine=True)
 
 
 @dataclass(frozen=True)
