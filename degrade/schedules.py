@@ -175,8 +175,8 @@ class ShiftedCosine(_VariancePreserving):
             raise ValueError(f"sizes are in pixels, 1 to {2**20}; got {self.size}, {self.clean} and {self.noisy}.")
         if not -40 <= self.lowest < self.highest <= 30:
             raise ValueError(f"log-SNR goes from at most 30 down to at least -40, got {self.highest} to {self.lowest}.")
-        t = torch.linspace(0, 1, 257, dtype=torch.float64)
-        if not bool((self._logsnr(t).diff() < 0).all()):
+        slowest = 4 * min(self._part(reference)[2] for reference in (self.clean, self.noisy))  # d/dt of -2 log tan, at least
+        if 2 * math.log(self.noisy / self.clean) >= slowest:
             raise ValueError(
                 f"between the references {self.clean} and {self.noisy} log-SNR does not fall all the way: bring them closer."
             )

@@ -39,18 +39,30 @@ def test_seams(package):
         assert ours <= MAY_IMPORT[package], f"{file.name} imports {ours - MAY_IMPORT[package]}"
 
 
-@pytest.mark.parametrize("module", ["degrade", "samplers", "restore", "models", "recipes.sindiffusion"])
+MODULES = ["degrade", "samplers", "restore", "models", "recipes.sindiffusion", "recipes.simple_diffusion", "recipes.edit"]
+
+
+@pytest.mark.parametrize("module", MODULES)
 def test_import_does_not_load_torch(module):
     code = f"import sys, {module}; sys.exit('torch' in sys.modules or 'kornia' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
-@pytest.mark.parametrize("args", [["--help"], ["train", "--help"], ["sample", "--help"]])
-def test_help_does_not_load_torch(args, tmp_path):
+@pytest.mark.parametrize(
+    ("recipe", "args"),
+    [
+        ("sindiffusion", ["--help"]),
+        ("sindiffusion", ["train", "--help"]),
+        ("sindiffusion", ["sample", "--help"]),
+        ("simple_diffusion", ["train", "--help"]),
+        ("edit", ["panorama", "--help"]),
+    ],
+)
+def test_help_does_not_load_torch(recipe, args, tmp_path):
     """Run as a file from another folder, with a blocker in place of torch."""
     (tmp_path / "torch.py").write_text("raise SystemExit('torch was loaded')")
     result = subprocess.run(
-        [sys.executable, ROOT / "recipes" / "sindiffusion.py", *args],
+        [sys.executable, ROOT / "recipes" / f"{recipe}.py", *args],
         cwd=tmp_path,
         env={"PYTHONPATH": str(tmp_path), "COLUMNS": "100"},
         capture_output=True,
@@ -58,7 +70,7 @@ def test_help_does_not_load_torch(args, tmp_path):
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    assert "usage: sindiffusion.py" in result.stdout
+    assert f"usage: {recipe}.py" in result.stdout
 
 
 def test_recipes_find_their_own_packages(tmp_path):
