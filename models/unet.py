@@ -25,7 +25,7 @@ class UNet(nn.Module):
         told = 4 * config.widths[0]
         self.told = Told(told, config.conditions)
         self.stem = nn.Conv2d(config.image_channels, config.widths[0], 3, padding=1)
-        self.levels = Level(config, 0, told)
+        self.levels = levels(config, 0, told)
         self.norm = nn.GroupNorm(config.groups, config.widths[0])
         self.out = zero(nn.Conv2d(config.widths[0], config.image_channels, 3, padding=1))
 
@@ -35,8 +35,27 @@ class UNet(nn.Module):
         return self.out(F.silu(self.norm(h)))[..., :height, :width]
 
 
+def levels(config: UNetConfig, level: int, told: int) -> Level | Blocks | Transformer:
+    """The level and all below it: (x, told (B, told)) -> the shape of x."""
+    if level < len(config.widths) - 1:
+        return Level(config, level, told)
+    width = config.widths[level]
+    if config.transformer:
+        return Transformer(width, config.transformer, config.head, told, config.positions, config.dropout[level])
+    return Blocks(Block(width, config, level, told) for _ in range(config.depths[level]))
+
+
+class Blocks(nn.ModuleList):
+    """The residual blocks of the deepest level, one after the other."""
+
+    def forward(self, x: Tensor, told: Tensor) -> Tensor:
+        for block in self:
+            x = block(x, told)
+        return x
+
+
 class Level(nn.Module):
-    """Blocks on the way down, the levels below at half the side, and blocks on the way up; at the deepest level, blocks only.
+    """Blocks on the way down, the levels below at half the side, and blocks on the way up.
 
     skips="blocks": each block on the way up also takes what its counterpart on the way down gave.
     skips="levels": only y = x + up(below(down(x)) - down(x)), what the levels below add to their input
@@ -46,34 +65,19 @@ class Level(nn.Module):
     def __init__(self, config: UNetConfig, level: int, told: int) -> None:
         super().__init__()
         self.residual = config.skips == "levels"
-        width = config.widths[level]
-        deepest = level == len(config.widths) - 1
-
-        def blocks(inputs: int) -> nn.ModuleList:
-            return nn.ModuleList(Block(inputs, config, level, told) for _ in range(config.depths[level]))
-
-        self.before = nn.ModuleList() if deepest and config.transformer else blocks(width)
-        self.below: Level | Transformer | None = None
-        self.after = nn.ModuleList()
-        if deepest and config.transformer:
-            self.below = Transformer(width, config.transformer, config.head, told, config.positions, config.dropout[level])
-        self.sampled = not deepest
-        if not deepest:
-            following = config.widths[level + 1]
-            self.down = nn.Conv2d(width, following, 2, stride=2)
-            self.below = Level(config, level + 1, told)
-            self.up = nn.Conv2d(following, width, 1)
-            self.after = blocks(width if self.residual else 2 * width)
+        width, following = config.widths[level : level + 2]
+        depth, inputs = config.depths[level], width if self.residual else 2 * width
+        self.before = nn.ModuleList(Block(width, config, level, told) for _ in range(depth))
+        self.down = nn.Conv2d(width, following, 2, stride=2)
+        self.below = levels(config, level + 1, told)
+        self.up = nn.Conv2d(following, width, 1)
+        self.after = nn.ModuleList(Block(inputs, config, level, told) for _ in range(depth))
 
     def forward(self, x: Tensor, told: Tensor) -> Tensor:
         kept = []
         for block in self.before:
             x = block(x, told)
             kept.append(x)
-        if self.below is None:
-            return x
-        if not self.sampled:
-            return self.below(x, told)
         inner = self.down(x)
         outer = self.below(inner, told)
         up = F.interpolate(self.up(outer - inner if self.residual else outer), scale_factor=2, mode="nearest")

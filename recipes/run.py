@@ -198,15 +198,15 @@ class Run:
                 on_step=on_step,
             )
 
-    def labels(self, seeds: range, label: str | None = None) -> Tensor | None:
+    def labels(self, numbers: range, label: str | None = None) -> Tensor | None:
         """The class of each image, by its seed: `label` for all, "" for none, None for each class in turn."""
         if label and label not in self.classes:
             known = f"knows {', '.join(self.classes)}" if self.classes else "was not told any classes"
             raise ValueError(f"there is no class {label!r}: {self.folder} {known}.")
         if not self.classes or label == "":
             return None
-        numbers = [self.classes.index(label) if label else seed % len(self.classes) for seed in seeds]
-        return torch.tensor(numbers, device=self.device)
+        classes = [self.classes.index(label) if label else seed % len(self.classes) for seed in numbers]
+        return torch.tensor(classes, device=self.device)
 
     def guided(self, labels: Tensor | None = None, guidance: float | None = None) -> Restore:
         """The restorer under the guides that the recipe samples with, told `labels` (B,)."""

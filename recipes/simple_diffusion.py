@@ -6,8 +6,8 @@ the residual U-ViT from its successor, arXiv 2410.19324.
     python recipes/simple_diffusion.py                                  # digits that come with scikit-learn, told their class
     python recipes/simple_diffusion.py train folder/                    # yours
     python recipes/simple_diffusion.py train folder/ --data.labelled    # its sub-folders are classes
-    python recipes/simple_diffusion.py sample runs/train --label 3 --guidance 2 --count 16
-    python recipes/evaluate.py classes runs/train                       # does a classifier see the class that was asked for?
+    python recipes/simple_diffusion.py sample runs/folder --label cat --guidance 2 --count 16
+    python recipes/evaluate.py classes runs/folder test/                # does a classifier see the class that was asked for?
 
 Preset `paper` is a U-ViT at 128 px, for GPUs; `fast` a small one, for minutes on two CPU cores: see `recipe`.
 """
