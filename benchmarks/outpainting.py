@@ -19,7 +19,7 @@ import tyro
 from torch import Tensor
 
 from recipes.edit import Editor, middle
-from recipes.instant import placed
+from recipes.instant import bounds, placed
 from restore import load_image, save_image
 from restore.images import grid
 from restore.single_image import coherence
@@ -61,21 +61,15 @@ class Bench:
         print(f"\npictures (the photograph, what is known, images) in {FOLDER}")
 
 
-def edges(mask: Tensor) -> tuple[int, int, int, int]:
-    """Top, bottom, left and right of the known rectangle of mask (1, H, W)."""
-    rows, columns = mask[0].any(1).nonzero(), mask[0].any(0).nonzero()
-    return int(rows.min()), int(rows.max()) + 1, int(columns.min()), int(columns.max()) + 1
-
-
 def strips(x: Tensor, mask: Tensor) -> list[Tensor]:
     """What is new of x (C, H, W): above, below, left and right of the known rectangle."""
-    top, bottom, left, right = edges(mask)
+    top, bottom, left, right = bounds(mask)
     return [x[:, :top], x[:, bottom:], x[:, top:bottom, :left], x[:, top:bottom, right:]]
 
 
 def seam(x: Tensor, mask: Tensor) -> float:
     """The mean step of colour across the border of the known rectangle, over that one pixel to either side of it."""
-    top, bottom, left, right = edges(mask)
+    top, bottom, left, right = bounds(mask)
 
     def steps(shift: int) -> Tensor:
         rows, columns = slice(top, bottom), slice(left, right)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
@@ -32,7 +31,7 @@ class DiT(nn.Module):
         height, width = x.shape[-2:]
         told = self.told(t, cond)
         h = self.transformer(self.patches(pad_to_multiple(x, self.config.patch)), told)
-        shift, scale = self.modulation(F.silu(told))[:, None].chunk(2, dim=-1)
+        shift, scale = self.modulation(told)[:, None].chunk(2, dim=-1)
         h = self.out(modulated(rearrange(h, "b c h w -> b h w c").flatten(1, 2), shift, scale))
         p, rows = self.config.patch, -(-height // self.config.patch)
         y = rearrange(h, "b (rows columns) (c p q) -> b c (rows p) (columns q)", rows=rows, p=p, q=p)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.embedding import sinusoid
 
 
 class Told(nn.Module):
-    """(t (B,) in [0, 1], cond) -> (B, width).
+    """(t (B,) in [0, 1], cond) -> (B, width), after a SiLU: what every block takes.
 
     `cond` is a class for each image (B,), integers with -1 for none; or an embedding (B, conditions), with 0 for none; or None,
     for none at all.
@@ -24,10 +25,10 @@ class Told(nn.Module):
     def forward(self, t: Tensor, cond: Tensor | None = None) -> Tensor:
         told = self.time(sinusoid(1000 * t, self.width).to(t.dtype))
         if cond is None:
-            return told
+            return F.silu(told)
         if self.cond is None:
             raise ValueError("this network takes no condition: build it with conditions=, the number of classes.")
         conditions = self.cond.in_features
         if not cond.is_floating_point():
             cond = cond[:, None] == torch.arange(conditions, device=cond.device)
-        return told + self.cond(cond.to(t.dtype))
+        return F.silu(told + self.cond(cond.to(t.dtype)))

@@ -43,7 +43,7 @@ class TransformerBlock(nn.Module):
         self.modulation = zero(nn.Linear(told, 6 * width))
 
     def forward(self, x: Tensor, told: Tensor, turn: Tensor | None) -> Tensor:
-        shift, scale, gate, inner_shift, inner_scale, inner_gate = self.modulation(F.silu(told))[:, None].chunk(6, dim=-1)
+        shift, scale, gate, inner_shift, inner_scale, inner_gate = self.modulation(told)[:, None].chunk(6, dim=-1)
         x = torch.addcmul(x, gate, self.attention(modulated(x, shift, scale), turn))
         return torch.addcmul(x, inner_gate, self.inner(modulated(x, inner_shift, inner_scale)))
 

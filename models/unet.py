@@ -105,7 +105,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, told: Tensor) -> Tensor:
         h = self.conv_in(F.silu(self.norm_in(x)))
-        scale, shift = self.modulation(F.silu(told))[..., None, None].chunk(2, dim=1)
+        scale, shift = self.modulation(told)[..., None, None].chunk(2, dim=1)
         h = self.norm_out(h) * (1 + scale) + shift
         return self.attention(self.skip(x) + self.conv_out(self.dropout(F.silu(h))))
 

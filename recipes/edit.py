@@ -114,7 +114,7 @@ class Editor:
 
     def __init__(self, source: Path, image: Path | None, detail: int, steps: int | None, guides: list[Guide]) -> None:
         from recipes.run import open_run
-        from restore.images import load_image
+        from restore.images import load_image, shrink
 
         self.steps, self.guides = steps, guides
         self.run: Run | None = open_run(source) if source.is_dir() else None
@@ -123,8 +123,8 @@ class Editor:
             self.original = load_image(image).shape[-2:] if image else None
         else:
             self.photograph = load_image(source, detail)
-            self.picture = load_image(image, detail) if image else self.photograph
-            self.original = load_image(image or source).shape[-2:]
+            whole = load_image(image or source)
+            self.picture, self.original = shrink(whole, detail), whole.shape[-2:]
 
     def mask(self, path: Path) -> Tensor:
         """The mask (1, H, W): 1 where the file is bright. Raises ValueError if its size is another, or nothing is."""
@@ -150,24 +150,24 @@ class Editor:
         begin: Tensor | None = None,
         severity: float = 1.0,
         known: tuple[Tensor, Tensor] | None = None,
-        resample: int = 1,
+        resample: int | None = 1,
         without: Tensor | None = None,
         fine: bool = False,
     ) -> Tensor:
         """Images (count, C, H, W): from noise, or from `begin` degraded to `severity`; `known` (picture, mask) stays.
 
+        resample: times that each step is taken; None for 3 with a run and 1 without training.
         Without training: `without` is the part of the photograph that is not used; `fine` leaves out the coarse scales, and so
         keeps the layout.
         """
         device = self.run.device if self.run else "cpu"
+        resample = resample or (3 if self.run else 1)
         guides = [*self.guides, *([held(known[0].to(device), known[1].to(device))] if known else [])]
         if self.run is None:
             settings = replace(Settings(), steps=self.steps or Settings().steps)
             if fine:
                 settings = replace(settings, coarsest=round(FINE * min(size)))
-            if (
-                known and begin is None
-            ):  # what is known, ever smoother further away, and scales that show as much of it as usual
+            if known and begin is None:  # filled in, and at scales that show as much of what is known as usual
                 begin, severity = filled(*known), FILLED
                 share = min(float(known[1].amax(2).mean()), float(known[1].amax(1).mean()))
                 settings = replace(settings, coarsest=round(settings.coarsest / max(share, 0.1)))
@@ -221,7 +221,7 @@ class Outpaint(_Edit):
         height, width = picture.shape[-2:]
         size = self.size or (round(1.5 * height), round(1.5 * width))
         known = placed(picture, size)
-        made = editor.make(size, self.count, self.seed, known=known, resample=self.resample or (3 if editor.run else 1))
+        made = editor.make(size, self.count, self.seed, known=known, resample=self.resample)
         images = {f"{size[0]}x{size[1]}-seed-{self.seed + i}": image for i, image in enumerate(made)}
         self.finish("outpaint", images, [known[0] + (1 - known[1]), *made], 1 + min(3, len(made)))
 
@@ -241,9 +241,7 @@ class Inpaint(_Edit):
         picture = editor.picture
         size = (picture.shape[1], picture.shape[2])
         known, without = (picture, 1 - hole), hole if self.image in (None, self.source) else None
-        made = editor.make(
-            size, self.count, self.seed, known=known, resample=self.resample or (3 if editor.run else 1), without=without
-        )
+        made = editor.make(size, self.count, self.seed, known=known, resample=self.resample, without=without)
         images = {f"seed-{self.seed + i}": image for i, image in enumerate(made)}
         self.finish("inpaint", images, [picture * (1 - hole) + hole, *made], 1 + min(3, len(made)))
 

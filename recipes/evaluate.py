@@ -62,6 +62,15 @@ class _Evaluation:
         clean = torch.stack(list(squares(source, test, self.images)))
         return run, clean, of_file(self.features) if self.features else of_classifier(source, run.recipe.images, test)
 
+    def generated(self, run: Run, like: Tensor, what: str, guidance: float | None = None) -> Tensor:
+        """As many images as `like` holds, of their size; image i has the seed `seed + i`."""
+        (count, _, height, width), parts = like.shape, []
+        for first in batches(count, what):
+            few, seed = min(32, count - first), self.seed + first
+            made = run.sample(height, width, few, self.steps, seed=seed, batch=32, progress=False, guidance=guidance)
+            parts.append(made)
+        return torch.cat(parts)
+
     def folder(self, run: Run) -> Path:
         test = datasets.located(self.test, "test") if self.test else run.recipe.images.parent / "test"
         if not test.is_dir() or (not self.test and run.recipe.images.name != "train"):
@@ -116,12 +125,7 @@ class Generation(_Evaluation):
         run, clean, features = self.opened()
         if self.noise is not None:
             run = run.with_noise(self.noise)
-        height, width = clean.shape[-2:]
-        parts = [
-            run.sample(height, width, min(32, len(clean) - first), self.steps, seed=self.seed + first, batch=32, progress=False)
-            for first in batches(len(clean), "generating")
-        ]
-        made = torch.cat(parts)
+        made = self.generated(run, clean, "generating")
         rows = ["| images | Frechet distance | diversity | distance |", "| --- | --- | --- | --- |"]
         for name, x in (("test images", clean), ("generated", made)):
             far = features_apart(x, clean, features)
@@ -143,15 +147,9 @@ class Classes(_Evaluation):
         run, clean, features = self.opened()
         if not run.classes or features.classify is None:
             raise ValueError(f"{self.run} was not told classes, or --features is a file that gives none: nothing to compare.")
-        height, width = clean.shape[-2:]
         rows = ["| guidance | images | accuracy | Frechet distance | diversity |", "| --- | --- | --- | --- | --- |"]
         for weight in self.guidance:
-            parts = []
-            for first in batches(len(clean), f"generating at guidance {weight:g}"):
-                count, seed = min(32, len(clean) - first), self.seed + first
-                made = run.sample(height, width, count, self.steps, seed=seed, batch=32, progress=False, guidance=weight)
-                parts.append(made)
-            made = torch.cat(parts)
+            made = self.generated(run, clean, f"generating at guidance {weight:g}", weight)
             asked = (self.seed + torch.arange(len(made))) % len(run.classes)
             right = (features.classify(made) == asked).float().mean()
             far, varied = features_apart(made, clean, features), float((made / 2).std(0).mean())

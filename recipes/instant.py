@@ -186,15 +186,20 @@ def restorer(photograph: Tensor, ratio: float, settings: Settings, without: Tens
     return restore
 
 
+def bounds(mask: Tensor) -> tuple[int, int, int, int]:
+    """Top, bottom, left and right of the rectangle around what is not 0 in mask (1, H, W)."""
+    rows, columns = mask[0].any(1).nonzero(), mask[0].any(0).nonzero()
+    return int(rows.min()), int(rows.max()) + 1, int(columns.min()), int(columns.max()) + 1
+
+
 def around(x: Tensor, hole: Tensor, side: int) -> list[Tensor]:
     """What lies above, below, left and right of the rectangle around `hole` (1, H, W), where it is at least `side` wide.
 
     ValueError if nothing does.
     """
-    rows, columns = hole[0].any(1).nonzero(), hole[0].any(0).nonzero()
-    if not len(rows):
+    if not bool(hole.any()):
         return [x]
-    top, bottom, left, right = int(rows.min()), int(rows.max()) + 1, int(columns.min()), int(columns.max()) + 1
+    top, bottom, left, right = bounds(hole)
     pieces = [x[:, :top], x[:, bottom:], x[:, :, :left], x[:, :, right:]]
     pieces = [piece for piece in pieces if min(piece.shape[1:]) >= side]
     if not pieces:

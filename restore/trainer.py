@@ -106,7 +106,8 @@ class Trainer:
             latent = (batches.others(batch, seeded(seed, step, 1), share),)
         u = severities(settings, step)[share].to(self.device)
         t = ((u * settings.levels).floor() + 1) / settings.levels if settings.levels else 1 - u
-        learner = replace(self.learner, cond=self.labels(batches, share))
+        labels = self.labels(batches, share)
+        learner = self.learner if labels is None else replace(self.learner, cond=labels)
         with self.dropout(step, share):
             return self.objective(learner, x0, t, latent).mean()
 

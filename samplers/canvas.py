@@ -138,11 +138,12 @@ class Canvas:
         path = self.folder / "canvas.json"
         if path.exists():
             found = json.loads(path.read_text(encoding="utf-8"))
-            if found.pop("done") is None or found != settings:
+            done = found.pop("done")
+            if found != settings:
                 raise CanvasError(
                     f"{self.folder} holds another image: finish that with its own settings, or name another folder."
                 )
-            return json.loads(path.read_text(encoding="utf-8"))["done"]
+            return done
         self.folder.mkdir(parents=True, exist_ok=True)
         channels, height, width = self.size
         needed, free = 8 * channels * height * width, shutil.disk_usage(self.folder).free
