@@ -3,7 +3,8 @@
     python benchmarks/outpainting.py photo.jpg ...
 
 The largest error of the known pixels; the coherence of the four strips around them with the middle, which is all that was
-known; and the seam: the mean step of colour across the border over that one pixel away from it, 1 where nothing shows.
+known, and with the whole photograph; and the seam: the mean step of colour across the border over that one pixel away from it,
+1 where nothing shows.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import torch
 import tyro
 from torch import Tensor
 
-from recipes.edit import Editor, middle
+from recipes.edit import Editor, Outpaint, middle
 from recipes.instant import bounds, placed
 from restore import load_image, save_image
 from restore.images import grid
@@ -37,8 +38,8 @@ class Bench:
     """Images of each."""
 
     def __call__(self) -> None:
-        print(f"{describe()}\n\n| photograph | seed | s | error of the known, levels | coherence of the new | seam |")
-        print("| --- | --- | --- | --- | --- | --- |")
+        columns = "photograph | seed | s | error of the known, levels | coherence with the known | with the photograph | seam"
+        print(f"{describe()}\n\n| {columns} |\n{'| --- ' * 7}|")
         for path in self.photos:
             photograph = load_image(path, 250)
             known = middle(photograph, self.share)
@@ -49,12 +50,11 @@ class Bench:
             shown = [photograph, canvas + (1 - mask)]
             for seed in range(self.seeds):
                 before = time.perf_counter()
-                (made,) = editor.make(size, 1, seed, known=(canvas, mask))
+                (made,) = editor.make(size, 1, seed, known=(canvas, mask), resample=Outpaint.resample)
                 seconds = time.perf_counter() - before
                 error = float(((made - canvas).abs() * mask).max()) * 127.5
-                new = sum(coherence(x, known, every=4) * x.numel() for x in strips(made, mask))
-                new /= sum(x.numel() for x in strips(made, mask))
-                row = (f"{seconds:.1f}", f"{error:.2f}", f"{new:.4f}", f"{seam(made, mask):.2f}")
+                near, far = (fit(strips(made, mask), reference) for reference in (known, photograph))
+                row = (f"{seconds:.1f}", f"{error:.2f}", f"{near:.4f}", f"{far:.4f}", f"{seam(made, mask):.2f}")
                 print(f"| {path.stem} | {seed} | {' | '.join(row)} |", flush=True)
                 shown.append(made)
             save_image(grid(shown, 2 + self.seeds), FOLDER / f"{path.stem}.png")
@@ -65,6 +65,11 @@ def strips(x: Tensor, mask: Tensor) -> list[Tensor]:
     """What is new of x (C, H, W): above, below, left and right of the known rectangle."""
     top, bottom, left, right = bounds(mask)
     return [x[:, :top], x[:, bottom:], x[:, top:bottom, :left], x[:, top:bottom, right:]]
+
+
+def fit(parts: list[Tensor], reference: Tensor) -> float:
+    """The coherence of the parts, together."""
+    return sum(coherence(x, reference, every=4) * x.numel() for x in parts) / sum(x.numel() for x in parts)
 
 
 def seam(x: Tensor, mask: Tensor) -> float:

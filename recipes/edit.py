@@ -16,6 +16,7 @@ SDEdit: Meng et al. 2021, arXiv 2108.01073. Resampling of what is repainted: Lug
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -29,11 +30,11 @@ if __name__ == "__main__":  # this project's packages come before any other of t
 import tyro
 from tyro.conf import Positional
 
-from degrade import GaussianNoise
+from degrade import GaussianNoise, Start, seeds
 from degrade.lazy import torch
 from recipes import cli
-from recipes.instant import Guide, Settings, filled, generate, held, placed
-from samplers import DDPM, Canvas, Resampled, steered, uniform
+from recipes.instant import NOISE, Guide, Settings, filled, generate, held, laid_out, placed, scales_of, softened
+from samplers import DDIM, DDPM, Canvas, Resampled, Scale, blended, panorama, steered, uniform
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,6 +70,8 @@ class _Edit:
     """Folder, or name on the hub, of a CLIP for --text (extra `text`)."""
     style: Path | None = None
     """Picture whose colours and textures the result is pulled towards."""
+    layout: Path | None = None
+    """Picture, such as a sketch, whose coarse shapes and colours the result takes."""
     weight: float = 0.05
     """How far --text and --style may move a value in a step, of the range [-1, 1]."""
 
@@ -91,7 +94,8 @@ class _Edit:
             pulls.append(losses.text(self.text, self.clip))
         if self.style is not None:
             pulls.append(losses.style(load_image(self.style, self.detail), 3))
-        return [_pull(loss, self.weight) for loss in pulls]
+        guides = [_pull(loss, self.weight) for loss in pulls]
+        return guides + ([laid_out(load_image(self.layout, self.detail))] if self.layout else [])
 
     def finish(self, command: str, images: dict[str, Tensor], shown: list[Tensor], columns: int) -> None:
         """Writes the images by name, and the grid."""
@@ -103,6 +107,16 @@ class _Edit:
             save_image(image, folder / f"{name}.png", provenance())
         save_image(grid(shown, columns), folder / "grid.png")
         print(f"{len(images)} image(s) in {folder}; grid.png shows them")
+
+
+@dataclass(frozen=True)
+class _Soft:
+    soft: int = 0
+    """Pixels over which what is known gives way to what is new: those of the known that lie nearer to it change too."""
+
+    def kept(self, picture: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """What is known, and how far each of its pixels stays."""
+        return picture, softened(mask, self.soft)
 
 
 def _pull(loss: Callable[[Tensor], Tensor], weight: float) -> Guide:
@@ -150,37 +164,44 @@ class Editor:
         begin: Tensor | None = None,
         severity: float = 1.0,
         known: tuple[Tensor, Tensor] | None = None,
-        resample: int | None = 1,
+        resample: int = 1,
         without: Tensor | None = None,
         fine: bool = False,
     ) -> Tensor:
         """Images (count, C, H, W): from noise, or from `begin` degraded to `severity`; `known` (picture, mask) stays.
 
-        resample: times that each step is taken; None for 3 with a run and 1 without training.
+        resample: times that each step is taken; without training, each of the coarsest scale.
         Without training: `without` is the part of the photograph that is not used; `fine` leaves out the coarse scales, and so
         keeps the layout.
         """
         device = self.run.device if self.run else "cpu"
-        resample = resample or (3 if self.run else 1)
         guides = [*self.guides, *([held(known[0].to(device), known[1].to(device))] if known else [])]
         if self.run is None:
             settings = replace(Settings(), steps=self.steps or Settings().steps)
             if fine:
                 settings = replace(settings, coarsest=round(FINE * min(size)))
-            if known and begin is None:  # filled in, and at scales that show as much of what is known as usual
+            around = known is not None and begin is None and without is None
+            if known and begin is None:
                 begin, severity = filled(*known), FILLED
-                share = min(float(known[1].amax(2).mean()), float(known[1].amax(1).mean()))
-                settings = replace(settings, coarsest=round(settings.coarsest / max(share, 0.1)))
-            make = partial(generate, self.photograph, size, count, settings, seed, guides=guides, without=without)
-            return make(begin=begin, severity=severity, resample=resample)
+            return generate(
+                self.photograph,
+                size,
+                count,
+                settings,
+                seed,
+                begin=begin,
+                severity=severity,
+                guides=guides,
+                without=without,
+                continued=around,
+                resample=resample,
+            )
         return torch.cat([self._walked(size, seed + i, begin, severity, guides, resample) for i in range(count)])
 
     def _walked(
         self, size: tuple[int, int], seed: int, begin: Tensor | None, severity: float, guides: list[Guide], resample: int
     ) -> Tensor:
         """One image of the run (1, C, H, W)."""
-        from degrade import Start, seeds
-
         assert self.run is not None
         if not 0 < severity <= 1:
             raise ValueError(f"severity lies in (0, 1], got {severity}.")
@@ -203,15 +224,15 @@ class Editor:
 
 
 @dataclass(frozen=True)
-class Outpaint(_Edit):
+class Outpaint(_Soft, _Edit):
     """More of a picture around it; its own pixels stay."""
 
     size: cli.Size | None = None
     """Height x width of the result (default: half as much again)."""
     crop: float = 1.0
     """Take only the middle of the picture, this share of its sides (to try it where the truth is known)."""
-    resample: int | None = None
-    """Times that each step is taken, for old and new to agree (default: 3 for a run, 1 without training)."""
+    resample: int = 3
+    """Times that each step is taken, for old and new to agree; without training, each of the coarsest scale."""
 
     def __call__(self) -> None:
         editor = self.opened()
@@ -220,27 +241,28 @@ class Outpaint(_Edit):
             editor.photograph = picture
         height, width = picture.shape[-2:]
         size = self.size or (round(1.5 * height), round(1.5 * width))
-        known = placed(picture, size)
+        canvas, mask = placed(picture, size)
+        known = self.kept(canvas, mask)
         made = editor.make(size, self.count, self.seed, known=known, resample=self.resample)
         images = {f"{size[0]}x{size[1]}-seed-{self.seed + i}": image for i, image in enumerate(made)}
-        self.finish("outpaint", images, [known[0] + (1 - known[1]), *made], 1 + min(3, len(made)))
+        self.finish("outpaint", images, [canvas + (1 - mask), *made], 1 + min(3, len(made)))
 
 
 @dataclass(frozen=True)
-class Inpaint(_Edit):
+class Inpaint(_Soft, _Edit):
     """Part of a picture made anew; the rest stays."""
 
     mask: Path = Path("mask.png")
     """Picture of the same size, white where it is to be made anew."""
-    resample: int | None = None
-    """Times that each step is taken, for old and new to agree (default: 3 for a run, 1 without training)."""
+    resample: int = 3
+    """Times that each step is taken, for old and new to agree; without training, each of the coarsest scale."""
 
     def __call__(self) -> None:
         editor = self.opened()
         hole = editor.mask(self.mask)
         picture = editor.picture
         size = (picture.shape[1], picture.shape[2])
-        known, without = (picture, 1 - hole), hole if self.image in (None, self.source) else None
+        known, without = self.kept(picture, 1 - hole), hole if self.image in (None, self.source) else None
         made = editor.make(size, self.count, self.seed, known=known, resample=self.resample, without=without)
         images = {f"seed-{self.seed + i}": image for i, image in enumerate(made)}
         self.finish("inpaint", images, [picture * (1 - hole) + hole, *made], 1 + min(3, len(made)))
@@ -267,7 +289,7 @@ class _FromSeverities(_Edit):
 
 
 @dataclass(frozen=True)
-class SDEdit(_FromSeverities):
+class SDEdit(_Soft, _FromSeverities):
     """Strokes, or a paste, made into a picture of the source: --image, and --mask if only part of it may change."""
 
     mask: Path | None = None
@@ -275,12 +297,12 @@ class SDEdit(_FromSeverities):
 
     def __call__(self) -> None:
         editor = self.opened()
-        known = (editor.picture, 1 - editor.mask(self.mask)) if self.mask else None
+        known = self.kept(editor.picture, 1 - editor.mask(self.mask)) if self.mask else None
         self.made_at(editor, "sdedit", known)
 
 
 @dataclass(frozen=True)
-class Harmonise(_FromSeverities):
+class Harmonise(_Soft, _FromSeverities):
     """A pasted object made to look as if it belonged: --image with the paste, --mask white where it is."""
 
     mask: Path = Path("mask.png")
@@ -295,7 +317,7 @@ class Harmonise(_FromSeverities):
         hole = editor.mask(self.mask)[None]
         side = 2 * self.margin + 1
         hole = torch.nn.functional.max_pool2d(hole, side, 1, self.margin)[0]
-        self.made_at(editor, "harmonise", (editor.picture, 1 - hole), fine=True)
+        self.made_at(editor, "harmonise", self.kept(editor.picture, 1 - hole), fine=True)
 
 
 @dataclass(frozen=True)
@@ -308,32 +330,81 @@ class Variations(_FromSeverities):
 
 @dataclass(frozen=True)
 class Panorama:
-    """One image of any size from a run, in tiles; its state lies on disk, and the same command goes on where it stopped."""
+    """One image of any size, in tiles; its state lies on disk, and the same command goes on where it stopped."""
 
     source: Positional[Path]
-    """Folder of a run whose restorer is local (PatchUNet with norm pixel), such as SinDiffusion's fast preset leaves."""
+    """Folder of a run, or a photograph to work from without training. Of runs, those with a local network (PatchUNet with norm
+    pixel, such as SinDiffusion's fast preset) give the image of one call; others a blend of windows, made in memory."""
     size: cli.Size = (512, 2048)
     """Height x width in pixels."""
     steps: int | None = None
-    """Steps of the walk back (default: the run's)."""
+    """Steps of the walk back (default: the run's; without training, 6 a scale)."""
     seed: int = 0
     """Everything random derives from it."""
     tile: int = 512
     """Side of the tiles, pixels: more is faster and takes more memory."""
+    detail: int = 250
+    """Without training, the longer side of the photograph is reduced to this, pixels."""
     out: Path | None = None
     """File, .png or .tif (default: runs/<name>-panorama/<size>-seed-<seed>.png)."""
 
     def __call__(self) -> None:
-        from tqdm import tqdm
-
+        from recipes.run import open_run
         from restore.streams import write_bands
 
-        run, degradation, halo, stride = local_run(self.source)
         height, width = self.size
-        path = self.out or Path("runs") / f"{self.source.name}-panorama" / f"{height}x{width}-seed-{self.seed}.png"
-        canvas = Canvas(path.with_name(f".{path.name}.canvas"), (run.size[0], height, width), self.tile, halo, stride)
-        sampling = run.recipe.sampling
-        times = uniform(self.steps or sampling.steps)
+        path = self.out or Path("runs") / f"{self.source.stem}-panorama" / f"{height}x{width}-seed-{self.seed}.png"
+        folder = path.with_name(f".{path.name}.canvas")
+        run = open_run(self.source) if self.source.is_dir() else None
+        if run is not None and not is_local(run):
+            image = self._blended(run)
+            write_bands(path, (image.shape[0], height, width), [image])
+        else:
+            walk = self._of_run(run, folder) if run is not None else self._of_photograph(folder)
+            canvas = self._walked(walk)
+            write_bands(path, canvas.size, canvas.bands())
+            shutil.rmtree(folder)
+        print(f"{height} x {width} pixels in {path}")
+
+    def _of_run(self, run: Run, folder: Path) -> Callable[..., Canvas]:
+        from models import PatchUNetConfig
+        from models.receptive_field import receptive_field
+
+        network, degradation, sampling = run.recipe.network, run.recipe.degradation, run.recipe.sampling
+        assert isinstance(network, PatchUNetConfig) and isinstance(degradation, GaussianNoise)  # is_local
+        return partial(
+            panorama,
+            folder,
+            [Scale(self.size, run.guided(), uniform(self.steps or sampling.steps))],
+            sampling.sampler,
+            degradation,
+            halo=receptive_field(network) // 2 + network.stride,
+            stride=network.stride,
+            channels=run.size[0],
+            source=f"{run.folder.resolve()} at step {run.step}",
+            device=run.device,
+        )
+
+    def _of_photograph(self, folder: Path) -> Callable[..., Canvas]:
+        from restore.images import load_image
+
+        photograph = load_image(self.source, self.detail)
+        settings = replace(Settings(), steps=self.steps or Settings().steps)
+        return partial(
+            panorama,
+            folder,
+            scales_of(photograph, self.size, settings),
+            DDIM(),
+            NOISE,
+            halo=settings.side + settings.stride,
+            stride=settings.stride,
+            channels=photograph.shape[0],
+            source=f"{self.source.resolve()} at {self.detail} pixels",
+        )
+
+    def _walked(self, walk: Callable[..., Canvas]) -> Canvas:
+        from tqdm import tqdm
+
         with tqdm(desc="making tiles", unit="tile", dynamic_ncols=True) as bar:
 
             def on_tile(done: int, total: int) -> None:
@@ -341,30 +412,42 @@ class Panorama:
                 bar.initial = bar.initial or done - 1
                 bar.update(done - bar.n)
 
-            canvas.walk(sampling.sampler, run.guided(), degradation, times, self.seed, run.device, on_tile)
-        write_bands(path, canvas.size, canvas.bands())
-        canvas.remove()
-        print(f"{height} x {width} pixels in {path}")
+            return walk(tile=self.tile, seed=self.seed, on_tile=on_tile)
 
+    def _blended(self, run: Run) -> Tensor:
+        """In memory (C, H, W): every window is a scene of its own, their averages are made to agree at every step."""
+        from restore.memory import free_memory, readable
 
-def local_run(source: Path) -> tuple[Run, GaussianNoise, int, int]:
-    """The run, its noise, how far its restorer sees (pixels), and the squares it works on. ValueError if it sees everything."""
-    from models import PatchUNetConfig
-    from models.receptive_field import receptive_field
-    from recipes.run import open_run
-
-    run = open_run(source)
-    network = run.recipe.network
-    if not isinstance(network, PatchUNetConfig) or network.norm != "pixel" or run.recipe.stem is not None:
-        raise ValueError(
-            f"{source} was trained with a network that sees the whole image: tiles would not fit together. Train a PatchUNet "
-            "with --network.norm pixel (SinDiffusion's fast preset), or use sample for what fits in memory."
+        channels, height, width = run.size[0], *self.size
+        needed, free = 32 * channels * height * width, free_memory()  # the state, the estimate, and what a step makes of them
+        if needed > free:
+            raise ValueError(
+                f"{height} x {width} pixels take about {readable(needed)}, there is not enough memory ({readable(free)}): "
+                "choose a smaller size, or a run with a local network, which makes images on disk."
+            )
+        side = min(self.tile, max(run.size[1:]))
+        print(
+            f"{run.folder}: the network sees the whole image. Windows of {side} pixels and what is around them are blended, in "
+            "memory; a run of SinDiffusion's fast preset would give one scene, on disk."
         )
-    if not isinstance(run.recipe.degradation, GaussianNoise):
-        raise ValueError(f"{source} undoes {type(run.recipe.degradation).__name__}: panoramas are made from Gaussian noise.")
-    if run.recipe.sampling.pad_to > 1:
-        raise ValueError(f"{source} pads images for its network: tiles would not fit together.")
-    return run, run.recipe.degradation, receptive_field(network) // 2 + network.stride, network.stride
+        generators = seeds(self.seed, 1)
+        start = run.prior.sample((1, channels, height, width), generators)
+        restore = blended(run.guided(), side, max(1, side // 4), 8)
+        return run.walk(start, 1.0, self.steps, generators=generators, restore=restore)[0].cpu().clamp(-1, 1)
+
+
+def is_local(run: Run) -> bool:
+    """Whether tiles of the run's images fit together: Gaussian noise, undone by a network without a view of the whole."""
+    from models import PatchUNetConfig
+
+    network = run.recipe.network
+    return (
+        isinstance(run.recipe.degradation, GaussianNoise)
+        and isinstance(network, PatchUNetConfig)
+        and network.norm == "pixel"
+        and run.recipe.stem is None
+        and run.recipe.sampling.pad_to == 1
+    )
 
 
 def middle(x: Tensor, share: float) -> Tensor:

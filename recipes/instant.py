@@ -3,7 +3,6 @@
     python recipes/instant.py photo.jpg                                     # four new images, and figures
     python recipes/instant.py cup.jpg --settings.coarsest 15                # one object: keep more of its layout
     python recipes/instant.py photo.jpg --size 188x500 --retarget           # the same scene in another shape
-    python recipes/instant.py photo.jpg --size 256x384 --outpaint           # more of it around
     python recipes/instant.py brick.jpg --tileable                          # shown 2 x 2 as well
     python recipes/instant.py photo.jpg --symmetry left-right
     python recipes/instant.py stones.jpg --structure face.jpg               # the layout of one, the matter of the other
@@ -14,9 +13,11 @@ Every patch of the result is a mean of patches of the photograph, weighted by ho
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 NOISE = GaussianNoise(Flow())
 LAST = 0.02  # severity of the last step of every scale
+FADE = 7.0  # pixels around what is known into which its difference to what was restored is carried on
+SMALL = 4  # a photograph of fewer patches than this, a side, may have none of one matter (a sky) at its edge
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,11 @@ class Settings:
         if not LAST < self.noise <= 1 or self.steps < 1:
             raise ValueError(f"noise lies in ({LAST}, 1] and steps is at least 1, got {self.noise} and {self.steps}.")
 
-    def levels(self, height: int, width: int) -> list[tuple[int, int]]:
-        """The sizes of the scales, coarse to fine; the coarsest is larger than a patch."""
-        return sizes(height, width, max(self.coarsest, self.side + 1), self.factor)
+    def levels(self, size: tuple[int, int], photograph: tuple[int, int]) -> list[tuple[int, int]]:
+        """The sizes of the scales of an image of `size`, coarse to fine; what is smaller, it or the photograph, has a shorter
+        side of `coarsest` pixels at the coarsest, and more than a patch."""
+        larger = max(1.0, min(size) / min(photograph))
+        return sizes(*size, math.ceil(larger * max(self.coarsest, self.side + 1)), self.factor)
 
 
 Guide = Callable[["Restore", tuple[int, int]], "Restore"]
@@ -88,6 +93,7 @@ def generate(
     severity: float = 1.0,
     guides: Sequence[Guide] = (),
     without: Tensor | None = None,
+    continued: bool = False,
     resample: int = 1,
     on_step: Callable[[Step], None] | None = None,
 ) -> Tensor:
@@ -95,42 +101,82 @@ def generate(
 
     begin: an image (C, h, w) that the coarsest scale starts from, degraded to `severity`, instead of from noise; finer scales
     start from at most `severity` too. guides: what acts at every scale. without: a mask (1, h, w) of the photograph, whose
-    patches are not used where it is 1. resample: times that each step is taken (`samplers.Resampled`). Raises ValueError for
-    images too small for a patch.
+    patches are not used where it is 1. continued: see `scales_of`. resample: times that each step of the coarsest scale is
+    taken (`samplers.Resampled`). Raises ValueError for images too small for a patch.
     """
-    height, width = size or (photograph.shape[1], photograph.shape[2])
-    if count < 1 or min(height, width) < settings.side:
-        raise ValueError(
-            f"give a count of at least 1 and sides of at least {settings.side} pixels, got {count}, {height}, {width}."
-        )
+    if count < 1:
+        raise ValueError(f"give a count of at least 1, got {count}.")
     if not LAST < severity <= 1:
         raise ValueError(f"severity lies in ({LAST}, 1], got {severity}.")
     generators = seeds(seed, count)
-    scales = []
-    for number, (h, w) in enumerate(settings.levels(height, width)):
-        first, steps = (severity, 2 * settings.steps) if number == 0 else (min(settings.noise, severity), settings.steps)
-        restore = restorer(photograph, h / height, settings, without)
-        for guide in guides:
-            restore = guide(restore, (h, w))
-        scales.append(Scale((h, w), restore, times(first, steps)))
+    scales = scales_of(photograph, size, settings, severity=severity, guides=guides, without=without, continued=continued)
+    if resample > 1:
+        scales[0] = scales[0]._replace(sampler=Resampled(DDIM(), resample))
     image = torch.zeros(photograph.shape[0], 1, 1) if begin is None else begin
     x0 = enlarge(image[None], scales[0].size).expand(count, -1, -1, -1)
     eps = normal(tuple(x0.shape), generators)
     start = Start(NOISE(x0, scales[0].times[:1].expand(count), Noise(eps)), Noise(eps))
-    sampler = DDIM() if resample == 1 else Resampled(DDIM(), resample)
-    return pyramid(sampler, NOISE, start, scales, generator=generators, on_step=on_step).clamp(-1, 1)
+    return pyramid(DDIM(), NOISE, start, scales, generator=generators, on_step=on_step).clamp(-1, 1)
+
+
+def scales_of(
+    photograph: Tensor,
+    size: tuple[int, int] | None = None,
+    settings: Settings = Settings(),
+    *,
+    severity: float = 1.0,
+    guides: Sequence[Guide] = (),
+    without: Tensor | None = None,
+    continued: bool = False,
+) -> list[Scale]:
+    """The scales that `generate` walks through: at each the posterior of the photograph at that size, guided.
+
+    continued: at coarse scales the photograph goes on by a few pixels like its last ones, for what lies at its edge to go on
+    too: without, no patch there would be all sky. Posteriors are built when they are first called, and only the last one is
+    kept. Raises ValueError for images too small for a patch.
+    """
+    height, width = size = size or (photograph.shape[1], photograph.shape[2])
+    if min(size) < settings.side:
+        raise ValueError(f"give sides of at least {settings.side} pixels, got {height} and {width}.")
+    posterior = lru_cache(maxsize=1)(lambda ratio: _posterior(photograph, ratio, settings, without, continued))
+    scales = []
+    for number, (h, w) in enumerate(settings.levels(size, (photograph.shape[1], photograph.shape[2]))):
+        first, steps = (severity, 2 * settings.steps) if number == 0 else (min(settings.noise, severity), settings.steps)
+
+        def restore(x_t: Tensor, t: Tensor, ratio: float = h / height) -> Tensor:
+            return posterior(ratio)(x_t, t)
+
+        guided: Restore = restore
+        for guide in guides:
+            guided = guide(guided, (h, w))
+        scales.append(Scale((h, w), guided, times(first, steps)))
+    return scales
 
 
 def held(known: Tensor, mask: Tensor) -> Guide:
-    """`known` (C, H, W) stays where `mask` (1, H, W) is 1; at coarse scales, where all that a pixel covers is known."""
+    """`known` (C, H, W) stays as far as `mask` (1, H, W), in [0, 1], says; at coarse scales where all it covers does."""
 
     def guide(restore: Restore, size: tuple[int, int]) -> Restore:
         share = enlarge(mask[None], size)
+        reach = FADE * size[0] / known.shape[1]
+        if size == tuple(known.shape[1:]):
+            return keep(restore, known[None], mask[None], reach)
         whole = (share > 0.999).to(mask)
         mean = enlarge((known * mask)[None], size) / share.clamp(min=1e-3)
-        return keep(restore, (known[None] if size == tuple(known.shape[1:]) else mean) * whole, whole)
+        return keep(restore, mean * whole, whole, reach)
 
     return guide
+
+
+def softened(mask: Tensor, pixels: int) -> Tensor:
+    """`mask` (1, H, W) of zeros and ones, its ones falling to 0 over the last `pixels` before its zeros."""
+    if pixels < 0:
+        raise ValueError(f"soft edges are at least 0 pixels wide, got {pixels}.")
+    if pixels == 0:
+        return mask
+    half = (pixels + 1) // 2
+    inner = -torch.nn.functional.max_pool2d(-mask[None], 2 * half + 1, 1, half)
+    return torch.nn.functional.avg_pool2d(inner, 2 * half + 1, 1, half, count_include_pad=False)[0]
 
 
 def filled(known: Tensor, mask: Tensor) -> Tensor:
@@ -168,24 +214,6 @@ def times(start: float, steps: int) -> Tensor:
     return torch.cat([LAST + (min(start, 0.99) - LAST) * u.square(), torch.zeros(1, dtype=torch.float64)])
 
 
-def restorer(photograph: Tensor, ratio: float, settings: Settings, without: Tensor | None = None) -> Restore:
-    """The patch posterior of the photograph at `ratio` of its size (never smaller than a patch).
-
-    Built at its first call, and dropped when x is clean but for LAST: only one scale's patches are in memory.
-    """
-    built: list[Restore] = []
-
-    def restore(x_t: Tensor, t: Tensor) -> Tensor:
-        if not built:
-            built.append(_posterior(photograph, ratio, settings, without))
-        x0 = built[0](x_t, t)
-        if float(t.max()) <= LAST:
-            built.clear()
-        return x0
-
-    return restore
-
-
 def bounds(mask: Tensor) -> tuple[int, int, int, int]:
     """Top, bottom, left and right of the rectangle around what is not 0 in mask (1, H, W)."""
     rows, columns = mask[0].any(1).nonzero(), mask[0].any(0).nonzero()
@@ -207,11 +235,14 @@ def around(x: Tensor, hole: Tensor, side: int) -> list[Tensor]:
     return pieces
 
 
-def _posterior(photograph: Tensor, ratio: float, settings: Settings, without: Tensor | None) -> Restore:
+def _posterior(photograph: Tensor, ratio: float, settings: Settings, without: Tensor | None, continued: bool) -> Restore:
     from restore.patch_posterior import PatchPosterior
 
     shape = [max(settings.side + 1, round(side * ratio)) for side in photograph.shape[1:]]
     small = enlarge(photograph[None], (shape[0], shape[1]))[0]
+    if continued and min(shape) < SMALL * settings.side:
+        margin = settings.side // 2
+        small = torch.nn.functional.pad(small[None], (margin,) * 4, mode="replicate")[0]
     pieces = [small] if without is None else around(small, enlarge(without[None], (shape[0], shape[1]))[0] > 0, settings.side)
     return PatchPosterior(pieces, NOISE, settings.side, settings.width, settings.stride, settings.neighbours)
 
@@ -234,8 +265,6 @@ class Instant:
     """The longer side of the photograph is reduced to this, pixels."""
     retarget: bool = False
     """Start from the photograph squeezed to `size`."""
-    outpaint: bool = False
-    """Keep the photograph in the middle, and make more of it around."""
     tileable: bool = False
     """Images that can be laid side by side without a seam."""
     symmetry: Symmetry | None = None
@@ -254,7 +283,7 @@ class Instant:
 
         photograph = load_image(self.image, self.detail)
         size = self.size or (photograph.shape[1], photograph.shape[2])
-        levels = len(self.settings.levels(*size))
+        levels = len(self.settings.levels(size, (photograph.shape[1], photograph.shape[2])))
         total = (levels + 1) * self.settings.steps + levels
         with tqdm(total=total, desc="making images", unit="step", dynamic_ncols=True) as bar:
             images = generate(
@@ -265,7 +294,7 @@ class Instant:
                 self.seed,
                 begin=photograph if self.retarget else None,
                 severity=0.8 if self.retarget else 1.0,
-                guides=self.guides(photograph, size),
+                guides=self.guides(),
                 on_step=lambda step: bar.update() and None,
             )
             bar.update(total - bar.n)
@@ -280,7 +309,7 @@ class Instant:
             report(photograph, list(images))
         print(f"{self.count} images in {folder}; {picture.name} shows the photograph, then them")
 
-    def guides(self, photograph: Tensor, size: tuple[int, int]) -> list[Guide]:
+    def guides(self) -> list[Guide]:
         """What was asked for."""
         from restore.images import load_image
 
@@ -292,8 +321,6 @@ class Instant:
             guides.append(lambda restore, _: symmetric(restore, symmetry))
         if self.structure:
             guides.append(laid_out(load_image(self.structure)))
-        if self.outpaint:
-            guides.append(held(*placed(photograph, size)))
         return guides
 
 

@@ -8,6 +8,7 @@ from samplers.driver import Sampler, Step, sample
 from samplers.film import Film
 from samplers.first_order import DDIM, DDPM, Improved, Naive
 from samplers.guides import Symmetry, classifier_free, clip, keep, low_frequencies, pad_to, seamless, symmetric
+from samplers.panorama import panorama
 from samplers.pyramid import Scale, enlarge, pyramid, sizes
 from samplers.resampled import Resampled
 from samplers.steered import steered
@@ -56,6 +57,7 @@ __all__ = [
     "low_frequencies",
     "of_steps",
     "pad_to",
+    "panorama",
     "pyramid",
     "respaced",
     "sample",

@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from degrade.protocols import Restore
+
+
+def _field(tile: Tile, words: Sequence[int], step: int) -> Field:
+    return Field((*words, step), tile.window[0].start, tile.window[1].start)
 
 
 class CanvasError(ValueError):
@@ -49,6 +53,8 @@ class Canvas:
     """How far the restorer sees around a tile, pixels."""
     stride: int = 1
     """The restorer works on squares of so many pixels."""
+    source: str = ""
+    """What the restorer was made from: an interrupted image goes on only with the same."""
 
     def walk(
         self,
@@ -56,12 +62,14 @@ class Canvas:
         restore: Restore,
         degradation: GaussianNoise,
         times: Tensor,
-        seed: int = 0,
+        words: Sequence[int] = (0,),
         device: torch.device | str = "cpu",
         on_tile: Callable[[int, int], None] | None = None,
+        begin: Callable[[tuple[slice, slice]], Tensor] | None = None,
     ) -> None:
-        """Walks from noise at times[0] to times[-1]; goes on where an earlier call in this folder was interrupted.
+        """Walks from times[0] to times[-1]; goes on where an earlier call in this folder was interrupted.
 
+        It begins with noise, or with `begin(window)` (1, C, h, w) degraded to times[0]. Random numbers derive from `words`.
         `on_tile(done, total)` is told of every tile. Raises CanvasError for another sampler than DDIM, DDPM, Naive and
         Improved, another degradation than Gaussian noise, a disk without room, or a folder that holds something else.
         """
@@ -73,9 +81,10 @@ class Canvas:
         grid = [float(t) for t in times]
         _, height, width = self.size
         next(tiles(height, width, self.tile, self.halo, self.stride))  # refuses what cannot be tiled
-        done = self._begun({"size": self.size, "tile": self.tile, "walk": [repr(sampler), repr(degradation), grid, seed]})
+        walk = [repr(sampler), repr(degradation), grid, list(words)]
+        done = self._begun({"size": self.size, "tile": self.tile, "source": self.source, "walk": walk})
         every = list(tiles(height, width, self.tile, self.halo, self.stride))
-        total = len(every) * (len(grid) - 1)
+        total = self.count(times)
         for number, (t, s) in enumerate(itertools.pairwise(grid)):
             if done >= (number + 1) * len(every):
                 self._file(number).unlink(missing_ok=True)
@@ -83,7 +92,11 @@ class Canvas:
             before = self._state(number) if number else None
             after = self._state(number + 1, create=done == number * len(every))
             for tile in every[done - number * len(every) :]:
-                x = self._step(tile, before, sampler, restore, degradation, number, t, s, seed, device)
+                window = self._window(tile, before, begin, degradation, t, words)
+                state = Start(window.x.to(device), Noise(window.latent[0].to(device)))
+                at, to = (torch.full((1,), value, device=device, dtype=wide_dtype(torch.device(device))) for value in (t, s))
+                with torch.no_grad():
+                    x = sampler.step(restore, degradation, state, at, to, _field(tile, words, number + 1)).x
                 after[(..., *tile.core)] = x[(0, ..., *tile.inner)].cpu().numpy()
                 done += 1
                 if tile.core[1].stop == self.size[2]:  # a row of tiles
@@ -93,10 +106,30 @@ class Canvas:
                     on_tile(done, total)
             self._file(number).unlink(missing_ok=True)
 
+    def count(self, times: Tensor) -> int:
+        """Tiles of a walk, over all its steps."""
+        _, height, width = self.size
+        side = -(-self.tile // self.stride) * self.stride
+        return -(-height // side) * -(-width // side) * (len(times) - 1)
+
+    def check_room(self) -> None:
+        """Raises CanvasError for a disk without room for the states."""
+        channels, height, width = self.size
+        there = next(path for path in (self.folder, *self.folder.absolute().parents) if path.exists())
+        needed, free = 8 * channels * height * width, shutil.disk_usage(there).free
+        if needed > free:
+            raise CanvasError(
+                f"{height} x {width} pixels take {needed / 2**30:.1f} GiB in {there} while they are made, "
+                f"{free / 2**30:.1f} GiB are free: choose a smaller size or another disk."
+            )
+
+    def window(self, rows: slice, columns: slice) -> Tensor:
+        """A part of the finished image (1, C, h, w)."""
+        return torch.from_numpy(self._finished()[:, rows, columns].copy())[None]
+
     def bands(self, rows: int = 256) -> Iterator[Tensor]:
         """The finished image from top to bottom, (C, up to `rows`, W) in [-1, 1] at a time."""
-        path = max(self.folder.glob("state-*.f32"))
-        state = self._open(path, "r")
+        state = self._finished()
         for top in range(0, self.size[1], rows):
             yield torch.from_numpy(state[:, top : top + rows].copy()).clamp(-1, 1)
 
@@ -104,33 +137,23 @@ class Canvas:
         """Frees the disk."""
         shutil.rmtree(self.folder)
 
-    def _step(
+    def _window(
         self,
         tile: Tile,
         before: np.memmap | None,
-        sampler: Sampler,
-        restore: Restore,
+        begin: Callable[[tuple[slice, slice]], Tensor] | None,
         degradation: GaussianNoise,
-        number: int,
         t: float,
-        s: float,
-        seed: int,
-        device: torch.device | str,
-    ) -> Tensor:
-        """x_s (1, C, h, w) on the tile's window."""
+        words: Sequence[int],
+    ) -> Start:
+        """x_t on the tile's window, and the latent that the walk began with."""
         rows, columns = tile.window
-        shape = (1, self.size[0], rows.stop - rows.start, columns.stop - columns.start)
-
-        def field(step: int) -> Field:
-            return Field((seed, step), rows.start, columns.start)
-
-        fixed = before is None or isinstance(sampler, Naive | Improved)  # the latent that the walk began with
-        eps = normal(shape, field(0)).to(device) if fixed else torch.empty(0)
-        x = eps if before is None else torch.from_numpy(before[(..., *tile.window)].copy())[None].to(device)
-        at, to = (torch.full((1,), value, device=device, dtype=wide_dtype(torch.device(device))) for value in (t, s))
-        with torch.no_grad():
-            state = sampler.step(restore, degradation, Start(x, Noise(eps)), at, to, field(number + 1))
-        return state.x
+        noise = Noise(normal((1, self.size[0], rows.stop - rows.start, columns.stop - columns.start), _field(tile, words, 0)))
+        if before is not None:
+            return Start(torch.from_numpy(before[(..., *tile.window)].copy())[None], noise)
+        if begin is None:
+            return Start(noise.eps, noise)
+        return Start(degradation(begin(tile.window), torch.tensor([t], dtype=torch.float64), noise), noise)
 
     def _begun(self, settings: dict) -> int:
         """Tiles that are done already; begins, if nothing is there."""
@@ -144,14 +167,8 @@ class Canvas:
                     f"{self.folder} holds another image: finish that with its own settings, or name another folder."
                 )
             return done
+        self.check_room()
         self.folder.mkdir(parents=True, exist_ok=True)
-        channels, height, width = self.size
-        needed, free = 8 * channels * height * width, shutil.disk_usage(self.folder).free
-        if needed > free:
-            raise CanvasError(
-                f"{height} x {width} pixels take {needed / 2**30:.1f} GiB in {self.folder} while they are made, "
-                f"{free / 2**30:.1f} GiB are free: choose a smaller size or another disk."
-            )
         path.write_text(json.dumps({**settings, "done": 0}), encoding="utf-8")
         return 0
 
@@ -163,6 +180,9 @@ class Canvas:
 
     def _file(self, number: int) -> Path:
         return self.folder / f"state-{number:05d}.f32"
+
+    def _finished(self) -> np.memmap:
+        return self._open(max(self.folder.glob("state-*.f32")), "r")
 
     def _state(self, number: int, create: bool = False) -> np.memmap:
         return self._open(self._file(number), "w+" if create else "r+")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal
 
 from degrade.gaussian_blur import GaussianBlur
@@ -68,9 +69,23 @@ def classifier_free(told: Restore, untold: Restore, weight: float, until: float 
     return guided
 
 
-def keep(restore: Restore, known: Tensor, mask: Tensor) -> Restore:
-    """x0_hat is `known` where mask (1 or B, 1, H, W) is 1: inpainting and outpainting."""
-    return lambda x_t, t: torch.lerp(restore(x_t, t), known, mask)
+def keep(restore: Restore, known: Tensor, mask: Tensor, reach: float = 0.0) -> Restore:
+    """x0_hat is `known` where mask (1 or B, 1, H, W) is 1: inpainting and outpainting.
+
+    So that no step shows at the border, what x0_hat is off by there is carried on around it, its colour further than its
+    texture: x0_hat + blur(mask (known - x0_hat)) / max(blur(mask), 1/2), for Gaussian blurs of standard deviation `reach`
+    pixels, a third of it, a ninth, ... and at last 1.
+    """
+    blurs = [GaussianBlur(max(1.0, reach / 3**i)) for i in range(math.ceil(math.log(max(reach, 1.0), 3)) + 1)] if reach else []
+
+    def kept(x_t: Tensor, t: Tensor) -> Tensor:
+        x0 = restore(x_t, t)
+        many, whole = mask.to(x0).expand(len(x0), -1, -1, -1), torch.ones(len(x0), device=x0.device)
+        for blur in blurs:
+            x0 = x0 + blur(many * (known - x0), whole) / blur(many, whole).clamp(min=0.5)
+        return torch.lerp(x0, known, mask)
+
+    return kept
 
 
 def symmetric(restore: Restore, symmetry: Symmetry) -> Restore:

@@ -25,6 +25,8 @@ class Scale(NamedTuple):
     """The restorer at this size."""
     times: Tensor
     """The walk back: falling severities, the first of which the enlarged coarser result is degraded to."""
+    sampler: Sampler | None = None
+    """Another sampler than the walk's, at this size."""
 
 
 def sizes(height: int, width: int, coarsest: int = 24, factor: float = 0.75) -> list[tuple[int, int]]:
@@ -57,7 +59,15 @@ def pyramid(
     """
     if start.x.shape[-2:] != scales[0].size:
         raise ValueError(f"the start has the size {tuple(start.x.shape[-2:])}, the first scale {tuple(scales[0].size)}.")
-    x = sample(sampler, scales[0].restore, degradation, start, scales[0].times, generator=generator, on_step=on_step)
+    x = sample(
+        scales[0].sampler or sampler,
+        scales[0].restore,
+        degradation,
+        start,
+        scales[0].times,
+        generator=generator,
+        on_step=on_step,
+    )
     for scale in scales[1:]:
         factor = scale.size[0] / x.shape[-2]
         larger = enlarge(x, scale.size)
@@ -68,7 +78,7 @@ def pyramid(
         latent = degradation.draw(larger, generator)
         t = scale.times[:1].to(larger.device).expand(len(larger))
         begin = Start(degradation(larger, t, latent), latent)
-        x = sample(sampler, restore, degradation, begin, scale.times, generator=generator, on_step=on_step)
+        x = sample(scale.sampler or sampler, restore, degradation, begin, scale.times, generator=generator, on_step=on_step)
     return x
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -116,42 +120,58 @@ def test_style_pulls(photo, tmp_path):
     assert float(red[0].mean() - red[1:].mean()) > float(plain[0].mean() - plain[1:].mean()) + 0.1
 
 
-def test_panorama(photo, tmp_path, capsys):
-    """In tiles and at once; the same file again; a PNG and a TIFF; what was needed on disk is gone."""
-    tiny(photo).train(tmp_path / "run")
+def test_panorama(source, tmp_path, capsys):
+    """From a run and without training, in tiles and at once; a PNG and a TIFF; what was needed on disk is gone."""
     paths = [tmp_path / name for name in ("small.png", "large.png", "x.tif")]
     for path, tile in zip(paths, (52, 512, 64), strict=True):
-        edit.Panorama(tmp_path / "run", size=(70, 150), tile=tile, out=path)()
+        edit.Panorama(source, size=(70, 150), steps=3, tile=tile, out=path)()
     images = [load_image(path) for path in paths]
-    assert images[0].shape == (3, 70, 150)
+    assert images[0].shape == (3, 70, 150) and float(images[0].std()) > 0.05
     for other in images[1:]:
         assert float((other - images[0]).abs().max()) <= 2 / 255 + 1e-6
     assert not list(tmp_path.glob(".*canvas")) and "70 x 150 pixels in" in capsys.readouterr().out
 
 
-def test_an_interrupted_panorama_goes_on(photo, tmp_path, monkeypatch):
-    tiny(photo).train(tmp_path / "run")
-    once = edit.Panorama(tmp_path / "run", size=(120, 120), tile=52, out=tmp_path / "once.png")
-    once()
-    real, calls = edit.Canvas.walk, []
-
-    def interrupted(self, sampler, restore, *args):
-        def counted(x, t):
-            calls.append(1)
-            if len(calls) == 8:
-                raise KeyboardInterrupt
-            return restore(x, t)
-
-        real(self, sampler, counted, *args)
-
-    monkeypatch.setattr(edit.Canvas, "walk", interrupted)
+def test_a_killed_panorama_goes_on(source, tmp_path):
+    """SIGKILL after some tiles: the same command gives the image of an uninterrupted one."""
+    once = edit.Panorama(source, size=(160, 200), steps=2, tile=52, out=tmp_path / "once.png")
     again = replace(once, out=tmp_path / "again.png")
-    with pytest.raises(KeyboardInterrupt):
-        again()
-    assert (tmp_path / ".again.png.canvas").exists() and not (tmp_path / "again.png").exists()
+    flags = ["panorama", again.source, "--size", "160x200", "--steps", "2", "--tile", "52", "--out", again.out]
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "recipes" / "edit.py", *flags], env=ENVIRONMENT, stderr=subprocess.DEVNULL
+    )
+    while process.poll() is None and not begun(tmp_path / ".again.png.canvas"):
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL and not again.out.exists()
+    left = {path: path.stat().st_mtime_ns for path in (tmp_path / ".again.png.canvas").rglob("state-*")}
+    assert left
     again()
-    assert torch.equal(load_image(tmp_path / "again.png"), load_image(tmp_path / "once.png"))
-    assert len(calls) < 8 + 27
+    once()
+    assert torch.equal(load_image(again.out), load_image(once.out))
+
+
+def begun(folder) -> bool:
+    """Whether the walk at the finest size has made some tiles."""
+    notes = sorted(folder.glob("*/canvas.json"))
+    with suppress(OSError, ValueError):  # just being replaced
+        note = json.loads(notes[-1].read_text()) if notes else {"done": 0}
+        return note["done"] > 0 and note["size"][1:] == [160, 200]
+    return False
+
+
+def test_another_image_is_not_gone_on_with(photo, tmp_path, monkeypatch):
+    tiny(photo).train(tmp_path / "run")
+    begun = edit.Panorama(tmp_path / "run", size=(60, 120), tile=52, out=tmp_path / "x.png")
+    monkeypatch.setattr(edit, "blended", None)
+    with monkeypatch.context() as patch:
+        patch.setattr("restore.streams.write_bands", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            begun()
+    with pytest.raises(ValueError, match="holds another image: finish that with its own settings, or name another folder"):
+        replace(begun, seed=1)()
+    begun()
+    assert load_image(tmp_path / "x.png").shape == (3, 60, 120)
 
 
 def command(*args, cwd) -> subprocess.CompletedProcess:
@@ -182,7 +202,9 @@ def test_bad_input(photo, mask, tmp_path):
         (lambda: edit.Variations(photo, text="words")(), "--text and --clip belong together"),
         (lambda: edit.Panorama(tmp_path / "run", size=(100, 100), tile=4)(), "smaller than their halo"),
         (lambda: edit.Panorama(tmp_path / "run", size=(10**6, 10**6))(), r"take 22351\.7 GiB .* choose a smaller size"),
-        (lambda: edit.Panorama(photo)(), "is not a folder"),
+        (lambda: edit.Panorama(photo, size=(10**6, 10**6))(), "choose a smaller size"),
+        (lambda: edit.Panorama(tmp_path / "none.jpg")(), "none.jpg does not exist"),
+        (lambda: edit.Inpaint(photo, mask=mask, soft=-1)(), "soft edges are at least 0 pixels"),
     ]
     for call, message in cases:
         with pytest.raises(ValueError, match=message):
@@ -191,8 +213,30 @@ def test_bad_input(photo, mask, tmp_path):
     assert result.returncode != 0 and "0x10" in result.stderr and "Traceback" not in result.stderr
 
 
-def test_a_network_that_sees_everything_makes_no_panorama(photo, tmp_path):
+def test_a_network_that_sees_everything_gives_a_blend(photo, tmp_path, capsys):
     network = replace(NETWORK, norm="group", groups=4)
     replace(tiny(photo), network=network).train(tmp_path / "run")
-    with pytest.raises(ValueError, match="sees the whole image: tiles would not fit together"):
-        edit.Panorama(tmp_path / "run")()
+    edit.Panorama(tmp_path / "run", size=(50, 130), out=tmp_path / "x.png")()
+    assert "the network sees the whole image. Windows of 56 pixels" in capsys.readouterr().out
+    x = load_image(tmp_path / "x.png")
+    assert x.shape == (3, 50, 130) and float(x.std()) > 0.02
+    with pytest.raises(ValueError, match="not enough memory"):
+        edit.Panorama(tmp_path / "run", size=(10**6, 10**6), out=tmp_path / "y.png")()
+
+
+def test_soft_edges(photo, mask, tmp_path):
+    """Known pixels change near what is new, less the further away; beyond the edge's width they stay."""
+    edit.Inpaint(photo, mask=mask, soft=6, count=2, out=tmp_path / "out")()
+    picture, rows = load_image(photo), []
+    for x in results(tmp_path / "out").values():
+        rows.append((x - picture).abs().amax((0, 2)))
+    change = torch.stack(rows).mean(0)
+    assert float(change[27:].max()) <= 1 / 255 and float(change[20]) > float(change[24]) > 0
+
+
+def test_a_sketch_gives_the_layout(source, tmp_path):
+    """Left dark, right bright."""
+    save_image(torch.cat([-torch.ones(3, 40, 28), torch.ones(3, 40, 28)], -1), tmp_path / "sketch.png")
+    edit.Variations(source, severities=(1.0,), layout=tmp_path / "sketch.png", steps=4, out=tmp_path / "out")()
+    (x,) = results(tmp_path / "out").values()
+    assert float(x[..., 34:].mean()) > float(x[..., :22].mean()) + 0.3

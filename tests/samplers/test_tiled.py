@@ -116,7 +116,7 @@ def test_content_does_not_depend_on_the_tiles(sampler, tmp_path):
     restore = GaussianData(noise).restore
     expected = at_once(sampler, restore, noise, shape, times, seed=3).clamp(-1, 1)
     for tile, halo in [(10, 3), (64, 0), (37, 20), (500, 0)]:
-        found = walked(tmp_path / f"{tile}", shape, tile, halo, 1, sampler, restore, noise, times, seed=3)
+        found = walked(tmp_path / f"{tile}", shape, tile, halo, 1, sampler, restore, noise, times, words=(3,))
         assert torch.equal(found, expected)
 
 
@@ -156,8 +156,9 @@ def test_what_is_refused(tmp_path, monkeypatch):
     noise, times = GaussianNoise(Flow()), uniform_times(2, 0.9)
     restore = GaussianData(noise).restore
 
-    def walk(folder="canvas", shape=(1, 20, 20), tile=8, halo=2, sampler=None, degradation=noise, seed=0):
-        Canvas(tmp_path / folder, shape, tile, halo).walk(sampler or DDIM(), restore, degradation, times, seed)
+    def walk(folder="canvas", shape=(1, 20, 20), tile=8, halo=2, sampler=None, degradation=noise, seed=0, source=""):
+        canvas = Canvas(tmp_path / folder, shape, tile, halo, source=source)
+        canvas.walk(sampler or DDIM(), restore, degradation, times, (seed,))
 
     with pytest.raises(CanvasError, match="one-step samplers"):
         walk(sampler=DPMSolver())
@@ -170,6 +171,8 @@ def test_what_is_refused(tmp_path, monkeypatch):
     walk()
     with pytest.raises(CanvasError, match="holds another image"):
         walk(seed=1)
+    with pytest.raises(CanvasError, match="holds another image"):
+        walk(source="another photograph")
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     with pytest.raises(CanvasError, match=r"20 x 20 pixels take 0\.0 GiB .* are free: choose a smaller size or another disk"):
