@@ -343,8 +343,9 @@ class Panorama:
     """Everything random derives from it."""
     tile: int = 512
     """Side of the tiles, pixels: more is faster and takes more memory."""
-    detail: int = 250
-    """Without training, the longer side of the photograph is reduced to this, pixels."""
+    detail: int | None = None
+    """Without training, the longer side of the photograph is reduced to this, pixels (default: so that it is as high as a wide
+    panorama, as wide as a high one, and at most 512 pixels)."""
     out: Path | None = None
     """File, .png or .tif (default: runs/<name>-panorama/<size>-seed-<seed>.png)."""
 
@@ -386,10 +387,14 @@ class Panorama:
         )
 
     def _of_photograph(self, folder: Path) -> Callable[..., Canvas]:
-        from restore.images import load_image
+        from restore.images import load_image, shrink
 
-        photograph = load_image(self.source, self.detail)
-        settings = replace(Settings(), steps=self.steps or Settings().steps)
+        whole = load_image(self.source)
+        axis = 1 if self.size[0] <= self.size[1] else 2
+        detail = self.detail or round(max(whole.shape) * min(*self.size, 512) / whole.shape[axis])
+        photograph = shrink(whole, detail)
+        steps = self.steps or Settings().steps
+        settings = Settings(steps=steps).spanning(min(photograph.shape[1:]))
         return partial(
             panorama,
             folder,
@@ -399,7 +404,7 @@ class Panorama:
             halo=settings.side + settings.stride,
             stride=settings.stride,
             channels=photograph.shape[0],
-            source=f"{self.source.resolve()} at {self.detail} pixels",
+            source=f"{self.source.resolve()} at {detail} pixels",
         )
 
     def _walked(self, walk: Callable[..., Canvas]) -> Canvas:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,6 +76,12 @@ class Settings:
         side of `coarsest` pixels at the coarsest, and more than a patch."""
         larger = max(1.0, min(size) / min(photograph))
         return sizes(*size, math.ceil(larger * max(self.coarsest, self.side + 1)), self.factor)
+
+    def spanning(self, shorter: int) -> Settings:
+        """These settings for a photograph whose layout stays: patches span the `shorter` side of its coarsest scale."""
+        coarsest = self.side + 1
+        count = math.ceil(math.log(shorter / coarsest, 1 / self.factor))
+        return replace(self, coarsest=coarsest, factor=(coarsest / shorter * 1.0001) ** (1 / count)) if count > 0 else self
 
 
 Guide = Callable[["Restore", tuple[int, int]], "Restore"]
