@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -174,9 +174,8 @@ class Editor:
         Without training: `without` is the part of the photograph that is not used; `fine` leaves out the coarse scales, and so
         keeps the layout.
         """
-        device = self.run.device if self.run else "cpu"
-        guides = [*self.guides, *([held(known[0].to(device), known[1].to(device))] if known else [])]
         if self.run is None:
+            guides = [*self.guides, *([held(*known)] if known else [])]
             settings = replace(Settings(), steps=self.steps or Settings().steps)
             if fine:
                 settings = replace(settings, coarsest=round(FINE * min(size)))
@@ -196,31 +195,55 @@ class Editor:
                 continued=around,
                 resample=resample,
             )
-        return torch.cat([self._walked(size, seed + i, begin, severity, guides, resample) for i in range(count)])
+        made = [self._walked(self.run, size, seed + i, begin, severity, known, resample) for i in range(count)]
+        return torch.cat(made)[..., : size[0], : size[1]]
 
     def _walked(
-        self, size: tuple[int, int], seed: int, begin: Tensor | None, severity: float, guides: list[Guide], resample: int
+        self,
+        run: Run,
+        size: tuple[int, int],
+        seed: int,
+        begin: Tensor | None,
+        severity: float,
+        known: tuple[Tensor, Tensor] | None,
+        resample: int,
     ) -> Tensor:
-        """One image of the run (1, C, H, W)."""
-        assert self.run is not None
+        """One image of the run (1, C, H, W), of at least `size`."""
+        size = run.squares(size)
+        guides = [*self.guides]
+        if known:
+            guides.append(held(*(_grown(x, size, "constant").to(run.device) for x in known)))
         if not 0 < severity <= 1:
             raise ValueError(f"severity lies in (0, 1], got {severity}.")
         generators = seeds(seed, 1)
-        degradation = self.run.recipe.degradation
+        degradation = run.recipe.degradation
         if begin is None:
-            start = self.run.prior.sample((1, self.run.size[0], *size), generators)
+            start = run.prior.sample((1, run.size[0], *size), generators)
         else:
-            latent = degradation.draw(begin[None], generators)
-            start = Start(degradation(begin[None], torch.tensor([severity]), latent), latent)
-        restore = self.run.guided()
+            begin = _grown(begin, size, "replicate")[None]
+            latent = degradation.draw(begin, generators)
+            start = Start(degradation(begin, torch.tensor([severity]), latent), latent)
+        restore = run.guided()
         for guide in guides:
             restore = guide(restore, size)
-        sampler = self.run.recipe.sampling.sampler
+        sampler = run.recipe.sampling.sampler
         if resample > 1:
             hot = isinstance(degradation, GaussianNoise)
             sampler = Resampled(DDPM("small") if hot else sampler, resample)  # type: ignore[arg-type]
-        x = self.run.walk(start, severity, self.steps, sampler, generators, restore=restore)
+        x = run.walk(start, severity, self.steps, sampler, generators, restore=restore)
         return x.cpu().clamp(-1, 1)
+
+
+def _grown(x: Tensor, size: tuple[int, int], mode: str) -> Tensor:
+    """x (C, h, w) with more at the bottom and right: (C, *size)."""
+    return torch.nn.functional.pad(x[None], (0, size[1] - x.shape[2], 0, size[0] - x.shape[1]), mode=mode)[0]
+
+
+def _cut(bands: Iterable[Tensor], height: int, width: int) -> Iterator[Tensor]:
+    """The bands (C, rows, W) of an image, top to bottom, without what lies beyond height x width."""
+    for band in bands:
+        yield band[:, :height, :width]
+        height -= band.shape[1]
 
 
 @dataclass(frozen=True)
@@ -363,7 +386,7 @@ class Panorama:
         else:
             walk = self._of_run(run, folder) if run is not None else self._of_photograph(folder)
             canvas = self._walked(walk)
-            write_bands(path, canvas.size, canvas.bands())
+            write_bands(path, (canvas.size[0], height, width), _cut(canvas.bands(), height, width))
             shutil.rmtree(folder)
         print(f"{height} x {width} pixels in {path}")
 
@@ -376,7 +399,7 @@ class Panorama:
         return partial(
             panorama,
             folder,
-            [Scale(self.size, run.guided(), uniform(self.steps or sampling.steps))],
+            [Scale(run.squares(self.size), run.guided(), uniform(self.steps or sampling.steps))],
             sampling.sampler,
             degradation,
             halo=receptive_field(network) // 2 + network.stride,

@@ -90,12 +90,14 @@ class Run:
         shape = (self.size[0], height or self.size[1], width or self.size[2])
         if count < 1 or batch < 1 or min(shape) < 1:
             raise ValueError(f"count, batch, height and width are at least 1, got {count}, {batch}, {shape[1]}, {shape[2]}.")
+        padded = self.squares(shape[1:])
         for first in range(0, count, batch)[processes.rank :: processes.count]:
             numbers = range(seed + first, seed + min(first + batch, count))
             generators = seeds(numbers[0], len(numbers))
-            start = self.prior.sample((len(generators), *shape), generators)
+            start = self.prior.sample((len(generators), shape[0], *padded), generators)
             restore = self.guided(self.labels(numbers, label), guidance)
-            images = self.walk(start, 1.0, steps, sampler, generators, progress, restore=restore).cpu().clamp(-1, 1)
+            x = self.walk(start, 1.0, steps, sampler, generators, progress, restore=restore)
+            images = x[..., : shape[1], : shape[2]].cpu().clamp(-1, 1)
             yield from zip(numbers, images, strict=True)
 
     def restore(
@@ -197,6 +199,13 @@ class Run:
                 generator=generators,
                 on_step=on_step,
             )
+
+    def squares(self, size: tuple[int, int]) -> tuple[int, int]:
+        """`size` (H, W) rounded up to what the network works on. Images are made at this and cut: a network that was trained
+        without padding has not learned what to make of it."""
+        stride = self.recipe.network.stride
+        height, width = (-(-side // stride) * stride for side in size)
+        return height, width
 
     def labels(self, numbers: range, label: str | None = None) -> Tensor | None:
         """The class of each image, by its seed: `label` for all, "" for none, None for each class in turn."""

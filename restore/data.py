@@ -115,16 +115,20 @@ class Crops:
     """Side of the crops, pixels; no larger than the image."""
     rescale: tuple[float, float] = (0.75, 1.25)
     """Factors of H and W are uniform in this range (bicubic, no antialiasing)."""
+    multiple: int = 4
+    """Sides of the crops are rounded down to a multiple of this: a network that pads to its stride would not learn the rest."""
 
     def __post_init__(self) -> None:
         _check(self.size, self.rescale)
+        if self.multiple < 1:
+            raise ValueError(f"sides are multiples of at least 1, got {self.multiple}.")
         if self.crop < 8:
             raise ValueError(f"crops of {self.crop} pixels are too small: give at least 8.")
 
     def open(self, path: Path, device: torch.device | str = "cpu") -> Batches:
         image = self.read(path)[None].to(device)
         sides = torch.tensor(image.shape[-2:])
-        height, width = crop = sides.clamp(max=self.crop)
+        height, width = crop = (sides.clamp(max=self.crop) // self.multiple * self.multiple).clamp(min=self.multiple)
         low, high = self.rescale
 
         def draw(count: int, generator: torch.Generator, share: slice = slice(None)) -> Tensor:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 import sys
@@ -119,3 +120,24 @@ def test_filled_in(picture):
     assert torch.equal(found * mask, picture * mask) and found.abs().max() <= 1
     left = (found[:, 10:31, 11:13].mean() - picture[:, 10:31, 13:17].mean()).abs()
     assert left < 0.2 and torch.equal(filled(picture, torch.ones(1, 40, 56)), picture)
+
+
+def test_spanning_patches_keep_the_layout(picture):
+    """The coarsest scale is as high as a patch and one pixel, for wide images and for the photograph's own shape."""
+    for side in (40, 47, 300):
+        levels = Settings().spanning(side).levels((side, 3 * side), (side, 2 * side))
+        assert levels[0] == (12, 36) and levels[-1] == (side, 3 * side)
+        assert all(0.6 < a[0] / b[0] < 0.9 for a, b in itertools.pairwise(levels))
+    assert Settings().spanning(12) == Settings()
+
+
+def test_what_lies_at_the_edge_goes_on(picture):
+    """A photograph with six rows of sky has patches of eleven that are all sky only if it is continued."""
+    striped = 0.2 * picture - 0.6
+    striped[:, :6] = 0.9
+    known, mask = placed(striped, (100, 56))
+    options = {"begin": filled(known, mask), "severity": 0.6, "guides": [held(known, mask)]}
+    plain, continued = (
+        generate(striped, (100, 56), 1, Settings(coarsest=40), continued=on, **options)[0, :, :30] for on in (False, True)
+    )
+    assert float(continued.min()) > 0.8 and float(plain.mean()) < 0.7

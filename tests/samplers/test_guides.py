@@ -107,3 +107,17 @@ def test_classifier_free_guidance_within_severities(images):
     torch.testing.assert_close(guided(images, t), expected)
     assert len(calls) == 1
     assert torch.equal(guided(images, torch.ones(4)), images + 1) and len(calls) == 1
+
+
+def test_what_is_kept_leaves_no_step_at_its_border():
+    """A restorer that is 0.5 too dark: known pixels stay, the error fades in with the distance, and is whole far away."""
+    known = torch.zeros(1, 1, 12, 64)
+    mask = torch.zeros(1, 1, 12, 64)
+    mask[..., :32] = 1
+    x, t = torch.zeros(2, 1, 12, 64), torch.ones(2)
+    plain = keep(lambda x_t, t: x_t - 0.5, known, mask)(x, t)
+    assert float(plain.diff(dim=-1).abs().max()) == 0.5
+    soft = keep(lambda x_t, t: x_t - 0.5, known, mask, reach=6.0)(x, t)
+    assert bool((soft[..., :32] == 0).all())
+    assert float(soft.diff(dim=-1).abs().max()) < 0.1
+    torch.testing.assert_close(soft[..., 60:], torch.full((2, 1, 12, 4), -0.5), rtol=0, atol=1e-3)
