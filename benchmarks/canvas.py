@@ -19,7 +19,7 @@ from pathlib import Path
 
 import tyro
 
-from recipes.edit import Panorama
+from recipes.panorama import Panorama
 from restore.memory import used_memory
 
 

@@ -19,7 +19,8 @@ import torch
 import tyro
 from torch import Tensor
 
-from recipes.edit import Editor, Outpaint, middle
+from recipes.edit import Outpaint, middle
+from recipes.editor import Editor
 from recipes.instant import bounds, placed
 from restore import load_image, save_image
 from restore.images import grid

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -101,7 +102,7 @@ class Canvas:
                 done += 1
                 if tile.core[1].stop == self.size[2]:  # a row of tiles
                     after.flush()
-                    self._note(done)
+                    self._note({**self._noted(), "done": done})
                 if on_tile is not None:
                     on_tile(done, total)
             self._file(number).unlink(missing_ok=True)
@@ -157,26 +158,34 @@ class Canvas:
 
     def _begun(self, settings: dict) -> int:
         """Tiles that are done already; begins, if nothing is there."""
-        settings = json.loads(json.dumps(settings))
-        path = self.folder / "canvas.json"
-        if path.exists():
-            found = json.loads(path.read_text(encoding="utf-8"))
+        if self._notes.exists():
+            found = self._noted()
             done = found.pop("done")
-            if found != settings:
+            if found != json.loads(json.dumps(settings)):
                 raise CanvasError(
                     f"{self.folder} holds another image: finish that with its own settings, or name another folder."
                 )
             return done
         self.check_room()
         self.folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({**settings, "done": 0}), encoding="utf-8")
+        self._note({**settings, "done": 0})
         return 0
 
-    def _note(self, done: int) -> None:
-        path = self.folder / "canvas.json"
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), "done": done}), encoding="utf-8")
-        os.replace(part, path)
+    @property
+    def _notes(self) -> Path:
+        return self.folder / "canvas.json"
+
+    def _noted(self) -> dict:
+        try:
+            found = json.loads(self._notes.read_text(encoding="utf-8"))
+            return {**found, "done": int(found["done"])}
+        except (ValueError, TypeError, KeyError):
+            raise CanvasError(f"{self._notes} is damaged: delete {self.folder} to begin anew.") from None
+
+    def _note(self, settings: dict) -> None:
+        part = self._notes.with_suffix(".part")
+        part.write_text(json.dumps(settings), encoding="utf-8")
+        os.replace(part, self._notes)
 
     def _file(self, number: int) -> Path:
         return self.folder / f"state-{number:05d}.f32"
@@ -185,7 +194,11 @@ class Canvas:
         return self._open(max(self.folder.glob("state-*.f32")), "r")
 
     def _state(self, number: int, create: bool = False) -> np.memmap:
-        return self._open(self._file(number), "w+" if create else "r+")
+        path = self._file(number)
+        if create and hasattr(os, "posix_fallocate"):  # a full disk is an error now, not a signal in the middle of a tile
+            with open(path, "wb") as file:
+                os.posix_fallocate(file.fileno(), 0, 4 * math.prod(self.size))
+        return self._open(path, "r+" if path.exists() else "w+")
 
     def _open(self, path: Path, mode: str) -> np.memmap:
         import numpy as np

@@ -2,47 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import signal
 import subprocess
 import sys
-import time
-from contextlib import suppress
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from models import PatchUNetConfig
-from recipes import edit, sindiffusion
-from recipes.recipe import Recipe
-from restore import Crops, load_image, save_image
+from recipes import edit
+from restore import load_image, save_image
 from tests.commands import ENVIRONMENT, ROOT
-
-NETWORK = PatchUNetConfig(channels=8, multipliers=(1, 2), kernels=(3, 3), patch=2, norm="pixel")
-
-
-def tiny(photo, **changes) -> Recipe:
-    recipe = sindiffusion.recipe(photo)
-    training = replace(recipe.training, steps=4, batch=2, warmup=1, log_every=4, save_every=4, preview_every=4)
-    return replace(
-        recipe,
-        data=Crops(size=56, crop=16),
-        network=NETWORK,
-        training=training,
-        sampling=replace(recipe.sampling, steps=3),
-        **changes,
-    )
-
-
-@pytest.fixture(params=["photograph", "run"])
-def source(request, photo, tmp_path):
-    if request.param == "photograph":
-        return photo
-    tiny(photo).train(tmp_path / "run")
-    return tmp_path / "run"
+from tests.tiny import tiny
 
 
 @pytest.fixture
@@ -120,60 +91,6 @@ def test_style_pulls(photo, tmp_path):
     assert float(red[0].mean() - red[1:].mean()) > float(plain[0].mean() - plain[1:].mean()) + 0.1
 
 
-def test_panorama(source, tmp_path, capsys):
-    """From a run and without training, in tiles and at once; a PNG and a TIFF; what was needed on disk is gone."""
-    paths = [tmp_path / name for name in ("small.png", "large.png", "x.tif")]
-    for path, tile in zip(paths, (52, 512, 64), strict=True):
-        edit.Panorama(source, size=(70, 150), steps=3, tile=tile, out=path)()
-    images = [load_image(path) for path in paths]
-    assert images[0].shape == (3, 70, 150) and float(images[0].std()) > 0.05
-    for other in images[1:]:
-        assert float((other - images[0]).abs().max()) <= 2 / 255 + 1e-6
-    assert not list(tmp_path.glob(".*canvas")) and "70 x 150 pixels in" in capsys.readouterr().out
-
-
-def test_a_killed_panorama_goes_on(source, tmp_path):
-    """SIGKILL after some tiles: the same command gives the image of an uninterrupted one."""
-    once = edit.Panorama(source, size=(160, 200), steps=2, tile=52, out=tmp_path / "once.png")
-    again = replace(once, out=tmp_path / "again.png")
-    flags = ["panorama", again.source, "--size", "160x200", "--steps", "2", "--tile", "52", "--out", again.out]
-    process = subprocess.Popen(
-        [sys.executable, ROOT / "recipes" / "edit.py", *flags], env=ENVIRONMENT, stderr=subprocess.DEVNULL
-    )
-    while process.poll() is None and not begun(tmp_path / ".again.png.canvas"):
-        time.sleep(0.01)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL and not again.out.exists()
-    left = {path: path.stat().st_mtime_ns for path in (tmp_path / ".again.png.canvas").rglob("state-*")}
-    assert left
-    again()
-    once()
-    assert torch.equal(load_image(again.out), load_image(once.out))
-
-
-def begun(folder) -> bool:
-    """Whether the walk at the finest size has made some tiles."""
-    notes = sorted(folder.glob("*/canvas.json"))
-    with suppress(OSError, ValueError):  # just being replaced
-        note = json.loads(notes[-1].read_text()) if notes else {"done": 0}
-        return note["done"] > 0 and note["size"][1:] == [160, 200]
-    return False
-
-
-def test_another_image_is_not_gone_on_with(photo, tmp_path, monkeypatch):
-    tiny(photo).train(tmp_path / "run")
-    begun = edit.Panorama(tmp_path / "run", size=(60, 120), tile=52, out=tmp_path / "x.png")
-    monkeypatch.setattr(edit, "blended", None)
-    with monkeypatch.context() as patch:
-        patch.setattr("restore.streams.write_bands", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            begun()
-    with pytest.raises(ValueError, match="holds another image: finish that with its own settings, or name another folder"):
-        replace(begun, seed=1)()
-    begun()
-    assert load_image(tmp_path / "x.png").shape == (3, 60, 120)
-
-
 def command(*args, cwd) -> subprocess.CompletedProcess:
     line = [sys.executable, ROOT / "recipes" / "edit.py", *args]
     return subprocess.run(line, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, check=False)
@@ -203,6 +120,7 @@ def test_bad_input(photo, mask, tmp_path):
         (lambda: edit.Panorama(tmp_path / "run", size=(100, 100), tile=4)(), "smaller than their halo"),
         (lambda: edit.Panorama(tmp_path / "run", size=(10**6, 10**6))(), r"take 22351\.7 GiB .* choose a smaller size"),
         (lambda: edit.Panorama(photo, size=(10**6, 10**6))(), "choose a smaller size"),
+        (lambda: edit.Panorama(photo, steps=0)(), "steps, detail and tile are at least 1, got 0"),
         (lambda: edit.Panorama(tmp_path / "none.jpg")(), "none.jpg does not exist"),
         (lambda: edit.Inpaint(photo, mask=mask, soft=-1)(), "soft edges are at least 0 pixels"),
     ]
@@ -211,17 +129,6 @@ def test_bad_input(photo, mask, tmp_path):
             call()
     result = command("panorama", tmp_path / "run", "--size", "0x10", cwd=tmp_path)
     assert result.returncode != 0 and "0x10" in result.stderr and "Traceback" not in result.stderr
-
-
-def test_a_network_that_sees_everything_gives_a_blend(photo, tmp_path, capsys):
-    network = replace(NETWORK, norm="group", groups=4)
-    replace(tiny(photo), network=network).train(tmp_path / "run")
-    edit.Panorama(tmp_path / "run", size=(50, 130), out=tmp_path / "x.png")()
-    assert "the network sees the whole image. Windows of 56 pixels" in capsys.readouterr().out
-    x = load_image(tmp_path / "x.png")
-    assert x.shape == (3, 50, 130) and float(x.std()) > 0.02
-    with pytest.raises(ValueError, match="not enough memory"):
-        edit.Panorama(tmp_path / "run", size=(10**6, 10**6), out=tmp_path / "y.png")()
 
 
 def test_soft_edges(photo, mask, tmp_path):

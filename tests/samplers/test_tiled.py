@@ -173,6 +173,9 @@ def test_what_is_refused(tmp_path, monkeypatch):
         walk(seed=1)
     with pytest.raises(CanvasError, match="holds another image"):
         walk(source="another photograph")
+    (tmp_path / "canvas/canvas.json").write_text("{")
+    with pytest.raises(CanvasError, match=r"canvas.json is damaged: delete .*canvas to begin anew"):
+        walk()
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     with pytest.raises(CanvasError, match=r"20 x 20 pixels take 0\.0 GiB .* are free: choose a smaller size or another disk"):

@@ -1,0 +1,160 @@
+"""Images of any size, larger than memory: the command `panorama` of recipes/edit.py."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tyro.conf import Positional
+
+from degrade import GaussianNoise, seeds
+from recipes import cli
+from recipes.instant import NOISE, Settings, scales_of
+from samplers import DDIM, Canvas, Scale, blended, panorama, uniform
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from recipes.run import Run
+
+
+@dataclass(frozen=True)
+class Panorama:
+    """One image of any size, in tiles; its state lies on disk, and the same command goes on where it stopped."""
+
+    source: Positional[Path]
+    """Folder of a run, or a photograph to work from without training. Of runs, those with a local network (PatchUNet with norm
+    pixel, such as SinDiffusion's fast preset) give the image of one call; others a blend of windows, made in memory."""
+    size: cli.Size = (512, 2048)
+    """Height x width in pixels."""
+    steps: int | None = None
+    """Steps of the walk back (default: the run's; without training, 6 a scale)."""
+    seed: int = 0
+    """Everything random derives from it."""
+    tile: int = 512
+    """Side of the tiles, pixels: more is faster and takes more memory."""
+    detail: int | None = None
+    """Without training, the longer side of the photograph is reduced to this, pixels (default: so that it is as high as a wide
+    panorama, as wide as a high one, and at most 512 pixels)."""
+    out: Path | None = None
+    """File, .png or .tif (default: runs/<name>-panorama/<size>-seed-<seed>.png)."""
+
+    def __post_init__(self) -> None:
+        if min(1 if value is None else value for value in (self.steps, self.detail, self.tile)) < 1:
+            raise ValueError(f"steps, detail and tile are at least 1, got {self.steps}, {self.detail} and {self.tile}.")
+
+    def __call__(self) -> None:
+        from recipes.run import open_run
+        from restore.streams import write_bands
+
+        height, width = self.size
+        path = self.out or Path("runs") / f"{self.source.stem}-panorama" / f"{height}x{width}-seed-{self.seed}.png"
+        folder = path.with_name(f".{path.name}.canvas")
+        run = open_run(self.source) if self.source.is_dir() else None
+        if run is not None and not is_local(run):
+            image = self._blended(run)
+            write_bands(path, (image.shape[0], height, width), [image])
+        else:
+            walk = self._of_run(run, folder) if run is not None else self._of_photograph(folder)
+            canvas = self._walked(walk)
+            write_bands(path, (canvas.size[0], height, width), _cut(canvas.bands(), height, width))
+            shutil.rmtree(folder)
+        print(f"{height} x {width} pixels in {path}")
+
+    def _of_run(self, run: Run, folder: Path) -> Callable[..., Canvas]:
+        from models import PatchUNetConfig
+        from models.receptive_field import receptive_field
+
+        network, degradation, sampling = run.recipe.network, run.recipe.degradation, run.recipe.sampling
+        assert isinstance(network, PatchUNetConfig) and isinstance(degradation, GaussianNoise)  # is_local
+        return partial(
+            panorama,
+            folder,
+            [Scale(run.squares(self.size), run.guided(), uniform(self.steps or sampling.steps))],
+            sampling.sampler,
+            degradation,
+            halo=receptive_field(network) // 2 + network.stride,
+            stride=network.stride,
+            channels=run.size[0],
+            source=f"{run.folder.resolve()} at step {run.step}",
+            device=run.device,
+        )
+
+    def _of_photograph(self, folder: Path) -> Callable[..., Canvas]:
+        from restore.images import load_image, shrink
+
+        whole = load_image(self.source)
+        axis = 1 if self.size[0] <= self.size[1] else 2
+        detail = self.detail or round(max(whole.shape) * min(*self.size, 512) / whole.shape[axis])
+        photograph = shrink(whole, detail)
+        steps = self.steps or Settings().steps
+        settings = Settings(steps=steps).spanning(min(photograph.shape[1:]))
+        return partial(
+            panorama,
+            folder,
+            scales_of(photograph, self.size, settings),
+            DDIM(),
+            NOISE,
+            halo=settings.side + settings.stride,
+            stride=settings.stride,
+            channels=photograph.shape[0],
+            source=f"{self.source.resolve()} at {detail} pixels",
+        )
+
+    def _walked(self, walk: Callable[..., Canvas]) -> Canvas:
+        from tqdm import tqdm
+
+        with tqdm(desc="making tiles", unit="tile", dynamic_ncols=True) as bar:
+
+            def on_tile(done: int, total: int) -> None:
+                bar.total = total
+                bar.initial = bar.initial or done - 1
+                bar.update(done - bar.n)
+
+            return walk(tile=self.tile, seed=self.seed, on_tile=on_tile)
+
+    def _blended(self, run: Run) -> Tensor:
+        """In memory (C, H, W): every window is a scene of its own, their averages are made to agree at every step."""
+        from restore.memory import free_memory, readable
+
+        channels, height, width = run.size[0], *self.size
+        needed, free = 32 * channels * height * width, free_memory()  # the state, the estimate, and what a step makes of them
+        if needed > free:
+            raise ValueError(
+                f"{height} x {width} pixels take about {readable(needed)}, there is not enough memory ({readable(free)}): "
+                "choose a smaller size, or a run with a local network, which makes images on disk."
+            )
+        side = min(self.tile, max(run.size[1:]))
+        print(
+            f"{run.folder}: the network sees the whole image. Windows of {side} pixels and what is around them are blended, in "
+            "memory; a run of SinDiffusion's fast preset would give one scene, on disk."
+        )
+        generators = seeds(self.seed, 1)
+        start = run.prior.sample((1, channels, height, width), generators)
+        restore = blended(run.guided(), side, max(1, side // 4), 8)
+        return run.walk(start, 1.0, self.steps, generators=generators, restore=restore)[0].cpu().clamp(-1, 1)
+
+
+def is_local(run: Run) -> bool:
+    """Whether tiles of the run's images fit together: Gaussian noise, undone by a network without a view of the whole."""
+    from models import PatchUNetConfig
+
+    network = run.recipe.network
+    return (
+        isinstance(run.recipe.degradation, GaussianNoise)
+        and isinstance(network, PatchUNetConfig)
+        and network.norm == "pixel"
+        and run.recipe.stem is None
+        and run.recipe.sampling.pad_to == 1
+    )
+
+
+def _cut(bands: Iterable[Tensor], height: int, width: int) -> Iterator[Tensor]:
+    """The bands (C, rows, W) of an image, top to bottom, without what lies beyond height x width."""
+    for band in bands:
+        yield band[:, :height, :width]
+        height -= band.shape[1]

@@ -1,0 +1,83 @@
+"""Images of any size, from a photograph and from a run: the same in tiles as at once, and after a kill."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+import torch
+
+from recipes.panorama import Panorama
+from restore import load_image
+from tests.commands import ENVIRONMENT, ROOT
+from tests.tiny import NETWORK, tiny
+
+
+def test_panorama(source, tmp_path, capsys):
+    """From a run and without training, in tiles and at once; a PNG and a TIFF; what was needed on disk is gone."""
+    paths = [tmp_path / name for name in ("small.png", "large.png", "x.tif")]
+    for path, tile in zip(paths, (52, 512, 64), strict=True):
+        Panorama(source, size=(70, 150), steps=3, tile=tile, out=path)()
+    images = [load_image(path) for path in paths]
+    assert images[0].shape == (3, 70, 150) and float(images[0].std()) > 0.05
+    for other in images[1:]:
+        assert float((other - images[0]).abs().max()) <= 2 / 255 + 1e-6
+    assert not list(tmp_path.glob(".*canvas")) and "70 x 150 pixels in" in capsys.readouterr().out
+
+
+def test_a_killed_panorama_goes_on(source, tmp_path):
+    """SIGKILL after some tiles: the same command gives the image of an uninterrupted one."""
+    once = Panorama(source, size=(160, 200), steps=2, tile=52, out=tmp_path / "once.png")
+    again = replace(once, out=tmp_path / "again.png")
+    flags = ["panorama", again.source, "--size", "160x200", "--steps", "2", "--tile", "52", "--out", again.out]
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "recipes" / "edit.py", *flags], env=ENVIRONMENT, stderr=subprocess.DEVNULL
+    )
+    while process.poll() is None and not begun(tmp_path / ".again.png.canvas"):
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL and not again.out.exists()
+    left = {path: path.stat().st_mtime_ns for path in (tmp_path / ".again.png.canvas").rglob("state-*")}
+    assert left
+    again()
+    once()
+    assert torch.equal(load_image(again.out), load_image(once.out))
+
+
+def begun(folder) -> bool:
+    """Whether the walk at the finest size has made some tiles."""
+    notes = sorted(folder.glob("*/canvas.json"))
+    with suppress(OSError, ValueError):  # just being replaced
+        note = json.loads(notes[-1].read_text()) if notes else {"done": 0}
+        return note["done"] > 0 and note["size"][1:] == [160, 200]
+    return False
+
+
+def test_another_image_is_not_gone_on_with(photo, tmp_path, monkeypatch):
+    tiny(photo).train(tmp_path / "run")
+    begun = Panorama(tmp_path / "run", size=(60, 120), tile=52, out=tmp_path / "x.png")
+    with monkeypatch.context() as patch:
+        patch.setattr("restore.streams.write_bands", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            begun()
+    with pytest.raises(ValueError, match="holds another image: finish that with its own settings, or name another folder"):
+        replace(begun, seed=1)()
+    begun()
+    assert load_image(tmp_path / "x.png").shape == (3, 60, 120)
+
+
+def test_a_network_that_sees_everything_gives_a_blend(photo, tmp_path, capsys):
+    network = replace(NETWORK, norm="group", groups=4)
+    replace(tiny(photo), network=network).train(tmp_path / "run")
+    Panorama(tmp_path / "run", size=(50, 130), out=tmp_path / "x.png")()
+    assert "the network sees the whole image. Windows of 56 pixels" in capsys.readouterr().out
+    x = load_image(tmp_path / "x.png")
+    assert x.shape == (3, 50, 130) and float(x.std()) > 0.02
+    with pytest.raises(ValueError, match="not enough memory"):
+        Panorama(tmp_path / "run", size=(10**6, 10**6), out=tmp_path / "y.png")()
