@@ -49,11 +49,12 @@ class Panorama:
 
     def __call__(self) -> None:
         from recipes.run import open_run
-        from restore.streams import write_bands
+        from restore.streams import write_bands, writer
 
         height, width = self.size
         path = self.out or Path("runs") / f"{self.source.stem}-panorama" / f"{height}x{width}-seed-{self.seed}.png"
         folder = path.with_name(f".{path.name}.canvas")
+        writer(path)  # refuses what could not be written in the end
         run = open_run(self.source) if self.source.is_dir() else None
         if run is not None and not is_local(run):
             image = self._blended(run)

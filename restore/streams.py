@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +20,22 @@ if TYPE_CHECKING:
 def write_bands(path: Path, size: tuple[int, int, int], bands: Iterable[Tensor]) -> Path:
     """Writes `bands` (C, rows, W) in [-1, 1], top to bottom, as one image of `size` (C, H, W), C 1 or 3: a PNG, or a tiled TIFF
     (BigTIFF from 2 GiB on) if `path` ends in .tif or .tiff. The file appears whole or not at all."""
-    write = _tiff if path.suffix.lower() in (".tif", ".tiff") else _png
+    write = writer(path)
     with whole(path) as part:
         write(part, size, (to_bytes(band).permute(1, 2, 0).numpy() for band in bands))
     return path
+
+
+def writer(path: Path) -> Callable[[Path, tuple[int, int, int], Iterator[np.ndarray]], None]:
+    """What writes `path`, by its ending. Raises ValueError for another than .png, .tif, .tiff, or without tifffile for those."""
+    kind = path.suffix.lower()
+    if kind == ".png":
+        return _png
+    if kind not in (".tif", ".tiff"):
+        raise ValueError(f"{path}: large images are written as .png, .tif or .tiff.")
+    if find_spec("tifffile") is None:
+        raise ValueError('TIFF files need tifffile: python -m pip install -c constraints.txt -e ".[tiff]"')
+    return _tiff
 
 
 def _png(path: Path, size: tuple[int, int, int], bands: Iterator[np.ndarray]) -> None:
@@ -53,11 +66,8 @@ def _png(path: Path, size: tuple[int, int, int], bands: Iterator[np.ndarray]) ->
 
 def _tiff(path: Path, size: tuple[int, int, int], bands: Iterator[np.ndarray], side: int = 256) -> None:
     """TIFF in tiles of 256 x 256, deflated."""
-    try:
-        import tifffile
-    except ImportError:
-        raise ValueError('TIFF files need tifffile: python -m pip install -c constraints.txt -e ".[tiff]"') from None
     import numpy as np
+    import tifffile
 
     channels, height, width = size
 

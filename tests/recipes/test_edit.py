@@ -120,6 +120,7 @@ def test_bad_input(photo, mask, tmp_path):
         (lambda: edit.Panorama(tmp_path / "run", size=(100, 100), tile=4)(), "smaller than their halo"),
         (lambda: edit.Panorama(tmp_path / "run", size=(10**6, 10**6))(), r"take 22351\.7 GiB .* choose a smaller size"),
         (lambda: edit.Panorama(photo, size=(10**6, 10**6))(), "choose a smaller size"),
+        (lambda: edit.Panorama(photo, out=tmp_path / "x.jpg")(), r"x.jpg: large images are written as .png, .tif or .tiff"),
         (lambda: edit.Panorama(photo, steps=0)(), "steps, detail and tile are at least 1, got 0"),
         (lambda: edit.Panorama(tmp_path / "none.jpg")(), "none.jpg does not exist"),
         (lambda: edit.Inpaint(photo, mask=mask, soft=-1)(), "soft edges are at least 0 pixels"),

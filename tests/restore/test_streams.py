@@ -9,7 +9,7 @@ from PIL import Image
 
 from restore import save_image
 from restore.images import to_bytes
-from restore.streams import write_bands
+from restore.streams import write_bands, writer
 
 
 def picture(channels: int, height: int = 301, width: int = 517) -> torch.Tensor:
@@ -56,3 +56,12 @@ def test_an_error_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_bands(tmp_path / "x.png", (3, 301, 517), bands())
     assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_written_is_refused_at_once(tmp_path, monkeypatch):
+    assert writer(tmp_path / "x.PNG") is writer(tmp_path / "y.png")
+    with pytest.raises(ValueError, match=r"x.webp: large images are written as .png, .tif or .tiff"):
+        writer(tmp_path / "x.webp")
+    monkeypatch.setattr("restore.streams.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="TIFF files need tifffile: python -m pip install"):
+        writer(tmp_path / "x.tif")
