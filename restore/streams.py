@@ -27,7 +27,7 @@ def write_bands(path: Path, size: tuple[int, int, int], bands: Iterable[Tensor])
 
 
 def writer(path: Path) -> Callable[[Path, tuple[int, int, int], Iterator[np.ndarray]], None]:
-    """What writes `path`, by its ending. Raises ValueError for another than .png, .tif, .tiff, or without tifffile for those."""
+    """What writes `path`, by its ending. Raises ValueError for another than .png, .tif, .tiff, or without tifffile."""
     kind = path.suffix.lower()
     if kind == ".png":
         return _png
