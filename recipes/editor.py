@@ -35,8 +35,9 @@ class Editor:
             self.picture = self.run.image(image)
             self.original = load_image(image).shape[-2:] if image else None
         else:
-            self.photograph = load_image(source, detail)
-            whole = load_image(image or source)
+            whole = load_image(source)
+            self.photograph = shrink(whole, detail)
+            whole = load_image(image) if image else whole
             self.picture, self.original = shrink(whole, detail), whole.shape[-2:]
 
     def mask(self, path: Path) -> Tensor:
@@ -75,7 +76,7 @@ class Editor:
         """
         if self.run is None:
             guides = [*self.guides, *([held(*known)] if known else [])]
-            settings = replace(Settings(), steps=self.steps or Settings().steps)
+            settings = Settings(steps=self.steps or Settings().steps)
             if fine:
                 settings = replace(settings, coarsest=round(FINE * min(size)))
             around = known is not None and begin is None and without is None

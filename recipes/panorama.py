@@ -92,8 +92,7 @@ class Panorama:
         axis = 1 if self.size[0] <= self.size[1] else 2
         detail = self.detail or round(max(whole.shape) * min(*self.size, 512) / whole.shape[axis])
         photograph = shrink(whole, detail)
-        steps = self.steps or Settings().steps
-        settings = Settings(steps=steps).spanning(min(photograph.shape[1:]))
+        settings = Settings(steps=self.steps or Settings().steps).spanning(min(photograph.shape[1:]))
         return partial(
             panorama,
             folder,

@@ -83,7 +83,9 @@ class Canvas:
         _, height, width = self.size
         next(tiles(height, width, self.tile, self.halo, self.stride))  # refuses what cannot be tiled
         walk = [repr(sampler), repr(degradation), grid, list(words)]
-        done = self._begun({"size": self.size, "tile": self.tile, "source": self.source, "walk": walk})
+        settings = {"size": self.size, "tile": self.tile, "source": self.source, "walk": walk}
+        done = self._begun(settings)
+        fixed = isinstance(sampler, Naive | Improved)  # their latent is the noise that the walk began with
         every = list(tiles(height, width, self.tile, self.halo, self.stride))
         total = self.count(times)
         for number, (t, s) in enumerate(itertools.pairwise(grid)):
@@ -93,8 +95,14 @@ class Canvas:
             before = self._state(number) if number else None
             after = self._state(number + 1, create=done == number * len(every))
             for tile in every[done - number * len(every) :]:
-                window = self._window(tile, before, begin, degradation, t, words)
-                state = Start(window.x.to(device), Noise(window.latent[0].to(device)))
+                noise = self._noise(tile, words) if fixed or before is None else Noise(torch.empty(0))
+                if before is not None:
+                    x = torch.from_numpy(before[(..., *tile.window)].copy())[None]
+                elif begin is not None:
+                    x = degradation(begin(tile.window), torch.tensor([t], dtype=torch.float64), noise)
+                else:
+                    x = noise.eps
+                state = Start(x.to(device), Noise(noise.eps.to(device)))
                 at, to = (torch.full((1,), value, device=device, dtype=wide_dtype(torch.device(device))) for value in (t, s))
                 with torch.no_grad():
                     x = sampler.step(restore, degradation, state, at, to, _field(tile, words, number + 1)).x
@@ -102,7 +110,7 @@ class Canvas:
                 done += 1
                 if tile.core[1].stop == self.size[2]:  # a row of tiles
                     after.flush()
-                    self._note({**self._noted(), "done": done})
+                    self._note({**settings, "done": done})
                 if on_tile is not None:
                     on_tile(done, total)
             self._file(number).unlink(missing_ok=True)
@@ -136,31 +144,23 @@ class Canvas:
 
     def remove(self) -> None:
         """Frees the disk."""
-        shutil.rmtree(self.folder)
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
 
-    def _window(
-        self,
-        tile: Tile,
-        before: np.memmap | None,
-        begin: Callable[[tuple[slice, slice]], Tensor] | None,
-        degradation: GaussianNoise,
-        t: float,
-        words: Sequence[int],
-    ) -> Start:
-        """x_t on the tile's window, and the latent that the walk began with."""
+    def _noise(self, tile: Tile, words: Sequence[int]) -> Noise:
+        """What the walk began with, on the tile's window."""
         rows, columns = tile.window
-        noise = Noise(normal((1, self.size[0], rows.stop - rows.start, columns.stop - columns.start), _field(tile, words, 0)))
-        if before is not None:
-            return Start(torch.from_numpy(before[(..., *tile.window)].copy())[None], noise)
-        if begin is None:
-            return Start(noise.eps, noise)
-        return Start(degradation(begin(tile.window), torch.tensor([t], dtype=torch.float64), noise), noise)
+        shape = (1, self.size[0], rows.stop - rows.start, columns.stop - columns.start)
+        return Noise(normal(shape, _field(tile, words, 0)))
 
     def _begun(self, settings: dict) -> int:
         """Tiles that are done already; begins, if nothing is there."""
         if self._notes.exists():
-            found = self._noted()
-            done = found.pop("done")
+            try:
+                found = json.loads(self._notes.read_text(encoding="utf-8"))
+                done = int(found.pop("done"))
+            except (ValueError, TypeError, KeyError, AttributeError):
+                raise CanvasError(f"{self._notes} is damaged: delete {self.folder} to begin anew.") from None
             if found != json.loads(json.dumps(settings)):
                 raise CanvasError(
                     f"{self.folder} holds another image: finish that with its own settings, or name another folder."
@@ -174,13 +174,6 @@ class Canvas:
     @property
     def _notes(self) -> Path:
         return self.folder / "canvas.json"
-
-    def _noted(self) -> dict:
-        try:
-            found = json.loads(self._notes.read_text(encoding="utf-8"))
-            return {**found, "done": int(found["done"])}
-        except (ValueError, TypeError, KeyError):
-            raise CanvasError(f"{self._notes} is damaged: delete {self.folder} to begin anew.") from None
 
     def _note(self, settings: dict) -> None:
         part = self._notes.with_suffix(".part")

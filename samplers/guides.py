@@ -77,12 +77,12 @@ def keep(restore: Restore, known: Tensor, mask: Tensor, reach: float = 0.0) -> R
     pixels, a third of it, a ninth, ... and at last 1.
     """
     blurs = [GaussianBlur(max(1.0, reach / 3**i)) for i in range(math.ceil(math.log(max(reach, 1.0), 3)) + 1)] if reach else []
+    shares = [blur(mask, torch.ones(len(mask), device=mask.device)).clamp(min=0.5) for blur in blurs]
 
     def kept(x_t: Tensor, t: Tensor) -> Tensor:
         x0 = restore(x_t, t)
-        many, whole = mask.to(x0).expand(len(x0), -1, -1, -1), torch.ones(len(x0), device=x0.device)
-        for blur in blurs:
-            x0 = x0 + blur(many * (known - x0), whole) / blur(many, whole).clamp(min=0.5)
+        for blur, share in zip(blurs, shares, strict=True):
+            x0 = x0 + blur(mask * (known - x0), torch.ones(len(x0), device=x0.device)) / share
         return torch.lerp(x0, known, mask)
 
     return kept

@@ -81,6 +81,13 @@ def test_an_interruption(tmp_path):
         assert stop - 4 <= seen[0] <= stop + 1 and seen[-1] == total
 
 
+def test_a_finished_panorama_is_there_again(tmp_path):
+    """What was interrupted after its last tile, before it was written."""
+    expected = made(tmp_path / "x", DDPM())
+    told: list[int] = []
+    assert torch.equal(made(tmp_path / "x", DDPM(), on_tile=lambda done, _: told.append(done)), expected) and not told
+
+
 def test_a_full_disk_is_found_before_the_walk(tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=8 * 3 * 90 * 120 - 1)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
