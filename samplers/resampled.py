@@ -22,13 +22,16 @@ class Resampled:
     """Each step of `sampler` is taken `times` times, with x_s degraded to t again in between (Lugmayr et al. 2022, arXiv
     2201.09865, Algorithm 1, jump length 1). Serves inpainting, under the guide `keep`.
 
-    Gaussian noise: x_t = alpha_t/alpha_s x_s + sqrt(var_ts) fresh. Others: x_t = x_s - D(x0_hat, s, z) + D(x0_hat, t, z).
+    Gaussian noise: x_t = alpha_t/alpha_s x_s + sqrt(var_ts) fresh, and its latent is read off x_t and x0_hat anew. Others:
+    x_t = x_s - D(x0_hat, s, z) + D(x0_hat, t, z).
     """
 
     sampler: DDPM | DDIM | Improved | Naive
     times: int = 5
 
     def __post_init__(self) -> None:
+        if not isinstance(self.sampler, DDPM | DDIM | Improved | Naive):
+            raise ValueError(f"Resampled takes one-step samplers (DDIM, DDPM, Naive, Improved), got {self.sampler}.")
         if self.times < 1:
             raise ValueError(f"each step is taken at least once, got {self.times}.")
 
@@ -60,4 +63,4 @@ def _again(degradation: Degradation, state: Start, x0: Tensor, s: Tensor, t: Ten
     (alpha_t, _), (alpha_s, _) = degradation.coefficients(t), degradation.coefficients(s)
     fresh = normal(state.x.shape, generator).to(state.x)
     x = per_sample(alpha_t / alpha_s, state.x) * state.x + per_sample(forward_std(degradation, t, s), state.x) * fresh
-    return Start(x, state.latent)
+    return Start(x, degradation.estimate(x, x0, t))  # Naive and Improved go on with it

@@ -7,7 +7,7 @@ import torch
 
 from degrade import Flow, GaussianBlur, GaussianNoise, LinearBeta, Start, seeded, seeds
 from degrade.severity import per_sample
-from samplers import DDIM, DDPM, Improved, Resampled, keep, sample, uniform
+from samplers import DDIM, DDPM, DPMSolver, Improved, Resampled, keep, sample, uniform
 from samplers.resampled import _again
 from tests.exact import GaussianData, oracle
 
@@ -86,3 +86,5 @@ def test_resampling_brings_the_parts_to_agree():
 def test_bad_settings():
     with pytest.raises(ValueError, match="at least once"):
         Resampled(DDPM(), 0)
+    with pytest.raises(ValueError, match="one-step samplers .*, got DPMSolver"):
+        Resampled(DPMSolver())
