@@ -81,12 +81,12 @@ class Canvas:
             )
         grid = [float(t) for t in times]
         _, height, width = self.size
-        next(tiles(height, width, self.tile, self.halo, self.stride))  # refuses what cannot be tiled
+        every = list(tiles(height, width, self.tile, self.halo, self.stride))
+        cores = [sorted({tile.core[axis].stop for tile in every}) for axis in (0, 1)]
         walk = [repr(sampler), repr(degradation), grid, list(words)]
-        settings = {"size": self.size, "tile": self.tile, "source": self.source, "walk": walk}
+        settings = {"size": self.size, "cores": cores, "source": self.source, "walk": walk}
         done = self._begun(settings)
         fixed = isinstance(sampler, Naive | Improved)  # their latent is the noise that the walk began with
-        every = list(tiles(height, width, self.tile, self.halo, self.stride))
         total = self.count(times)
         for number, (t, s) in enumerate(itertools.pairwise(grid)):
             if done >= (number + 1) * len(every):

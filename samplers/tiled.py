@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,26 +23,28 @@ class Tile(NamedTuple):
 
 
 def tiles(height: int, width: int, tile: int, halo: int, stride: int = 1) -> Iterator[Tile]:
-    """Cores of tile x tile pixels that cover the image, row by row, and windows that reach `halo` pixels further.
+    """Cores of at most tile x tile pixels that cover the image, row by row, and windows that reach `halo` pixels further.
 
-    Windows begin at multiples of `stride`: tile and halo are rounded up to those. Raises ValueError for a tile smaller than its
-    halo, which would spend most of the work on the halo.
+    As few cores as possible, of equal sides to one `stride`, so that none is much smaller than half a tile. Cores and windows
+    begin at multiples of `stride`: tile and halo are rounded up to those. Raises ValueError for a tile smaller than its halo,
+    which would spend most of the work on the halo.
     """
     if min(height, width, tile, stride) < 1 or halo < 0:
         raise ValueError(f"sides, tile and stride are at least 1 and halo at least 0, got {height}, {width}, {tile}, {halo}.")
     if tile < halo:
         raise ValueError(f"tiles of {tile} pixels are smaller than their halo of {halo}: take tiles of at least {halo}.")
-    tile, halo = (-(-side // stride) * stride for side in (tile, halo))
-    for top in range(0, height, tile):
-        for left in range(0, width, tile):
-            spans = [_span(start, tile, halo, side) for start, side in ((top, height), (left, width))]
-            yield Tile(*((rows, columns) for rows, columns in zip(*spans, strict=True)))
+    for rows, columns in itertools.product(*(list(_spans(side, tile, halo, stride)) for side in (height, width))):
+        yield Tile(*zip(rows, columns, strict=True))
 
 
-def _span(start: int, tile: int, halo: int, side: int) -> tuple[slice, slice, slice]:
-    end = min(start + tile, side)
-    first, last = max(0, start - halo), min(side, end + halo)
-    return slice(start, end), slice(first, last), slice(start - first, end - first)
+def _spans(side: int, tile: int, halo: int, stride: int) -> Iterator[tuple[slice, slice, slice]]:
+    """Along one axis: each core, its window, and its place in the window."""
+    squares, per_tile, reach = (-(-length // stride) for length in (side, tile, halo))
+    count = -(-squares // per_tile)
+    for i in range(count):
+        start, stop = squares * i // count * stride, min(side, squares * (i + 1) // count * stride)
+        first, last = max(0, start - reach * stride), min(side, stop + reach * stride)
+        yield slice(start, stop), slice(first, last), slice(start - first, stop - first)
 
 
 def tiled(restore: Restore, tile: int, halo: int, stride: int = 1) -> Restore:

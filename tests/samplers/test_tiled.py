@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import shutil
 
 import numpy as np
@@ -68,6 +69,38 @@ def test_tiles_cover_the_image(height, width, tile, halo, stride):
             assert w.start == 0 or c.start - w.start >= halo
             assert w.stop == side or w.stop - c.stop >= halo
     assert bool((seen == 1).all())
+
+
+@pytest.mark.parametrize("stride", [1, 4])
+def test_tiles_are_of_like_size(stride, tmp_path):
+    """As few as possible, none below half a tile (to a square), whatever is left over: 65 pixels in tiles of 64 are 32 + 33."""
+    for side in range(1, 150):
+        for tile in (16, 64, 100):
+            cores = [t.core[1] for t in tiles(1, side, tile, 0, stride)]
+            lengths = [core.stop - core.start for core in cores]
+            assert sum(lengths) == side and len(cores) == Canvas(tmp_path, (1, 1, side), tile, 0, stride).count(torch.zeros(2))
+            assert len(cores) == -(-side // tile) and max(lengths) <= tile
+            assert len(cores) == 1 or (min(lengths) > tile // 2 - stride and max(lengths) - min(lengths) < 2 * stride)
+    windows = [t.window for t in tiles(65, 65, 64, 8)]
+    assert {part.stop - part.start for window in windows for part in window} == {40, 41}
+
+
+def test_a_canvas_goes_on_in_its_own_tiles(tmp_path):
+    """Whatever size was asked for; an image that was begun in tiles that lie elsewhere is refused in one line."""
+    noise, times, seen = GaussianNoise(Flow()), uniform_times(1, 0.9), []
+
+    def walk(tile: int) -> None:
+        canvas = Canvas(tmp_path, (1, 5, 20), tile, 0)
+        canvas.walk(DDIM(), GaussianData(noise).restore, noise, times, on_tile=lambda done, total: seen.append(total))
+
+    walk(9)
+    walk(7)  # three cores, the same
+    assert seen == [3, 3, 3]
+    for notes in ({"cores": [[5], [8, 16, 20]]}, {"tile": 7}):
+        found = json.loads((tmp_path / "canvas.json").read_text())
+        (tmp_path / "canvas.json").write_text(json.dumps({**found, "cores": None, **notes}))
+        with pytest.raises(CanvasError, match="holds another image"):
+            walk(7)
 
 
 def test_random_numbers_by_place():
