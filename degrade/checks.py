@@ -1,14 +1,32 @@
-"""What every operator asks of its arguments, in one clear line when they do not fit."""
+"""What every operator asks of its arguments, in one clear line when they do not fit, and the precision that it computes in."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from degrade.latent import leaves
+from degrade.latent import each, leaves
 from degrade.lazy import torch
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def checked(call: F) -> F:
+    """For an operator's `__call__`: its arguments are checked; images of 16 bits are degraded in float32 and rounded once."""
+
+    @functools.wraps(call)
+    def checked_call(self: Any, x0: Tensor, t: Tensor, latent: tuple | None = None) -> Tensor:
+        given = () if latent is None else (latent,)  # else the operator's own default
+        check(x0, t, *given)
+        if x0.dtype.itemsize >= 4:
+            return call(self, x0, t, *given)
+        return call(self, x0.float(), t, *each(lambda z: z.float(), given)).to(x0.dtype)
+
+    return cast(F, checked_call)
 
 
 def check(x0: Tensor, t: Tensor, latent: tuple = ()) -> None:

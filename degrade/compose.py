@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from degrade.checks import check
+from degrade.checks import checked
 from degrade.priors import ImagePrior
 from degrade.protocols import Degradation
 from degrade.severity import wide
@@ -66,8 +66,8 @@ class Compose:
     def draw(self, x0: Tensor, generator: Random = None) -> tuple:
         return tuple(stage.operator.draw(x0, generator) for stage in self.stages)
 
+    @checked
     def __call__(self, x0: Tensor, t: Tensor, latent: tuple) -> Tensor:
-        check(x0, t, latent)
         if len(latent) != len(self.stages):
             raise ValueError(f"Compose has {len(self.stages)} stages, its latent has {len(latent)} parts: draw it with draw().")
         x = x0

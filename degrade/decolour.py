@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from degrade.checks import check
+from degrade.checks import checked
 from degrade.latent import NoLatent
 from degrade.lazy import torch
 from degrade.priors import ImagePrior
@@ -60,8 +60,8 @@ class Decolour:
     def draw(self, x0: Tensor, generator: Random = None) -> NoLatent:
         return NoLatent()
 
+    @checked
     def __call__(self, x0: Tensor, t: Tensor, latent: NoLatent = NoLatent()) -> Tensor:  # noqa: B008
-        check(x0, t, latent)
         lost = per_sample(1 - self.saturation(t), x0)
         if self.space == "rgb":
             return x0 + lost * (x0.mean(1, keepdim=True) - x0)

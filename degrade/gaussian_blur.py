@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from degrade.checks import check
+from degrade.checks import checked
 from degrade.latent import NoLatent
 from degrade.lazy import torch
 from degrade.priors import ThumbnailPrior
@@ -40,8 +40,8 @@ class GaussianBlur:
     def draw(self, x0: Tensor, generator: Random = None) -> NoLatent:
         return NoLatent()
 
+    @checked
     def __call__(self, x0: Tensor, t: Tensor, latent: NoLatent = NoLatent()) -> Tensor:  # noqa: B008
-        check(x0, t, latent)
         variance = (self.sigma_max * wide(t)).square()[:, None]
         return filter_axes(x0, lambda period: torch.expm1(-variance * frequencies(period, t.device).square() / 2), self.border)
 

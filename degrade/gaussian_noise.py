@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from degrade.checks import check
+from degrade.checks import checked
 from degrade.priors import GaussianPrior
 from degrade.random import normal
 from degrade.schedules import LinearBeta, Schedule, check_schedule
@@ -37,8 +37,8 @@ class GaussianNoise:
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
         return self.schedule.coefficients(t)
 
+    @checked
     def __call__(self, x0: Tensor, t: Tensor, latent: Noise) -> Tensor:
-        check(x0, t, latent)
         (eps,) = latent
         alpha, sigma = self.coefficients(t)
         return per_sample(alpha, x0) * x0 + per_sample(sigma, x0) * eps

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from degrade.checks import check
+from degrade.checks import checked
 from degrade.priors import PartnerPrior
 from degrade.random import integers
 from degrade.schedules import CosineBeta, Schedule, check_schedule
@@ -47,8 +47,8 @@ class ImageMixing:
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
         return self.schedule.coefficients(t)
 
+    @checked
     def __call__(self, x0: Tensor, t: Tensor, latent: Other) -> Tensor:
-        check(x0, t, latent)
         (image,) = latent
         alpha, sigma = self.coefficients(t)
         return per_sample(alpha, x0) * x0 + per_sample(sigma, x0) * image

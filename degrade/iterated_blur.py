@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from degrade.checks import check
+from degrade.checks import checked
 from degrade.latent import NoLatent
 from degrade.lazy import torch
 from degrade.priors import ThumbnailPrior
@@ -76,8 +76,8 @@ class IteratedBlur:
     def draw(self, x0: Tensor, generator: Random = None) -> NoLatent:
         return NoLatent()
 
+    @checked
     def __call__(self, x0: Tensor, t: Tensor, latent: NoLatent = NoLatent()) -> Tensor:  # noqa: B008
-        check(x0, t, latent)
         step, fraction = on_grid(t, self.steps)
 
         def change(period: int) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from degrade.checks import check
+from degrade.checks import checked
 from degrade.latent import NoLatent
 from degrade.lazy import torch
 from degrade.priors import ThumbnailPrior
@@ -39,8 +39,8 @@ class Pixelate:
     def draw(self, x0: Tensor, generator: Random = None) -> NoLatent:
         return NoLatent()
 
+    @checked
     def __call__(self, x0: Tensor, t: Tensor, latent: NoLatent = NoLatent()) -> Tensor:  # noqa: B008
-        check(x0, t, latent)
         stages = [x0]
         for i in range(self.steps):
             small = torch.nn.functional.interpolate(stages[-1], self._size(x0, i + 1), mode=self.mode)

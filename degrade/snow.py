@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from degrade.checks import check
+from degrade.checks import checked
 from degrade.lazy import torch
 from degrade.priors import ImagePrior
 from degrade.random import normal, uniform
@@ -87,8 +87,8 @@ class Snow:
             noise = noise.narrow(dim, (noise.shape[dim] - side) // 2, side)
         return noise
 
+    @checked
     def __call__(self, x0: Tensor, t: Tensor, latent: Flakes) -> Tensor:
-        check(x0, t, latent)
         step, fraction = on_grid(t, self.steps)
         place = step + fraction
         layer = self.layer(latent, place)

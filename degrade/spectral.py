@@ -24,16 +24,15 @@ def frequencies(period: int, device: torch.device) -> Tensor:
 
 
 def filter_axes(x: Tensor, change: Callable[[int], Tensor], border: Border) -> Tensor:
-    """x (B, C, H, W) filtered along H and along W with the transfer function 1 + change.
+    """x (B, C, H, W), float32 or float64, filtered along H and along W with the transfer function 1 + change.
 
     `change(period)` gives it at `frequencies(period)`, (B, K). It is the transfer function *minus one*, so that what is
     not filtered comes back bit for bit. Border "reflect" mirrors without repeating the edge pixel: an even,
-    2(S-1)-periodic extension, whose spectrum is a DCT-I. The FFT runs in float32 or float64.
+    2(S-1)-periodic extension, whose spectrum is a DCT-I.
     """
-    y = x if x.dtype == torch.float64 else x.float()
     for dim in (-2, -1):
-        y = y + _filtered(y, change, border, dim)
-    return y.to(x.dtype)
+        x = x + _filtered(x, change, border, dim)
+    return x
 
 
 def _filtered(x: Tensor, change: Callable[[int], Tensor], border: Border, dim: int) -> Tensor:

@@ -46,7 +46,9 @@ def test_operator_of_the_contributing_guide():
     assert block is not None
     code = "\n".join(line[4:] for line in block.group(0).splitlines())
     names: dict = {"__name__": __name__}
-    exec("from dataclasses import dataclass\nfrom degrade import ImagePrior, NoLatent\nfrom degrade.checks import check", names)
+    exec(
+        "from dataclasses import dataclass\nfrom degrade import ImagePrior, NoLatent\nfrom degrade.checks import checked", names
+    )
     exec("from degrade.severity import per_sample, wide", names)
     exec(code, names)
     check_laws(names["Darken"]())

@@ -65,13 +65,6 @@ def test_keeps_the_mean_and_flattens(images):
     torch.testing.assert_close(x, mean.expand_as(x), rtol=0, atol=1e-5)
 
 
-def test_bfloat16(images):
-    x = images.bfloat16()
-    y = GaussianBlur()(x, torch.full((4,), 0.3))
-    assert y.dtype == torch.bfloat16
-    torch.testing.assert_close(y.float(), GaussianBlur()(x.float(), torch.full((4,), 0.3)), rtol=0, atol=2**-8)
-
-
 @pytest.mark.parametrize("sigma", [0.0, -1.0, math.nan])
 def test_bad_width(sigma):
     with pytest.raises(ValueError, match="sigma_max"):

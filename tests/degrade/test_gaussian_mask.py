@@ -2,34 +2,70 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import pytest
 import torch
 
 from degrade import GaussianMask
+from degrade.gaussian_mask import _products
 from degrade.random import seeded
 
 
-def product(height: int, width: int, centre, mask: GaussianMask, steps: int) -> torch.Tensor:
+def product(height: int, width: int, centre, mask: GaussianMask, steps: int) -> np.ndarray:
     """The definition: one mask after the other."""
-    y, x = torch.meshgrid(torch.arange(height).double(), torch.arange(width).double(), indexing="ij")
-    squared = (y - centre[0]).square() + (x - centre[1]).square()
-    m = torch.ones_like(squared)
+    y, x = np.mgrid[:height, :width].astype(np.float64)
+    squared = (y - centre[0]) ** 2 + (x - centre[1]) ** 2
+    m = np.ones_like(squared)
     for i in range(steps):
-        m = m * (1 - torch.exp(-squared / (2 * (mask.std * (i + mask.first)) ** 2)))
+        m *= 1 - np.exp(-squared / (2 * (mask.std * (i + mask.first)) ** 2))
     return m
 
 
 @pytest.mark.parametrize(
-    "mask", [GaussianMask(), GaussianMask(steps=50, std=0.1), GaussianMask(steps=10, std=1.0, first=3)], ids=str
+    "mask",
+    [
+        GaussianMask(),
+        GaussianMask(steps=50, std=0.1),
+        GaussianMask(steps=10, std=1.0, first=3),
+        GaussianMask(steps=1, std=20.0),
+        GaussianMask(steps=750, std=0.05),
+        GaussianMask(steps=750, std=0.05, reverse=True),
+        GaussianMask(steps=2000, std=0.01, first=2),
+    ],
+    ids=str,
 )
 def test_equals_the_product_of_masks(mask):
-    x0 = torch.ones(3, 1, 19, 30)
-    centre = torch.tensor([[3.0, 4.0], [18.0, 0.0], [-1.0, 29.0]])
-    hole = (centre, torch.zeros(3, 1, 1, 1))
-    for s in (1, mask.steps // 2, mask.steps):
-        t = torch.full((3,), s / mask.steps)
-        expected = torch.stack([product(19, 30, c.tolist(), mask, s) for c in centre])[:, None].float()
-        torch.testing.assert_close(mask(x0, t, hole), expected, rtol=0, atol=2e-6)
+    """Within 1e-6, near and far, and for centres between pixels."""
+    height, width, centres = 19, 140, [[3.0, 4.0], [18.0, 0.0], [-1.0, 139.0], [4.5, 3.25], [7.015625, 8.0]]
+    x0, count = torch.ones(5, 1, height, width), len(centres)
+    hole = (torch.tensor(centres), torch.zeros(count, 1, 1, 1))
+    for s in {1, mask.steps // 2, mask.steps} - {0}:
+        masks = mask.steps - s if mask.reverse else s
+        expected = np.stack([product(height, width, centre, mask, masks) for centre in centres])[:, None]
+        found = mask(x0, torch.full((count,), s / mask.steps), hole)
+        np.testing.assert_allclose(found, 1 - expected if mask.reverse else expected, rtol=0, atol=1e-6)
+
+
+def test_one_table_for_all_sizes():
+    """Of at most 32 MiB, whatever the number of masks; only one is kept."""
+    for mask, most in [(GaussianMask(), 0.2), (GaussianMask(750, 0.05, reverse=True), 2), (GaussianMask(10_000), 32)]:
+        _products.cache_clear()
+        for size in (1, 20, 33, 300):
+            x0 = torch.zeros(1, 1, size, size + 1)
+            mask(x0, torch.full((1,), 0.7), mask.draw(x0, seeded(0)))
+        assert _products.cache_info()[1:] == (1, 1, 1)  # misses, tables at most, tables kept
+        assert _products(mask.steps, mask.first, x0.device).nbytes < most * 2**20
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64], ids=str)
+def test_the_hole_is_on_its_pixel_whatever_the_dtype(dtype):
+    """Centres up to 511 px are whole numbers for every dtype of the images (bfloat16 has none between 510 and 512)."""
+    x0 = torch.zeros(50, 1, 512, 1)
+    mask = GaussianMask(steps=5, std=0.1)
+    exact, found = mask.draw(x0, seeded(0)), mask.draw(x0.to(dtype), seeded(0))
+    assert torch.equal(exact.yx, found.yx)
+    t = torch.full((50,), 1.0)
+    assert torch.equal(mask.mask(x0, t, exact), mask.mask(x0.to(dtype), t, found))
 
 
 @pytest.mark.parametrize("mask", [GaussianMask(), GaussianMask(reverse=True)], ids=str)

@@ -92,6 +92,16 @@ def test_any_shape_and_severities(operator, shape, seed):
     torch.testing.assert_close(together[last], alone, rtol=0, atol=2e-6)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("operator", [*VARIANTS, LAB], ids=str)
+def test_images_of_16_bits_are_rounded_once(operator, dtype):
+    """D(x0, t, z) is what float32 gives for the same x0 and z, to the last bit; 300 px are above bfloat16's 256."""
+    x0 = (torch.rand(4, 3, 300, 9, generator=seeded(1)) * 2 - 1).to(dtype)
+    t, latent = torch.tensor([0.0, 0.3, 0.65, 1.0]), operator.draw(x0, seeded(2))
+    in_float32 = operator(x0.float(), t, each(lambda z: z.float(), latent))
+    assert torch.equal(operator(x0, t, latent), in_float32.to(dtype))
+
+
 @pytest.mark.parametrize("centre", [(0, 0), (5, 6), (10, 13), (-1, -1), (4.5, 3.25)])
 def test_clean_at_zero_for_a_mask_on_a_pixel(centre, images):
     latent = (torch.tensor(centre, dtype=torch.float32).expand(len(images), 2), torch.zeros(4, 2, 1, 1))
