@@ -141,17 +141,14 @@ def _choose(images: torch.Tensor, shape: Sequence[int], generator: Random) -> to
     batch, channels, height, width = shape
     if channels != images.shape[1]:
         raise ValueError(f"this prior holds images of {images.shape[1]} channels, {channels} were asked for.")
-    which = integers(len(images), (batch,), generator)
-    images = images.float()
+    distinct, which = integers(len(images), (batch,), generator).unique(return_inverse=True)
+    chosen = images[distinct].float()
     scale = max(height / images.shape[-2], width / images.shape[-1])
     if scale > 1:
         size = [max(side, round(scale * old)) for side, old in zip((height, width), images.shape[-2:], strict=True)]
-        images = torch.nn.functional.interpolate(images, size, mode="bicubic", align_corners=False)
-    room = torch.tensor(images.shape[-2:]) - torch.tensor([height, width]) + 1
-    corners = (uniform((batch, 2), generator) * room).long()
+        chosen = torch.nn.functional.interpolate(chosen, size, mode="bicubic", align_corners=False)
+    room = torch.tensor(chosen.shape[-2:]) - torch.tensor([height, width]) + 1
+    corners = (uniform((batch, 2), generator) * room).long().tolist()
     return torch.stack(
-        [
-            images[i, :, top : top + height, left : left + width]
-            for i, (top, left) in zip(which.tolist(), corners.tolist(), strict=True)
-        ]
+        [chosen[i, :, top : top + height, left : left + width] for i, (top, left) in zip(which.tolist(), corners, strict=True)]
     )

@@ -38,6 +38,8 @@ def steered(
 
     def guided(x_t: Tensor, t: Tensor) -> Tensor:
         active = (t > until).to(x_t.dtype)
+        if not bool(active.any()):
+            return restore(x_t, t)
         if through:
             x = x_t.detach().requires_grad_()
             with torch.enable_grad():

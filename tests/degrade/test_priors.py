@@ -61,9 +61,17 @@ def test_mixing_prior_starts_at_an_image_of_the_set():
     assert all(any(torch.equal(x, image) for image in images) for x in start.x) and torch.equal(start.x, start.latent[0])
 
 
-def test_larger_than_the_images():
-    start = ImageMixing().prior(torch.rand(2, 3, 8, 6)).sample((2, 3, 20, 31), seeds(0, 2))
-    assert start.x.shape == (2, 3, 20, 31)
+def test_larger_than_the_images(monkeypatch):
+    """Crops of the enlarged set, of which only what was drawn is enlarged."""
+    images = torch.rand(40, 3, 8, 6, generator=seeded(6))
+    enlarged = torch.nn.functional.interpolate(images, (41, 31), mode="bicubic", align_corners=False)
+    counts = []
+    plain = torch.nn.functional.interpolate
+    monkeypatch.setattr(torch.nn.functional, "interpolate", lambda x, *a, **b: counts.append(len(x)) or plain(x, *a, **b))
+    x = ImageMixing().prior(images).sample((3, 3, 20, 31), seeds(0, 3)).x
+    for image in x:
+        assert any(torch.equal(image, y[:, top : top + 20]) for y in enlarged for top in range(22))
+    assert sum(counts) <= 3
 
 
 @pytest.mark.parametrize("operator", [GaussianBlur(), GaussianMask(), ImageMixing()], ids=str)

@@ -74,6 +74,21 @@ def test_through_the_restorer_follows_its_jacobian(images):
     torch.testing.assert_close(through, torch.full_like(through, 0.1), rtol=1e-4, atol=0)
 
 
+@pytest.mark.parametrize("through", [False, True])
+def test_nothing_is_computed_where_nothing_is_steered(images, through):
+    """At or below `until` the restorer is called without gradients, and the loss is not asked."""
+    asked = []
+
+    def restore(x, t):
+        asked.append(x.requires_grad)
+        return 0.5 * x
+
+    guided = steered(restore, lambda x: asked.append("loss") or bright(x), 0.1, through=through, until=0.5)
+    assert torch.equal(guided(images, HALF), 0.5 * images) and asked == [False]
+    guided(images, HALF + 0.1)
+    assert asked == [False, through, "loss"]
+
+
 def test_any_degradation(images):
     blur = GaussianBlur(3.0)
     start = Start(blur(images, torch.ones(4)), ())
