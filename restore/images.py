@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from degrade.files import whole
 from degrade.lazy import torch
-from restore.files import whole
 
 if TYPE_CHECKING:
     from PIL.Image import Image
