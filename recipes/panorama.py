@@ -86,12 +86,13 @@ class Panorama:
         )
 
     def _of_photograph(self, folder: Path) -> Callable[..., Canvas]:
-        from restore.images import load_image, shrink
+        from restore.decoding import image_size
+        from restore.images import load_image
 
-        whole = load_image(self.source)
-        axis = 1 if self.size[0] <= self.size[1] else 2
-        detail = self.detail or round(max(whole.shape) * min(*self.size, 512) / whole.shape[axis])
-        photograph = shrink(whole, detail)
+        whole = image_size(self.source)
+        axis = 0 if self.size[0] <= self.size[1] else 1
+        detail = self.detail or round(max(whole) * min(*self.size, 512) / whole[axis])
+        photograph = load_image(self.source, detail)
         settings = Settings(steps=self.steps or Settings().steps).spanning(min(photograph.shape[1:]))
         return partial(
             panorama,
