@@ -18,6 +18,7 @@ import torch
 import tyro
 
 from degrade import GaussianNoise, ShiftedCosine
+from degrade.files import whole
 from models import PatchStem, WaveletStem
 from recipes import datasets, simple_diffusion
 from recipes.recipe import Recipe
@@ -56,7 +57,8 @@ class Bench:
                 rows.append(f"| {name} | {seed} | {run.step} | {frechet_distance(features.extract(made), reference):.2f} |")
                 print(rows[-1])
         text = "\n".join([describe(), "", *rows, "", f"{features.name}; {self.minutes} minutes each."])
-        (self.folder / "ablation.md").write_text(text + "\n", encoding="utf-8")
+        with whole(self.folder / "ablation.md") as part:
+            part.write_text(text + "\n", encoding="utf-8")
         print(text)
 
 

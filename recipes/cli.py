@@ -12,6 +12,7 @@ import tyro
 from tyro.conf import Positional
 
 from degrade import OPERATORS, Degradation, GaussianNoise
+from degrade.files import subfolder
 from recipes import datasets
 from recipes.recipe import Recipe
 from restore.memory import exhausted
@@ -91,7 +92,7 @@ class Sample(_Walk):
         if self.noise is not None:
             run = run.with_noise(self.noise)
         height, width = self.size or (None, None)
-        folder = self.out or self.run / "samples"
+        folder = self.out or subfolder(self.run, "samples")
         note = {"run": str(self.run), "step": str(run.step), "sampler": str(self.sampler or run.recipe.sampling.sampler)}
         made = 0
         for seed, image in run.stream(

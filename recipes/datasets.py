@@ -12,7 +12,6 @@ Recipes take a name in place of a folder: `python recipes/deblurring.py train di
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,6 +20,8 @@ from typing import TYPE_CHECKING, Annotated
 
 if __name__ == "__main__":  # this project's packages come before any other of the same name
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from degrade.files import beside, sweep
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -114,8 +115,9 @@ def written(name: str) -> Path:
     folder = (HOME / name).resolve()
     if folder.exists():
         return folder
-    part = folder.with_name(f".{name}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    sweep(folder.parent)
+    part = beside(folder)
     for path, image in tqdm(SETS[name].images(), desc=f"writing {name}", unit="image"):
         save_image(image, part / f"{path}.png")
     part.rename(folder)

@@ -27,25 +27,25 @@ class Editor:
 
     def __init__(self, source: Path, image: Path | None, detail: int, steps: int | None, guides: list[Guide]) -> None:
         from recipes.run import open_run
-        from restore.images import load_image, shrink
+        from restore.images import load_image
 
         self.steps, self.guides = steps, guides
         self.run: Run | None = open_run(source) if source.is_dir() else None
         if self.run is not None:
             self.picture = self.run.image(image)
-            self.original = load_image(image).shape[-2:] if image else None
+            self.original = image
         else:
-            whole = load_image(source)
-            self.photograph = shrink(whole, detail)
-            whole = load_image(image) if image else whole
-            self.picture, self.original = shrink(whole, detail), whole.shape[-2:]
+            self.photograph = load_image(source, detail)
+            self.picture = load_image(image, detail) if image else self.photograph
+            self.original = image or source
 
     def mask(self, path: Path) -> Tensor:
         """The mask (1, H, W): 1 where the file is bright. Raises ValueError if its size is another, or nothing is."""
+        from restore.decoding import image_size
         from restore.images import load_image
 
         mask = load_image(path, channels=1)
-        sizes = {tuple(size) for size in (self.original, self.picture.shape[-2:]) if size is not None}
+        sizes = {tuple(self.picture.shape[-2:]), *([image_size(self.original)] if self.original else [])}
         if tuple(mask.shape[-2:]) not in sizes:
             expected = " or ".join(f"{h}x{w}" for h, w in sorted(sizes))
             raise ValueError(

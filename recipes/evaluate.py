@@ -25,6 +25,7 @@ import tyro
 from tyro.conf import Positional
 
 from degrade import Estimable
+from degrade.files import subfolder, whole
 from degrade.lazy import torch
 from recipes import cli, datasets
 from samplers import DDIM, Improved, Naive, Sampler
@@ -185,9 +186,11 @@ def finish(run: Run, name: str, rows: list[str], features: Features, images: lis
 
     table = "\n".join([*rows, "", f"Frechet distance: {features.name}. Run at step {run.step}."])
     print(table)
-    picture = save_image(grid(images, columns, at_least=64), run.folder / "evaluation" / f"{name}.png")
-    picture.with_suffix(".md").write_text(table + "\n", encoding="utf-8")
-    print(f"{picture.with_suffix('.md')}, {picture} ({shown})")
+    folder = subfolder(run.folder, "evaluation")
+    picture = save_image(grid(images, columns, at_least=64), folder / f"{name}.png")
+    with whole(folder / f"{name}.md") as part:
+        part.write_text(table + "\n", encoding="utf-8")
+    print(f"{folder / name}.md, {picture} ({shown})")
 
 
 Command = Union[

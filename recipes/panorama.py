@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from tyro.conf import Positional
 
 from degrade import GaussianNoise, seeds
+from degrade.files import discard, subfolder
 from recipes import cli
 from recipes.instant import NOISE, Settings, scales_of
 from samplers import DDIM, Canvas, Scale, blended, panorama, uniform
@@ -53,7 +53,7 @@ class Panorama:
 
         height, width = self.size
         path = self.out or Path("runs") / f"{self.source.stem}-panorama" / f"{height}x{width}-seed-{self.seed}.png"
-        folder = path.with_name(f".{path.name}.canvas")
+        folder = subfolder(path.parent, f".{path.name}.canvas")
         writer(path)  # refuses what could not be written in the end
         run = open_run(self.source) if self.source.is_dir() else None
         if run is not None and not is_local(run):
@@ -63,7 +63,7 @@ class Panorama:
             walk = self._of_run(run, folder) if run is not None else self._of_photograph(folder)
             canvas = self._walked(walk)
             write_bands(path, (canvas.size[0], height, width), _cut(canvas.bands(), height, width))
-            shutil.rmtree(folder)
+            discard(folder)
         print(f"{height} x {width} pixels in {path}")
 
     def _of_run(self, run: Run, folder: Path) -> Callable[..., Canvas]:
@@ -86,12 +86,13 @@ class Panorama:
         )
 
     def _of_photograph(self, folder: Path) -> Callable[..., Canvas]:
-        from restore.images import load_image, shrink
+        from restore.decoding import image_size
+        from restore.images import load_image
 
-        whole = load_image(self.source)
-        axis = 1 if self.size[0] <= self.size[1] else 2
-        detail = self.detail or round(max(whole.shape) * min(*self.size, 512) / whole.shape[axis])
-        photograph = shrink(whole, detail)
+        whole = image_size(self.source)
+        axis = 0 if self.size[0] <= self.size[1] else 1
+        detail = self.detail or round(max(whole) * min(*self.size, 512) / whole[axis])
+        photograph = load_image(self.source, detail)
         settings = Settings(steps=self.steps or Settings().steps).spanning(min(photograph.shape[1:]))
         return partial(
             panorama,

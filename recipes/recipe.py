@@ -21,6 +21,7 @@ from degrade import (
     Stage,
     Thumbnails,
 )
+from degrade.files import subfolder
 from degrade.lazy import torch
 from models import NETWORKS, STEMS, NetworkConfig, PatchUNetConfig, Stem
 from recipes import datasets
@@ -172,13 +173,29 @@ class Recipe:
 
 
 def continue_training(recipe: Recipe, trainer: Trainer, batches: Batches, prior: Prior, folder: Path) -> bool:
-    """Runs `trainer` to its end in `folder`, with previews, and pictures of the result; True when it got there."""
+    """Runs `trainer` to its end in `folder`, with previews, and pictures of the result; True when it got there.
+
+    Raises TrainingError where another process trains there, or has trained on from the checkpoint that `trainer` is at.
+    """
+    from restore.checkpoint import last_step
+    from restore.lock import locked
+    from restore.trainer import TrainingError
+
+    for name in ("checkpoints", "previews"):
+        subfolder(folder, name)
+    with locked(folder, trainer.processes):
+        last = trainer.processes.agreed(lambda: last_step(folder))
+        if last not in (None, trainer.step):
+            raise TrainingError(f"another process has brought {folder} to step {last} meanwhile: resume it from there.")
+        return _continued(recipe, trainer, batches, prior, folder)
+
+
+def _continued(recipe: Recipe, trainer: Trainer, batches: Batches, prior: Prior, folder: Path) -> bool:
     from recipes.run import Run
     from restore.curve import draw_curve
     from restore.estimate import estimate
     from restore.images import save_image
     from restore.loop import train
-    from restore.trainer import TrainingError
 
     first = trainer.processes.first
     made = provenance() | {"seed": str(recipe.training.seed)}
@@ -200,12 +217,8 @@ def continue_training(recipe: Recipe, trainer: Trainer, batches: Batches, prior:
             save_image(image, path, made | {"step": str(trainer.step)})
 
     def preview(trainer: Trainer) -> None:
-        picture(trainer, folder / "previews" / f"step-{trainer.step:08d}.png", min(recipe.sampling.steps, 20))
+        picture(trainer, subfolder(folder, "previews") / f"step-{trainer.step:08d}.png", min(recipe.sampling.steps, 20))
 
-    try:
-        (folder / "previews").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError(f"{folder} cannot be written to ({error.strerror}): name another folder with --out.") from None
     expected = estimate(trainer, batches)
     if first:
         print(expected)

@@ -26,8 +26,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from degrade.files import beside, discard, flush, subfolder
 from degrade.lazy import torch
-from restore.files import flush
 from restore.memory import free_memory, readable
 from restore.processes import ALONE, Processes
 
@@ -115,13 +115,15 @@ def save_checkpoint(
     """
     from safetensors import SafetensorError
 
-    home = Path(run) / "checkpoints"
-    final, part = home / _name(step), home / f".{_name(step)}.part"
+    home = subfolder(Path(run), "checkpoints")
+    final = home / _name(step)
     if processes.agreed(lambda: _sound(final)):
         return final
+    part = processes.agreed(lambda: beside(final))
     try:
         if processes.first:
-            shutil.rmtree(part, ignore_errors=True)
+            for left in home.glob(".step-*.part"):  # by a crash
+                discard(left)
             part.mkdir(parents=True)
         processes.wait()
         for name, tensors in groups.items():
@@ -135,17 +137,21 @@ def save_checkpoint(
             for path in part.iterdir():
                 flush(path)
             flush(part)
-            if final.exists():  # of this step, and broken
-                shutil.rmtree(final)
+            discard(final)  # of this step, and broken
             part.rename(final)
             flush(home)
             for old in _steps(home)[:-keep]:
-                shutil.rmtree(home / _name(old))
+                discard(home / _name(old))
     except (OSError, SafetensorError) as error:
         shutil.rmtree(part, ignore_errors=True)
         raise CheckpointError(_unsaved(error, home, step, groups)) from None
     processes.wait()
     return final
+
+
+def last_step(run: Path) -> int | None:
+    """The step of the last checkpoint of a run folder; None where it holds none."""
+    return max(_steps(Path(run) / "checkpoints"), default=None)
 
 
 def open_checkpoint(run: Path) -> Checkpoint:
@@ -168,6 +174,8 @@ def open_checkpoint(run: Path) -> Checkpoint:
         raise CheckpointError(f"{path} cannot be read: {error}.") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT or type(data.get("step")) is not int or data["step"] < 0:
         raise CheckpointError(f"{path} is not a checkpoint of format {FORMAT}.")
+    if folder != run and data["step"] != last_step(run):
+        raise CheckpointError(f"{path} holds step {str(data['step'])[:20]}: another than its folder is named after.")
     checkpoint = Checkpoint(folder, data["step"], data, sums)
     checkpoint._verify(path)
     return checkpoint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from restore.files import whole
+from degrade.files import whole
 from restore.journal import lines
 
 
@@ -17,7 +17,7 @@ def draw_curve(metrics: Path, path: Path) -> Path | None:
         from matplotlib.figure import Figure
     except ImportError:
         return None
-    seen = [line for line in lines(metrics) if line["loss"]]
+    seen = [line for line in lines(metrics) if line.get("loss") and line.get("gradient_norm")]
     if not seen:
         return None
     figure = Figure(figsize=(7, 5), layout="constrained")

@@ -205,13 +205,14 @@ class Folder:
 
     def read(self, file: Path) -> Tensor:
         """The reduced image (C, H, W), H and W at least `size`."""
-        x = load_image(file, channels=self.channels)
-        scale = (self.reduce or self.size) / min(x.shape[-2:])
+        return load_image(file, self._reduced, self.channels).clamp(-1, 1)
+
+    def _reduced(self, height: int, width: int) -> tuple[int, int]:
+        shorter = min(height, width)
+        scale = (self.reduce or self.size) / shorter
         if self.reduce and scale > 1:
-            scale = max(1.0, self.size / min(x.shape[-2:]))  # not enlarged, unless it is too small to cut
-        shape = [max(self.size, round(side * scale)) for side in x.shape[-2:]]
-        y = torch.nn.functional.interpolate(x[None], shape, mode="bicubic", antialias=scale < 1, align_corners=False)
-        return y[0].clamp(-1, 1)
+            scale = max(1.0, self.size / shorter)  # not enlarged, unless it is too small to cut
+        return max(self.size, round(height * scale)), max(self.size, round(width * scale))
 
     def middle(self, file: Path) -> Tensor:
         """The middle of the reduced image (C, size, size)."""

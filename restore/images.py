@@ -4,100 +4,37 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from degrade.files import whole
 from degrade.lazy import torch
-from restore.files import whole
+from restore.decoding import ImageError, Resize, decode
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
     from torch import Tensor
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "TIFF", "GIF", "PPM", "JPEG2000")
-"""What is decoded, whatever a file's name: none that runs another program, as Pillow does for EPS."""
-MOST_PIXELS = 100_000_000
-""""Decompression bombs" claim more: a small file can grow a thousandfold."""
 
 
-class ImageError(ValueError):
-    """A file that is missing, or is not an image that can be used; the message says which and why."""
-
-
-def load_image(path: str | Path, size: int | None = None, channels: int = 3) -> Tensor:
+def load_image(path: str | Path, size: int | Resize | None = None, channels: int = 3) -> Tensor:
     """The image file as (channels, H, W) float32 in [-1, 1].
 
     EXIF orientation is applied, transparency composited over white, 16-bit and floating-point images scaled by their
     range, palettes and CMYK converted; of an animation the first frame counts. With `size`, the longer side is reduced
-    to `size` pixels (bicubic, antialiased) if it is larger. Raises ImageError with one clear line for a bad file.
+    to `size` pixels (bicubic, antialiased) if it is larger; a function of (H, W) says what they become. Raises ImageError
+    with one clear line for a bad file, and for one that takes more memory than is safe.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    path = Path(path)
-    if path.is_dir():
-        raise ImageError(f"{path} is a folder: expected an image file.")
-    if not path.exists():
-        raise ImageError(f"{path} does not exist: expected an image file.")
-    if not path.is_file():
-        raise ImageError(f"{path} is not an ordinary file: expected an image file.")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what matters of a file ends in an error below
-            with Image.open(path, formats=FORMATS) as file:
-                if file.width * file.height > MOST_PIXELS:
-                    raise Image.DecompressionBombError
-                file.load()
-                picture = ImageOps.exif_transpose(file)
-    except Image.DecompressionBombError:
-        raise ImageError(f"{path} claims more pixels than is safe to decode ({MOST_PIXELS}): reduce it first.") from None
-    except UnidentifiedImageError:
-        raise ImageError(f"{path} is not an image that Pillow can read (PNG, JPEG, WebP, TIFF, ...).") from None
-    except Exception as error:  # on broken files decoders raise what they like: struct.error, KeyError, ZeroDivisionError, ...
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(f"{path} cannot be read, it may be broken or cut off: {reason[:200]}.") from None
-    x = _to_tensor(picture, channels)
-    if not bool(x.isfinite().all()):
-        raise ImageError(f"{path} holds pixels that are NaN or infinite: expected finite numbers.")
-    return x if size is None else shrink(x, size)
+    if callable(size):
+        return decode(Path(path), size, channels)
+    return decode(Path(path), lambda height, width: _within(size, height, width), channels)
 
 
-def _to_tensor(picture: Image, channels: int) -> Tensor:
-    import numpy as np
-
-    if picture.mode.startswith("I") or picture.mode == "F":
-        values = np.asarray(picture, dtype=np.float32)
-        x = torch.from_numpy(values.copy())[None] / _range(picture.mode, values)
-        return x.expand(channels, -1, -1) * 2 - 1
-    if "A" in picture.mode or "a" in picture.mode or "transparency" in picture.info:
-        from PIL import Image
-
-        picture = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    values = np.array(picture.convert("L" if channels == 1 else "RGB"))
-    x = torch.from_numpy(values.reshape(*values.shape[:2], -1)).permute(2, 0, 1).contiguous()
-    return x.float().div_(127.5).sub_(1)
-
-
-def _range(mode: str, values) -> float:
-    """What white is: 65535 for 16-bit files (also those that Pillow widens to 32), 1 or 255 for floats, by their maximum."""
-    top = float(values.max(initial=0.0))
-    if mode == "F":
-        return next((white for white in (1.0, 255.0, 65535.0) if top <= white), top)
-    return 65535.0 if top <= 65535 else 2.0**31 - 1
-
-
-def shrink(x: Tensor, size: int) -> Tensor:
-    """x (C, H, W) with its longer side reduced to `size` pixels (bicubic, antialiased); unchanged if not larger."""
-    height, width = x.shape[-2:]
-    scale = size / max(height, width)
-    if scale >= 1:
-        return x
-    shape = (max(1, round(height * scale)), max(1, round(width * scale)))
-    y = torch.nn.functional.interpolate(x[None], shape, mode="bicubic", antialias=True, align_corners=False)
-    return y[0].clamp(-1, 1)
+def _within(size: int | None, height: int, width: int) -> tuple[int, int]:
+    """(H, W) with the longer side reduced to `size`."""
+    scale = 1.0 if size is None else min(1.0, size / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def image_files(folder: str | Path) -> list[Path]:

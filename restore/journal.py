@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from restore.files import whole
+from degrade.files import ordinary, subfolder, whole
 
 Track = Literal["tensorboard", "wandb"]
 
@@ -19,7 +22,6 @@ class Journal:
         self.path = folder / "metrics.jsonl"
         self.writes = writes
         if writes:
-            folder.mkdir(parents=True, exist_ok=True)
             trim(self.path, step)
             self.others: _TensorBoard | _WandB | None = _OTHERS[track](folder, config) if track else None
 
@@ -39,23 +41,44 @@ class Journal:
             self.others.close()
 
 
+LONGEST = 2**16
+"""Characters of a line of metrics, at most."""
+
+
 def trim(metrics: Path, step: int) -> None:
-    """Drops the lines after `step`, written by a run that went on past its last checkpoint."""
-    if metrics.exists():
-        kept = [line for line in lines(metrics) if line["step"] <= step]
-        with whole(metrics) as part:
-            part.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+    """Writes the file anew, without the lines after `step`, left by a run that went on past its last checkpoint."""
+    with whole(metrics) as part, open(part, "w", encoding="utf-8") as file:
+        for line in lines(metrics):
+            if line["step"] > step:
+                break
+            file.write(json.dumps(line) + "\n")
 
 
-def lines(metrics: Path) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl; the last one is left out if it was cut off."""
-    found = []
-    for text in metrics.read_text(encoding="utf-8").splitlines():
-        try:
-            found.append(json.loads(text))
-        except ValueError:
-            break
-    return found
+def lines(metrics: Path) -> Iterator[dict[str, Any]]:
+    """The lines of metrics.jsonl, while their steps rise: none where there is no such file, nor the last if it was cut off."""
+    with suppress(FileNotFoundError):
+        if not ordinary(metrics):
+            return
+        last = -1
+        with open(metrics, encoding="utf-8", errors="replace") as file:
+            while text := file.readline(LONGEST):
+                line = _line(text)
+                if line is None or line["step"] <= last:
+                    return
+                last = line["step"]
+                yield line
+
+
+def _line(text: str) -> dict[str, Any] | None:
+    """A line of metrics, unless it was cut off, or is another's: its numbers are finite, or None."""
+    try:
+        line = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(line, dict) or type(line.get("step")) is not int:
+        return None
+    numbers = (line.get("loss"), line.get("gradient_norm"))
+    return line if all(x is None or (isinstance(x, float) and math.isfinite(x)) for x in numbers) else None
 
 
 class _TensorBoard:
@@ -64,7 +87,7 @@ class _TensorBoard:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise ValueError('TensorBoard is not installed: python -m pip install -e ".[tensorboard]"') from None
-        self.writer = SummaryWriter(str(folder / "tensorboard"))
+        self.writer = SummaryWriter(str(subfolder(folder, "tensorboard")))
 
     def write(self, line: dict[str, Any]) -> None:
         for name, value in line.items():
@@ -82,6 +105,7 @@ class _WandB:
             import wandb
         except ImportError:
             raise ValueError('Weights & Biases is not installed: python -m pip install -e ".[wandb]"') from None
+        subfolder(folder, "wandb")  # which wandb writes to
         name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]  # the same when the run is resumed
         self.run = wandb.init(project="thaw", name=folder.name, id=name, resume="allow", dir=str(folder), config=config)
 

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from restore.files import whole
+from degrade.files import whole
 from restore.images import to_bytes
 
 if TYPE_CHECKING:

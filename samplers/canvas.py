@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from degrade.files import discard, own, subfolder, whole
 from degrade.gaussian_noise import GaussianNoise, Noise
 from degrade.lazy import torch
 from degrade.protocols import Start
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 def _field(tile: Tile, words: Sequence[int], step: int) -> Field:
     return Field((*words, step), tile.window[0].start, tile.window[1].start)
+
+
+LARGEST_NOTES = 2**20
+"""Bytes of canvas.json, at most."""
 
 
 class CanvasError(ValueError):
@@ -72,7 +77,8 @@ class Canvas:
 
         It begins with noise, or with `begin(window)` (1, C, h, w) degraded to times[0]. Random numbers derive from `words`.
         `on_tile(done, total)` is told of every tile. Raises CanvasError for another sampler than DDIM, DDPM, Naive and
-        Improved, another degradation than Gaussian noise, a disk without room, or a folder that holds something else.
+        Improved, another degradation than Gaussian noise, a disk without room, or a folder that holds something else;
+        LinkError for links in it.
         """
         if not isinstance(sampler, DDIM | DDPM | Naive | Improved) or not isinstance(degradation, GaussianNoise):
             raise CanvasError(
@@ -85,15 +91,15 @@ class Canvas:
         cores = [sorted({tile.core[axis].stop for tile in every}) for axis in (0, 1)]
         walk = [repr(sampler), repr(degradation), grid, list(words)]
         settings = {"size": self.size, "cores": cores, "source": self.source, "walk": walk}
-        done = self._begun(settings)
-        fixed = isinstance(sampler, Naive | Improved)  # their latent is the noise that the walk began with
         total = self.count(times)
+        done = self._begun(settings, total)
+        fixed = isinstance(sampler, Naive | Improved)  # their latent is the noise that the walk began with
         for number, (t, s) in enumerate(itertools.pairwise(grid)):
             if done >= (number + 1) * len(every):
-                self._file(number).unlink(missing_ok=True)
+                discard(self._file(number))
                 continue
-            before = self._state(number) if number else None
-            after = self._state(number + 1, create=done == number * len(every))
+            before = self._state(self._file(number)) if number else None
+            after = (self._begin if done == number * len(every) else self._state)(self._file(number + 1))
             for tile in every[done - number * len(every) :]:
                 noise = self._noise(tile, words) if fixed or before is None else Noise(torch.empty(0))
                 if before is not None:
@@ -113,7 +119,7 @@ class Canvas:
                     self._note({**settings, "done": done})
                 if on_tile is not None:
                     on_tile(done, total)
-            self._file(number).unlink(missing_ok=True)
+            discard(self._file(number))
 
     def count(self, times: Tensor) -> int:
         """Tiles of a walk, over all its steps."""
@@ -144,8 +150,7 @@ class Canvas:
 
     def remove(self) -> None:
         """Frees the disk."""
-        if self.folder.exists():
-            shutil.rmtree(self.folder)
+        discard(self.folder)
 
     def _noise(self, tile: Tile, words: Sequence[int]) -> Noise:
         """What the walk began with, on the tile's window."""
@@ -153,13 +158,17 @@ class Canvas:
         shape = (1, self.size[0], rows.stop - rows.start, columns.stop - columns.start)
         return Noise(normal(shape, _field(tile, words, 0)))
 
-    def _begun(self, settings: dict) -> int:
-        """Tiles that are done already; begins, if nothing is there."""
+    def _begun(self, settings: dict, total: int) -> int:
+        """Tiles of `total` that are done already; begins, if nothing is there."""
+        subfolder(self.folder.parent, self.folder.name)
         if self._notes.exists():
             try:
-                found = json.loads(self._notes.read_text(encoding="utf-8"))
+                with own(self._notes) as file:
+                    found = json.loads(file.read(LARGEST_NOTES))
                 done = int(found.pop("done"))
-            except (ValueError, TypeError, KeyError, AttributeError):
+                if not 0 <= done <= total:
+                    raise ValueError
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
                 raise CanvasError(f"{self._notes} is damaged: delete {self.folder} to begin anew.") from None
             if found != json.loads(json.dumps(settings)):
                 raise CanvasError(
@@ -167,7 +176,6 @@ class Canvas:
                 )
             return done
         self.check_room()
-        self.folder.mkdir(parents=True, exist_ok=True)
         self._note({**settings, "done": 0})
         return 0
 
@@ -176,24 +184,33 @@ class Canvas:
         return self.folder / "canvas.json"
 
     def _note(self, settings: dict) -> None:
-        part = self._notes.with_suffix(".part")
-        part.write_text(json.dumps(settings), encoding="utf-8")
-        os.replace(part, self._notes)
+        with whole(self._notes) as part:
+            part.write_text(json.dumps(settings), encoding="utf-8")
 
     def _file(self, number: int) -> Path:
         return self.folder / f"state-{number:05d}.f32"
 
     def _finished(self) -> np.memmap:
-        return self._open(max(self.folder.glob("state-*.f32")), "r")
+        return self._state(max(self.folder.glob("state-*.f32"), default=self._file(0)))
 
-    def _state(self, number: int, create: bool = False) -> np.memmap:
-        path = self._file(number)
-        if create and hasattr(os, "posix_fallocate"):  # a full disk is an error now, not a signal in the middle of a tile
-            with open(path, "wb") as file:
-                os.posix_fallocate(file.fileno(), 0, 4 * math.prod(self.size))
-        return self._open(path, "r+" if path.exists() else "w+")
+    def _begin(self, path: Path) -> np.memmap:
+        """An empty state: a full disk is an error now, not a signal in the middle of a tile."""
+        with own(path, new=True) as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, self._bytes)
+            else:
+                file.truncate(self._bytes)
+        return self._state(path)
 
-    def _open(self, path: Path, mode: str) -> np.memmap:
+    def _state(self, path: Path) -> np.memmap:
+        """The values in a file of this canvas. Raises CanvasError where it is not of its size."""
         import numpy as np
 
-        return np.memmap(path, np.float32, mode, shape=self.size)  # type: ignore[call-overload]
+        if not path.exists() or path.stat().st_size != self._bytes:
+            raise CanvasError(f"{path} is missing or damaged: delete {self.folder} to begin anew.")
+        with own(path) as file:
+            return np.memmap(file, np.float32, "r+", shape=self.size)
+
+    @property
+    def _bytes(self) -> int:
+        return 4 * math.prod(self.size)
