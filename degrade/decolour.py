@@ -9,6 +9,7 @@ from degrade.checks import checked
 from degrade.latent import NoLatent
 from degrade.lazy import torch
 from degrade.priors import ImagePrior
+from degrade.settings import check_numbers
 from degrade.severity import on_grid, per_sample, wide
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Decolour:
     """Where colour is removed."""
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if self.fade not in ("linear", "geometric") or self.space not in ("rgb", "lab"):
             raise ValueError(
                 f"Decolour has the fades 'linear' and 'geometric' and the spaces 'rgb' and 'lab', "

@@ -10,6 +10,7 @@ from degrade.checks import checked
 from degrade.latent import NoLatent
 from degrade.lazy import torch
 from degrade.priors import ThumbnailPrior
+from degrade.settings import check_numbers
 from degrade.severity import on_grid, per_sample, wide_dtype
 from degrade.spectral import Border, filter_axes, frequencies
 
@@ -51,6 +52,7 @@ class IteratedBlur:
     """Whether x at t = 1 is the mean of each channel."""
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if self.growth not in ("linear", "exponential"):
             raise ValueError(f"growth of IteratedBlur is 'linear' or 'exponential', got {self.growth!r}.")
         if self.border not in ("reflect", "circular"):

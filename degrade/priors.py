@@ -13,6 +13,7 @@ from degrade.lazy import torch
 from degrade.mixture import fit
 from degrade.protocols import Degradation, Start
 from degrade.random import integers, normal, uniform
+from degrade.settings import check_numbers
 
 if TYPE_CHECKING:
     from degrade.protocols import Random
@@ -89,6 +90,7 @@ class Thumbnails:
     """Standard deviation of the noise for each pixel; 0 for none."""
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if self.grid < 1 or self.components < 1 or not self.noise >= 0:
             raise ValueError(
                 f"Thumbnails needs grid >= 1, components >= 1 and noise >= 0, "

@@ -13,15 +13,17 @@ from tyro.conf import Positional
 
 from degrade import OPERATORS, Degradation, GaussianNoise
 from degrade.files import subfolder
+from degrade.settings import check_numbers
 from recipes import datasets
+from recipes.command.next_steps import say_what_next
+from recipes.command.outputs import check_file, check_folder
+from recipes.command.pasteable import pasteable
+from recipes.command.size import OptionalSize
 from recipes.recipe import Recipe
 from restore.memory import exhausted
 from restore.processes import ProcessError, here, joined
 from restore.provenance import provenance
 from samplers import NAMED, Sampler
-
-if TYPE_CHECKING:
-    from recipes.run import Run
 
 if TYPE_CHECKING:
     SamplerName = str
@@ -30,25 +32,7 @@ else:
 
 
 Preset = Literal["fast", "paper"]
-
-
-def _size(text: str) -> tuple[int, int]:
-    parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
-        raise ValueError(f"a size is HEIGHTxWIDTH in pixels, such as 128x384; got {text!r}.")
-    return int(parts[0]), int(parts[1])
-
-
-Size = Annotated[
-    tuple[int, int],
-    tyro.constructors.PrimitiveConstructorSpec(
-        nargs=1,
-        metavar="HxW",
-        instance_from_str=lambda args: _size(args[0]),
-        is_instance=lambda value: isinstance(value, tuple),
-        str_from_instance=lambda value: [f"{value[0]}x{value[1]}"],
-    ),
-]
+YEAR = 366 * 24 * 60  # minutes
 
 
 @dataclass(frozen=True)
@@ -64,6 +48,11 @@ class _Walk:
     out: Path | None = None
     """Where the result goes (default: into the folder of the run)."""
 
+    def __post_init__(self) -> None:
+        check_numbers(self)
+        if self.steps is not None and self.steps < 1:
+            raise ValueError(f"steps is at least 1, got {self.steps}.")
+
     def rule(self) -> Sampler | None:
         """The step rule of that name; None for the recipe's."""
         return NAMED[self.sampler] if self.sampler else None
@@ -73,7 +62,7 @@ class _Walk:
 class Sample(_Walk):
     """New images from a run, of any size, as PNGs in a folder."""
 
-    size: Size | None = None
+    size: OptionalSize = None
     """Height x width in pixels, such as 128x384 (default: the training image's)."""
     count: int = 4
     """Images."""
@@ -84,6 +73,13 @@ class Sample(_Walk):
     guidance: float | None = None
     """How strongly the class counts, 1 as learned (default: the recipe's)."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.count < 1:
+            raise ValueError(f"count is at least 1, got {self.count}.")
+        if min(self.noise or 0, self.guidance or 0) < 0:
+            raise ValueError(f"noise and guidance are at least 0, got {self.noise} and {self.guidance}.")
+
     def __call__(self) -> None:
         from recipes.run import open_run
         from restore.images import save_image
@@ -93,6 +89,7 @@ class Sample(_Walk):
             run = run.with_noise(self.noise)
         height, width = self.size or (None, None)
         folder = self.out or subfolder(self.run, "samples")
+        check_folder(folder)
         note = {"run": str(self.run), "step": str(run.step), "sampler": str(self.sampler or run.recipe.sampling.sampler)}
         made = 0
         for seed, image in run.stream(
@@ -126,25 +123,32 @@ class Restore(_Walk):
     film: bool = False
     """Also write the walk as a strip: x_t above, the restorer's estimate of x0 below."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.severity <= 1:
+            raise ValueError(f"severity lies in (0, 1], got {self.severity}.")
+
     def __call__(self) -> None:
         from recipes.run import open_run
-        from restore.images import grid, save_image
+        from restore.images import format_of, grid, save_image
         from restore.metrics import psnr, ssim
         from samplers import Film
 
         run = open_run(self.run)
         clean = run.image(self.image)
+        out = check_file(self.out or self.run / "restored.png")
+        format_of(out)  # refuses what could not be written in the end
         film = Film()
         result = run.restore(clean, self.severity, self.steps, self.rule(), self.seed, on_step=film)
         for name in ("degraded", "direct", "restored"):
             x = getattr(result, name)[None]
             print(f"{name:9} PSNR {float(psnr(x, clean[None])):6.2f} dB   SSIM {float(ssim(x, clean[None])):.4f}")
-        path = save_image(grid(list(result), 4), self.out or self.run / "restored.png")
+        path = save_image(grid(list(result), 4), out)
         print(f"clean, degraded, direct, restored: {path}")
         if self.film:
             frames = film.thinned(12)
             rows = [frame.x[0] for frame in frames] + [frame.x0[0] for frame in frames]
-            path = save_image(grid(rows, len(frames)).clamp(-1, 1), path.with_name(f"{path.stem}-film.png"))
+            path = save_image(grid(rows, len(frames)).clamp(-1, 1), path.with_stem(f"{path.stem}-film"))
             print(f"the walk, x_t above and the estimate of x0 below: {path}")
 
 
@@ -160,37 +164,23 @@ class Resume:
 
         run = resume(self.run)
         if here().first:
-            _finish(run)
+            say_what_next(run)
 
 
 def train(recipe: Recipe, out: Path | None, minutes: float | None = None) -> None:
     """Trains `recipe` in `out`, or in the first free folder of its name below runs/, and leaves a picture there."""
+
+    def announce() -> None:
+        print(f"training {Path(recipe.images).name} in {folder}; Ctrl-C saves, and this goes on: {pasteable('resume', folder)}")
+
     stem = Path(recipe.images).stem
     hot = isinstance(recipe.degradation, GaussianNoise)
     name = stem if hot else f"{stem}-{_kebab(type(recipe.degradation).__name__)}"
     with joined(recipe.training.timeout) as processes:
         folder = processes.agreed(lambda: out or _free(Path("runs") / name))
-        if processes.first:
-            print(f"training {Path(recipe.images).name} in {folder}; Ctrl-C saves, and `resume {folder}` goes on")
-        run = recipe.train(folder, minutes=minutes)
+        run = recipe.train(check_folder(folder), minutes=minutes, on_start=announce)
     if processes.first:
-        _finish(run)
-
-
-def _finish(run: Run) -> None:
-    """Where the results are, or how to go on with a run that was interrupted."""
-    if run.step < run.recipe.training.steps:
-        print(f"stopped and saved at step {run.step} of {run.recipe.training.steps}; go on with: resume {run.folder}")
-        return
-    show = run.recipe.sampling.show
-    shown = {"samples": "a training image, then samples", "restorations": "clean, degraded, direct, restored"}[show]
-    curve = "curve.png, " if (run.folder / "curve.png").exists() else ""
-    print(f"results in {run.folder}: {show}.png ({shown}), {curve}checkpoints/, previews/, metrics.jsonl")
-    if show == "samples":
-        print(f"more, at any size: sample {run.folder} --size {run.size[1]}x{3 * run.size[2]} --count 4")
-    else:
-        print(f"yours: restore {run.folder} --image photo.jpg --severity 1")
-        print(f"a table, on other images: python recipes/evaluate.py restoration {run.folder}")
+        say_what_next(run)
 
 
 def _free(folder: Path) -> Path:
@@ -223,7 +213,7 @@ def _kebab(name: str) -> str:
 
 def _chosen_set(args: Sequence[str]) -> str:
     """The name of a set in recipes/datasets.py among raw arguments, unless a file or folder has that name; else ""."""
-    return next((arg for arg in args if arg in datasets.SETS and not Path(arg).exists()), "")
+    return next((arg for arg in args if datasets.is_set(arg)), "")
 
 
 class Make(Protocol):
@@ -243,6 +233,11 @@ class Train:
     """Folder of the run (default: below runs/, named after the images and the degradation)."""
     minutes: float | None = None
     """Train for about so long, whatever the machine (default: for --training.steps)."""
+
+    def __post_init__(self) -> None:
+        check_numbers(self)
+        if self.minutes is not None and not 0 < self.minutes <= YEAR:
+            raise ValueError(f"minutes is a time > 0, of at most a year, got {self.minutes}.")
 
     def __call__(self) -> None:
         train(self.recipe, self.out, self.minutes)
@@ -288,5 +283,3 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
         if not exhausted(error):
             raise
         _leave("out of memory: choose a smaller size, or fewer images at a time.")
-    except KeyboardInterrupt:
-        sys.exit("interrupted")

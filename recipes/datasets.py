@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated
 
 if __name__ == "__main__":  # this project's packages come before any other of the same name
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    import recipes.command.interrupt  # noqa: F401
 
 from degrade.files import beside, sweep
 
@@ -98,12 +99,20 @@ SETS = {
 }
 
 
+def is_set(path: str | Path) -> bool:
+    """Whether `path` is the name of a set, and of no file or folder."""
+    return str(path) in SETS and not Path(path).exists()
+
+
 def located(path: str | Path, split: str = "train") -> Path:
-    """`path`, made absolute; or, where there is no such file and it is the name of a set, the folder of its `split`."""
-    name = str(path)
-    if name in SETS and not Path(path).exists():
-        return written(name) / split
-    return Path(path).resolve()
+    """`path`, made absolute; or, if it is the name of a set, the folder of its `split`, written at its first use."""
+    return written(str(path)) / split if is_set(path) else Path(path).resolve()
+
+
+def test_images(images: Path) -> Path | None:
+    """The folder of test images beside the training images of a set, if there is one."""
+    test = images.parent / "test"
+    return test if images.name == "train" and test.is_dir() else None
 
 
 def written(name: str) -> Path:

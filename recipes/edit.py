@@ -24,19 +24,26 @@ from typing import TYPE_CHECKING, Annotated, Union
 
 if __name__ == "__main__":  # this project's packages come before any other of the same name
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    import recipes.command.interrupt  # noqa: F401
 
 import tyro
 from tyro.conf import Positional
 
 from degrade.lazy import torch
+from degrade.settings import check_numbers
 from recipes import cli
+from recipes.command.outputs import check_folder
+from recipes.command.size import OptionalSize
 from recipes.editor import Editor
-from recipes.instant import Guide, laid_out, placed, softened
+from recipes.instant import LAST, Guide, laid_out, placed, softened
 from recipes.panorama import Panorama
 from samplers import steered
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+WIDEST = 1000
+"""Pixels, of soft edges and margins."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +74,24 @@ class _Edit:
     """How far --text and --style may move a value in a step, of the range [-1, 1]."""
 
     def __post_init__(self) -> None:
-        if self.count < 1 or (self.steps is not None and self.steps < 1):
-            raise ValueError(f"count and steps are at least 1, got {self.count} and {self.steps}.")
-        if (self.text is None) != (self.clip is None):
+        check_numbers(self)
+        if min(self.count, self.detail, 1 if self.steps is None else self.steps) < 1:
+            raise ValueError(f"count, steps and detail are at least 1, got {self.count}, {self.steps} and {self.detail}.")
+        if bool(self.text) != bool(self.clip):
             raise ValueError("--text and --clip belong together: words, and the CLIP that understands them.")
+        if not 0 <= self.weight <= 2:
+            raise ValueError(f"weight is how far a value in [-1, 1] may be moved, 0 to 2; got {self.weight}.")
+
+    @property
+    def folder(self) -> Path:
+        """Where the images go."""
+        return self.out or Path("runs") / f"{self.source.stem}-{type(self).__name__.lower()}"
 
     def opened(self) -> Editor:
-        return Editor(self.source, self.image, self.detail, self.steps, self.steering())
+        """The source and the picture. Raises ValueError where the result could not be written."""
+        editor = Editor(self.source, self.image, self.detail, self.steps, self.steering())
+        check_folder(self.folder)
+        return editor
 
     def steering(self) -> list[Guide]:
         """What the result is pulled towards."""
@@ -81,33 +99,48 @@ class _Edit:
         from restore.images import load_image
 
         pulls: list[Callable[[Tensor], Tensor]] = []
-        if self.text is not None and self.clip is not None:
+        if self.text and self.clip:
             pulls.append(losses.text(self.text, self.clip))
         if self.style is not None:
             pulls.append(losses.style(load_image(self.style, self.detail), 3))
         guides = [_pull(loss, self.weight) for loss in pulls]
         return guides + ([laid_out(load_image(self.layout, self.detail))] if self.layout else [])
 
-    def finish(self, command: str, images: dict[str, Tensor], shown: list[Tensor], columns: int) -> None:
+    def finish(self, images: dict[str, Tensor], shown: list[Tensor], columns: int) -> None:
         """Writes the images by name, and the grid."""
         from restore.images import grid, save_image
         from restore.provenance import provenance
 
-        folder = self.out or Path("runs") / f"{self.source.stem}-{command}"
         for name, image in images.items():
-            save_image(image, folder / f"{name}.png", provenance())
-        save_image(grid(shown, columns), folder / "grid.png")
-        print(f"{len(images)} image(s) in {folder}; grid.png shows them")
+            save_image(image, self.folder / f"{name}.png", provenance())
+        save_image(grid(shown, columns), self.folder / "grid.png")
+        print(f"{len(images)} image(s) in {self.folder}; grid.png shows them")
 
 
 @dataclass(frozen=True)
-class _Soft:
+class _Soft(_Edit):
     soft: int = 0
     """Pixels over which what is known gives way to what is new: those of the known that lie nearer to it change too."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.soft <= WIDEST:
+            raise ValueError(f"soft edges are 0 to {WIDEST} pixels wide, got {self.soft}.")
 
     def kept(self, picture: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """What is known, and how far each of its pixels stays."""
         return picture, softened(mask, self.soft)
+
+
+@dataclass(frozen=True)
+class _Resampled(_Soft):
+    resample: int = 3
+    """Times that each step is taken, for old and new to agree; without training, each of the coarsest scale."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.resample <= 1000:
+            raise ValueError(f"each step is taken 1 to 1000 times, got resample {self.resample}.")
 
 
 def _pull(loss: Callable[[Tensor], Tensor], weight: float) -> Guide:
@@ -115,15 +148,18 @@ def _pull(loss: Callable[[Tensor], Tensor], weight: float) -> Guide:
 
 
 @dataclass(frozen=True)
-class Outpaint(_Soft, _Edit):
+class Outpaint(_Resampled):
     """More of a picture around it; its own pixels stay."""
 
-    size: cli.Size | None = None
+    size: OptionalSize = None
     """Height x width of the result (default: half as much again)."""
     crop: float = 1.0
     """Take only the middle of the picture, this share of its sides (to try it where the truth is known)."""
-    resample: int = 3
-    """Times that each step is taken, for old and new to agree; without training, each of the coarsest scale."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.crop <= 1:
+            raise ValueError(f"crop is a share in (0, 1], got {self.crop}.")
 
     def __call__(self) -> None:
         editor = self.opened()
@@ -136,17 +172,15 @@ class Outpaint(_Soft, _Edit):
         known = self.kept(canvas, mask)
         made = editor.make(size, self.count, self.seed, known=known, resample=self.resample)
         images = {f"{size[0]}x{size[1]}-seed-{self.seed + i}": image for i, image in enumerate(made)}
-        self.finish("outpaint", images, [canvas + (1 - mask), *made], 1 + min(3, len(made)))
+        self.finish(images, [canvas + (1 - mask), *made], 1 + min(3, len(made)))
 
 
 @dataclass(frozen=True)
-class Inpaint(_Soft, _Edit):
+class Inpaint(_Resampled):
     """Part of a picture made anew; the rest stays."""
 
     mask: Path = Path("mask.png")
     """Picture of the same size, white where it is to be made anew."""
-    resample: int = 3
-    """Times that each step is taken, for old and new to agree; without training, each of the coarsest scale."""
 
     def __call__(self) -> None:
         editor = self.opened()
@@ -156,7 +190,7 @@ class Inpaint(_Soft, _Edit):
         known, without = self.kept(picture, 1 - hole), hole if self.image in (None, self.source) else None
         made = editor.make(size, self.count, self.seed, known=known, resample=self.resample, without=without)
         images = {f"seed-{self.seed + i}": image for i, image in enumerate(made)}
-        self.finish("inpaint", images, [picture * (1 - hole) + hole, *made], 1 + min(3, len(made)))
+        self.finish(images, [picture * (1 - hole) + hole, *made], 1 + min(3, len(made)))
 
 
 @dataclass(frozen=True)
@@ -164,8 +198,15 @@ class _FromSeverities(_Edit):
     severities: tuple[float, ...] = (0.3, 0.5, 0.7)
     """How far the picture is degraded before it is restored: more changes more."""
 
-    def made_at(self, editor: Editor, command: str, known: tuple[Tensor, Tensor] | None = None, fine: bool = False) -> None:
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.severities or not all(0 < severity <= 1 for severity in self.severities):
+            raise ValueError(f"severities are one number or more in (0, 1], got {self.severities}.")
+
+    def made_at(self, editor: Editor, known: tuple[Tensor, Tensor] | None = None, fine: bool = False) -> None:
         """A row of images for each severity."""
+        if editor.run is None and min(self.severities) <= LAST:
+            raise ValueError(f"without training, severities lie in ({LAST}, 1], got {self.severities}.")
         picture = editor.picture
         size = (picture.shape[1], picture.shape[2])
         images: dict[str, Tensor] = {}
@@ -176,11 +217,20 @@ class _FromSeverities(_Edit):
         rows = [found[i : i + self.count] for i in range(0, len(found), self.count)]
         columns = 1 + len(rows)
         shown = [x for i in range(self.count) for x in (picture, *(row[i] for row in rows))]
-        self.finish(command, images, shown, columns)
+        self.finish(images, shown, columns)
 
 
 @dataclass(frozen=True)
-class SDEdit(_Soft, _FromSeverities):
+class _ByHand(_Soft, _FromSeverities):
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.image is None:
+            command = type(self).__name__.lower()
+            raise ValueError(f"{command} takes a picture that was changed by hand: --image strokes.png, or with a paste.")
+
+
+@dataclass(frozen=True)
+class SDEdit(_ByHand):
     """Strokes, or a paste, made into a picture of the source: --image, and --mask if only part of it may change."""
 
     mask: Path | None = None
@@ -189,11 +239,11 @@ class SDEdit(_Soft, _FromSeverities):
     def __call__(self) -> None:
         editor = self.opened()
         known = self.kept(editor.picture, 1 - editor.mask(self.mask)) if self.mask else None
-        self.made_at(editor, "sdedit", known)
+        self.made_at(editor, known)
 
 
 @dataclass(frozen=True)
-class Harmonise(_Soft, _FromSeverities):
+class Harmonise(_ByHand):
     """A pasted object made to look as if it belonged: --image with the paste, --mask white where it is."""
 
     mask: Path = Path("mask.png")
@@ -203,12 +253,17 @@ class Harmonise(_Soft, _FromSeverities):
     severities: tuple[float, ...] = (0.2, 0.35, 0.5)
     """How far the picture is degraded before it is restored: more changes more."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.margin <= WIDEST:
+            raise ValueError(f"the margin around a paste is 0 to {WIDEST} pixels, got {self.margin}.")
+
     def __call__(self) -> None:
         editor = self.opened()
         hole = editor.mask(self.mask)[None]
         side = 2 * self.margin + 1
         hole = torch.nn.functional.max_pool2d(hole, side, 1, self.margin)[0]
-        self.made_at(editor, "harmonise", self.kept(editor.picture, 1 - hole), fine=True)
+        self.made_at(editor, self.kept(editor.picture, 1 - hole), fine=True)
 
 
 @dataclass(frozen=True)
@@ -216,13 +271,11 @@ class Variations(_FromSeverities):
     """The picture again, a little or a lot different."""
 
     def __call__(self) -> None:
-        self.made_at(self.opened(), "variations")
+        self.made_at(self.opened())
 
 
 def middle(x: Tensor, share: float) -> Tensor:
-    """The middle of x (C, H, W), `share` of its sides."""
-    if not 0 < share <= 1:
-        raise ValueError(f"crop is a share in (0, 1], got {share}.")
+    """The middle of x (C, H, W), `share` of its sides, in (0, 1]."""
     height, width = (max(1, round(share * side)) for side in x.shape[-2:])
     top, left = (x.shape[1] - height) // 2, (x.shape[2] - width) // 2
     return x[:, top : top + height, left : left + width]

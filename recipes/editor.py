@@ -76,7 +76,7 @@ class Editor:
         """
         if self.run is None:
             guides = [*self.guides, *([held(*known)] if known else [])]
-            settings = Settings(steps=self.steps or Settings().steps)
+            settings = Settings() if self.steps is None else Settings(steps=self.steps)
             if fine:
                 settings = replace(settings, coarsest=round(FINE * min(size)))
             around = known is not None and begin is None and without is None

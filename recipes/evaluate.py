@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Union
 
 if __name__ == "__main__":  # this project's packages come before any other of the same name
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    import recipes.command.interrupt  # noqa: F401
 
 import tyro
 from tyro.conf import Positional
@@ -27,6 +28,7 @@ from tyro.conf import Positional
 from degrade import Estimable
 from degrade.files import subfolder, whole
 from degrade.lazy import torch
+from degrade.settings import check_numbers
 from recipes import cli, datasets
 from samplers import DDIM, Improved, Naive, Sampler
 
@@ -52,6 +54,11 @@ class _Evaluation:
     seed: int = 0
     """Image i is degraded, or generated, with the seed `seed + i`."""
 
+    def __post_init__(self) -> None:
+        check_numbers(self)
+        if min(self.images, 1 if self.steps is None else self.steps) < 1:
+            raise ValueError(f"images and steps are at least 1, got {self.images} and {self.steps}.")
+
     def opened(self) -> tuple[Run, Tensor, Features]:
         """The run, the clean test images (N, C, H, W), and the features to compare sets in."""
         from recipes.run import open_run
@@ -73,8 +80,8 @@ class _Evaluation:
         return torch.cat(parts)
 
     def folder(self, run: Run) -> Path:
-        test = datasets.located(self.test, "test") if self.test else run.recipe.images.parent / "test"
-        if not test.is_dir() or (not self.test and run.recipe.images.name != "train"):
+        test = datasets.located(self.test, "test") if self.test else datasets.test_images(run.recipe.images)
+        if test is None or not test.is_dir():
             raise ValueError(f"{self.test or 'no folder of test images'}: name a folder of images that were not trained on.")
         return test
 
@@ -85,6 +92,11 @@ class Restoration(_Evaluation):
 
     severities: tuple[float, ...] = (1.0,)
     """How far to degrade."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.severities or not all(0 < severity <= 1 for severity in self.severities):
+            raise ValueError(f"severities are one number or more in (0, 1], got {self.severities}.")
 
     def __call__(self) -> None:
         run, clean, features = self.opened()
@@ -122,6 +134,11 @@ class Generation(_Evaluation):
     noise: float | None = None
     """Standard deviation of a thumbnail prior's noise (default: the run's; 0 leaves symmetric images symmetric)."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.noise is not None and self.noise < 0:
+            raise ValueError(f"noise is at least 0, got {self.noise}.")
+
     def __call__(self) -> None:
         run, clean, features = self.opened()
         if self.noise is not None:
@@ -143,6 +160,11 @@ class Classes(_Evaluation):
 
     guidance: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0)
     """How strongly the class counts."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.guidance or min(self.guidance) < 0:
+            raise ValueError(f"guidance is one number or more of at least 0, got {self.guidance}.")
 
     def __call__(self) -> None:
         run, clean, features = self.opened()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 if __name__ == "__main__":  # this project's packages come before any other of the same name
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    import recipes.command.interrupt  # noqa: F401
 
 import tyro
 from tyro.conf import Positional
@@ -19,7 +20,9 @@ from tyro.conf import Positional
 from degrade import GaussianBlur, Operator, seeds
 from degrade.latent import each
 from degrade.lazy import torch
+from degrade.settings import check_numbers
 from recipes import cli
+from recipes.command.outputs import check_file
 
 
 @dataclass(frozen=True)
@@ -39,13 +42,17 @@ class Film:
     seed: int = 0
     """Of the latent."""
 
+    def __post_init__(self) -> None:
+        check_numbers(self)
+        if self.out.suffix.lower() not in (".png", ".gif"):
+            raise ValueError(f"a film is written to a .png (strip) or a .gif (animation), not to {self.out}.")
+        if not 2 <= self.frames <= 1000 or self.size < 1:
+            raise ValueError(f"a film has 2 to 1000 frames of at least 1 pixel, got {self.frames} of {self.size}.")
+
     def __call__(self) -> None:
         from restore.images import grid, load_image, save_animation, save_image
 
-        if self.out.suffix.lower() not in (".png", ".gif"):
-            raise ValueError(f"a film is written to a .png (strip) or a .gif (animation), not to {self.out}.")
-        if self.frames < 2:
-            raise ValueError(f"a film has at least 2 frames, got {self.frames}.")
+        check_file(self.out)
         x0 = load_image(self.image, self.size)[None]
         latent = self.degradation.draw(x0, seeds(self.seed, 1))
         many = x0.expand(self.frames, -1, -1, -1)

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 if __name__ == "__main__":  # this project's packages come before any other of the same name
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    import recipes.command.interrupt  # noqa: F401
 
 import tyro
 from tyro.conf import Positional
@@ -31,7 +32,10 @@ from degrade import Flow, GaussianNoise, Start, seeds
 from degrade.gaussian_noise import Noise
 from degrade.lazy import torch
 from degrade.random import normal
+from degrade.settings import check_numbers
 from recipes import cli
+from recipes.command.outputs import check_folder
+from recipes.command.size import OptionalSize
 from samplers import DDIM, Resampled, Scale, Symmetry, enlarge, keep, low_frequencies, pyramid, seamless, sizes, symmetric
 
 if TYPE_CHECKING:
@@ -68,8 +72,13 @@ class Settings:
     """Steps of each finer scale; the coarsest takes twice as many."""
 
     def __post_init__(self) -> None:
-        if not LAST < self.noise <= 1 or self.steps < 1:
-            raise ValueError(f"noise lies in ({LAST}, 1] and steps is at least 1, got {self.noise} and {self.steps}.")
+        check_numbers(self)
+        if not LAST < self.noise <= 1 or not 0 < self.factor < 1 or not self.width > 0:
+            raise ValueError(
+                f"noise lies in ({LAST}, 1], factor in (0, 1), width is > 0; got {self.noise}, {self.factor} and {self.width}."
+            )
+        if min(self.side, self.neighbours, self.stride, self.coarsest, self.steps) < 1:
+            raise ValueError("side, neighbours, stride, coarsest and steps are all at least 1.")
 
     def levels(self, size: tuple[int, int], photograph: tuple[int, int]) -> list[tuple[int, int]]:
         """The sizes of the scales of an image of `size`, coarse to fine; what is smaller, it or the photograph, has a shorter
@@ -259,7 +268,7 @@ class Instant:
 
     image: Positional[Path]
     """The photograph."""
-    size: cli.Size | None = None
+    size: OptionalSize = None
     """Height x width in pixels, such as 188x500 (default: the photograph's)."""
     count: int = 4
     """Images; image i has the seed `seed + i`."""
@@ -282,12 +291,19 @@ class Instant:
     settings: Settings = field(default_factory=Settings)
     """How images are made."""
 
+    def __post_init__(self) -> None:
+        check_numbers(self)
+        if min(self.count, self.detail) < 1:
+            raise ValueError(f"count and detail are at least 1, got {self.count} and {self.detail}.")
+
     def __call__(self) -> None:
         from tqdm import tqdm
 
         from restore.images import grid, load_image, save_image
 
         photograph = load_image(self.image, self.detail)
+        folder = self.out or Path("runs") / f"{self.image.stem}-instant"
+        check_folder(folder)
         size = self.size or (photograph.shape[1], photograph.shape[2])
         levels = len(self.settings.levels(size, (photograph.shape[1], photograph.shape[2])))
         total = (levels + 1) * self.settings.steps + levels
@@ -304,7 +320,6 @@ class Instant:
                 on_step=lambda step: bar.update() and None,
             )
             bar.update(total - bar.n)
-        folder = self.out or Path("runs") / f"{self.image.stem}-instant"
         for i, image in enumerate(images):
             shown = image.repeat(1, 2, 2) if self.tileable else image
             save_image(image, folder / f"{size[0]}x{size[1]}-seed-{self.seed + i}.png", {"seed": str(self.seed + i)})

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 
 if __name__ == "__main__":  # this project's packages come before any other of the same name
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    import recipes.command.interrupt  # noqa: F401
 
 import tyro
 
@@ -46,6 +47,8 @@ def table(
     from restore.images import load_image
     from restore.single_image import Report, completeness, diversity, judge
 
+    if not 1 <= every <= 1000 or (size is not None and not 1 <= size <= 65_536):
+        raise ValueError(f"size is 1 to 65536 pixels and every 1 to 1000, got {size} and {every}.")
     if not samples:
         raise ValueError("no samples to judge: name one image or more after the training image.")
     clean = load_image(training, size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +13,10 @@ from tyro.conf import Positional
 
 from degrade import GaussianNoise, seeds
 from degrade.files import discard, subfolder
-from recipes import cli
+from degrade.settings import check_numbers
+from recipes.command.outputs import check_file
+from recipes.command.pasteable import pasteable
+from recipes.command.size import Size
 from recipes.instant import NOISE, Settings, scales_of
 from samplers import DDIM, Canvas, Scale, blended, panorama, uniform
 
@@ -29,7 +33,7 @@ class Panorama:
     source: Positional[Path]
     """Folder of a run, or a photograph to work from without training. Of runs, those with a local network (PatchUNet with norm
     pixel, such as SinDiffusion's fast preset) give the image of one call; others a blend of windows, made in memory."""
-    size: cli.Size = (512, 2048)
+    size: Size = (512, 2048)
     """Height x width in pixels."""
     steps: int | None = None
     """Steps of the walk back (default: the run's; without training, 6 a scale)."""
@@ -44,6 +48,7 @@ class Panorama:
     """File, .png or .tif (default: runs/<name>-panorama/<size>-seed-<seed>.png)."""
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if min(1 if value is None else value for value in (self.steps, self.detail, self.tile)) < 1:
             raise ValueError(f"steps, detail and tile are at least 1, got {self.steps}, {self.detail} and {self.tile}.")
 
@@ -54,15 +59,19 @@ class Panorama:
         height, width = self.size
         path = self.out or Path("runs") / f"{self.source.stem}-panorama" / f"{height}x{width}-seed-{self.seed}.png"
         folder = subfolder(path.parent, f".{path.name}.canvas")
-        writer(path)  # refuses what could not be written in the end
+        writer(check_file(path))  # refuses what could not be written in the end
         run = open_run(self.source) if self.source.is_dir() else None
         if run is not None and not is_local(run):
             image = self._blended(run)
             write_bands(path, (image.shape[0], height, width), [image])
         else:
             walk = self._of_run(run, folder) if run is not None else self._of_photograph(folder)
-            canvas = self._walked(walk)
-            write_bands(path, (canvas.size[0], height, width), _cut(canvas.bands(), height, width))
+            try:
+                canvas = self._walked(walk)
+                write_bands(path, (canvas.size[0], height, width), _cut(canvas.bands(), height, width))
+            except KeyboardInterrupt:
+                print(f"what was made so far is kept; the same command goes on: {pasteable(*sys.argv[1:])}")
+                raise
             discard(folder)
         print(f"{height} x {width} pixels in {path}")
 
@@ -75,7 +84,7 @@ class Panorama:
         return partial(
             panorama,
             folder,
-            [Scale(run.squares(self.size), run.guided(), uniform(self.steps or sampling.steps))],
+            [Scale(run.squares(self.size), run.guided(), uniform(sampling.steps if self.steps is None else self.steps))],
             sampling.sampler,
             degradation,
             halo=receptive_field(network) // 2 + network.stride,
@@ -91,9 +100,10 @@ class Panorama:
 
         whole = image_size(self.source)
         axis = 0 if self.size[0] <= self.size[1] else 1
-        detail = self.detail or round(max(whole) * min(*self.size, 512) / whole[axis])
+        fitting = round(max(whole) * min(*self.size, 512) / whole[axis])
+        detail = fitting if self.detail is None else self.detail
         photograph = load_image(self.source, detail)
-        settings = Settings(steps=self.steps or Settings().steps).spanning(min(photograph.shape[1:]))
+        settings = (Settings() if self.steps is None else Settings(steps=self.steps)).spanning(min(photograph.shape[1:]))
         return partial(
             panorama,
             folder,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -23,9 +24,10 @@ from degrade import (
 )
 from degrade.files import subfolder
 from degrade.lazy import torch
+from degrade.settings import check_numbers
 from models import NETWORKS, STEMS, NetworkConfig, PatchUNetConfig, Stem
 from recipes import datasets
-from restore import SOURCES, Crops, Objective, Source, Training
+from restore import SOURCES, Crops, Folder, Objective, Source, Training
 from restore.parametrisation import Prediction
 from restore.processes import ALONE, Processes, best_device, joined
 from restore.provenance import provenance
@@ -58,6 +60,7 @@ class Sampling:
     """Guidance acts at severities above the first and up to the second."""
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if not (self.guidance >= 0 and 0 <= self.guided[0] < self.guided[1] <= 1):
             raise ValueError(f"guidance is >= 0, its severities rise within [0, 1]; got {self.guidance} and {self.guided}.")
         if self.steps < 1 or self.pad_to < 1:
@@ -101,10 +104,17 @@ class Recipe:
                 f"a second set of images serves image mixing only, not {type(self.degradation).__name__}: leave out others."
             )
 
-    def train(self, folder: str | Path, device: str | None = None, minutes: float | None = None) -> Run:
+    def train(
+        self,
+        folder: str | Path,
+        device: str | None = None,
+        minutes: float | None = None,
+        on_start: Callable[[], None] | None = None,
+    ) -> Run:
         """Trains from scratch in `folder`, which must not hold a run yet; returns the run, ready to sample from.
 
         With `minutes`, for as many steps as this machine takes in that time: rate, EMA and previews are stretched to fit.
+        `on_start` is called by the first process when everything was checked, before the first step.
 
         Interrupted (Ctrl-C), it saves, and `recipes.run.resume(folder)` goes on. Raises ValueError for settings that do
         not go together and for bad input, before anything is written.
@@ -114,6 +124,8 @@ class Recipe:
 
         folder = Path(folder)
         device = device or best_device()
+        if not isinstance(self.data, Folder) and datasets.is_set(self.images):
+            raise ValueError(f"{self.images} is a set of images, and this recipe learns from one: name a photograph.")
         with joined(self.training.timeout) as processes:
             if processes.agreed((folder / "checkpoints").exists):
                 raise CheckpointError(f"{folder} holds a run already: resume it, or name another folder.")
@@ -123,7 +135,7 @@ class Recipe:
             recipe = recipe.told(batches.classes)
             if minutes is not None:
                 recipe = recipe.lasting(minutes, batches, device, processes)
-            continue_training(recipe, recipe.trainer(device, processes), batches, prior, folder)
+            continue_training(recipe, recipe.trainer(device, processes), batches, prior, folder, on_start)
         return open_run(folder, device)
 
     def open(self, device: str) -> tuple[Batches, Prior]:
@@ -172,7 +184,14 @@ class Recipe:
         return Trainer(network, self.degradation, self.prediction, self.objective, self.training, device, processes)
 
 
-def continue_training(recipe: Recipe, trainer: Trainer, batches: Batches, prior: Prior, folder: Path) -> bool:
+def continue_training(
+    recipe: Recipe,
+    trainer: Trainer,
+    batches: Batches,
+    prior: Prior,
+    folder: Path,
+    on_start: Callable[[], None] | None = None,
+) -> bool:
     """Runs `trainer` to its end in `folder`, with previews, and pictures of the result; True when it got there.
 
     Raises TrainingError where another process trains there, or has trained on from the checkpoint that `trainer` is at.
@@ -187,10 +206,17 @@ def continue_training(recipe: Recipe, trainer: Trainer, batches: Batches, prior:
         last = trainer.processes.agreed(lambda: last_step(folder))
         if last not in (None, trainer.step):
             raise TrainingError(f"another process has brought {folder} to step {last} meanwhile: resume it from there.")
-        return _continued(recipe, trainer, batches, prior, folder)
+        return _continued(recipe, trainer, batches, prior, folder, on_start)
 
 
-def _continued(recipe: Recipe, trainer: Trainer, batches: Batches, prior: Prior, folder: Path) -> bool:
+def _continued(
+    recipe: Recipe,
+    trainer: Trainer,
+    batches: Batches,
+    prior: Prior,
+    folder: Path,
+    on_start: Callable[[], None] | None,
+) -> bool:
     from recipes.run import Run
     from restore.curve import draw_curve
     from restore.estimate import estimate
@@ -221,6 +247,8 @@ def _continued(recipe: Recipe, trainer: Trainer, batches: Batches, prior: Prior,
 
     expected = estimate(trainer, batches)
     if first:
+        if on_start is not None:
+            on_start()
         print(expected)
     done = train(trainer, batches, folder, specification, tensors, preview)
     if done:

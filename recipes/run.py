@@ -87,7 +87,8 @@ class Run:
 
         Of several processes each makes every so many-th batch: the images do not depend on their number.
         """
-        shape = (self.size[0], height or self.size[1], width or self.size[2])
+        height, width = self.size[1] if height is None else height, self.size[2] if width is None else width
+        shape = (self.size[0], height, width)
         if count < 1 or batch < 1 or min(shape) < 1:
             raise ValueError(f"count, batch, height and width are at least 1, got {count}, {batch}, {shape[1]}, {shape[2]}.")
         padded = self.squares(shape[1:])
@@ -182,7 +183,7 @@ class Run:
         keep_freed_memory()
         sampling = self.recipe.sampling
         start = Start(start.x.to(self.device), each(lambda z: z.to(self.device), start.latent))
-        times = uniform(steps or sampling.steps, severity)
+        times = uniform(sampling.steps if steps is None else steps, severity)
         with tqdm(total=len(times) - 1, desc="sampling", unit="step", disable=not progress, dynamic_ncols=True) as bar:
 
             def on_step(step: Step) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 if __name__ == "__main__":  # this project's packages come before any other of the same name
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    import recipes.command.interrupt  # noqa: F401
 
 from degrade import Degradation, Pixelate
 from recipes import cli

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Union
 
 from degrade.lazy import torch
 from degrade.random import integers, uniform
+from degrade.settings import check_numbers
 from restore.images import image_files, load_image
 from restore.pictures import Pictures
 
@@ -80,7 +81,10 @@ class OneImage:
     """Sides are rounded down to a multiple of this."""
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         _check(self.size, self.rescale)
+        if self.multiple < 1:
+            raise ValueError(f"sides are multiples of at least 1, got {self.multiple}.")
 
     def open(self, path: Path, device: torch.device | str = "cpu") -> Batches:
         image = self.read(path)[None].to(device)
@@ -119,6 +123,7 @@ class Crops:
     """Sides of the crops are rounded down to a multiple of this: a network that pads to its stride would not learn the rest."""
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         _check(self.size, self.rescale)
         if self.multiple < 1:
             raise ValueError(f"sides are multiples of at least 1, got {self.multiple}.")
@@ -173,6 +178,7 @@ class Folder:
     """Whether a file that cannot be read ends the run; else it is skipped, with a warning, and counted."""
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         _check(self.size, (1, 1))
         if self.channels not in (1, 3):
             raise ValueError(f"images have 1 or 3 channels, got {self.channels}.")

@@ -1,12 +1,13 @@
-"""Image files to tensors and back: any common file to (C, H, W) float32 in [-1, 1], and (B, C, H, W) to PNG."""
+"""Image files to tensors and back: any common file to (C, H, W) float32 in [-1, 1], and that to PNG, JPEG, WebP or TIFF."""
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from degrade.files import whole
 from degrade.lazy import torch
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+WRITTEN = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
+"""What is written, by the ending of a file's name."""
+BEST: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "WEBP": {"lossless": True},
+    "TIFF": {"compression": "tiff_deflate"},
+}
+"""How: without loss, or with as little as the format allows for at a reasonable size."""
 
 
 def load_image(path: str | Path, size: int | Resize | None = None, channels: int = 3) -> Tensor:
@@ -61,20 +70,37 @@ def to_bytes(x: Tensor) -> Tensor:
     return ((x.detach().float().cpu() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
+def format_of(path: str | Path) -> str:
+    """The format that the ending of `path` names. Raises ImageError for one that `save_image` does not write."""
+    kind = WRITTEN.get(Path(path).suffix.lower())
+    if kind is None:
+        raise ImageError(f"{path}: images are written as .png, .jpg, .webp or .tif; choose one of these endings.")
+    return kind
+
+
 def save_image(x: Tensor, path: str | Path, text: Mapping[str, str] | None = None) -> Path:
-    """Writes x (C, H, W) in [-1, 1], C 1 or 3, as a PNG with `text` in its metadata. The file appears whole or not at all."""
+    """Writes x (C, H, W) in [-1, 1], C 1 or 3, in the format that the ending of `path` names: .png, .jpg, .webp or .tif.
+
+    `text` goes into its metadata: of a PNG entry by entry, else as the JSON of the EXIF image description. The file appears
+    whole or not at all.
+    """
     from PIL import Image
+    from PIL.ExifTags import Base
     from PIL.PngImagePlugin import PngInfo
 
     if x.ndim != 3 or x.shape[0] not in (1, 3):
         raise ValueError(f"save_image takes (1 or 3, H, W), got {tuple(x.shape)}.")
     path = Path(path)
+    kind = format_of(path)
     array = to_bytes(x).permute(1, 2, 0).numpy()
-    info = PngInfo()
+    info, exif = PngInfo(), Image.Exif()
     for key, value in (text or {}).items():
         info.add_text(key, value)
+    if text:
+        exif[Base.ImageDescription] = json.dumps(dict(text))
+    note: dict[str, Any] = {"pnginfo": info} if kind == "PNG" else {"exif": exif}
     with whole(path) as part:
-        Image.fromarray(array.squeeze(-1) if x.shape[0] == 1 else array).save(part, format="PNG", pnginfo=info)
+        Image.fromarray(array.squeeze(-1) if x.shape[0] == 1 else array).save(part, kind, **note, **BEST.get(kind, {}))
     return path
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from degrade.lazy import torch
+from degrade.settings import check_numbers
 from restore.journal import Track
 from restore.restorer import Precision
 
@@ -63,6 +64,7 @@ class Training:
     """Seconds that a process waits for the others before it gives them up for lost."""
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         if min(self.steps, self.batch, self.accumulate, self.log_every, self.save_every, self.preview_every, self.keep) < 1:
             raise ValueError("steps, batch, accumulate, log_every, save_every, preview_every and keep are all at least 1.")
         if min(self.warmup, self.clip, self.levels, self.weight_decay, self.seed) < 0 or not self.rate > 0:

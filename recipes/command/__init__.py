@@ -1,0 +1,1 @@
+"""What the recipes' command lines are made of."""

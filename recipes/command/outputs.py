@@ -1,0 +1,26 @@
+"""Where a command writes: refused before the work, not after it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryFile
+
+
+def check_folder(folder: Path) -> Path:
+    """`folder`, in which files can be written, or which can be made. Nothing is left there. Raises ValueError in one line."""
+    try:
+        if folder.is_file():
+            raise ValueError(f"{folder} is a file: --out names a folder here.")
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        with TemporaryFile(dir=there):
+            return folder
+    except OSError as error:
+        raise ValueError(f"{folder} cannot be written to ({error.strerror}): name another folder with --out.") from None
+
+
+def check_file(path: Path) -> Path:
+    """`path`, where a file can be written. Raises ValueError in one line."""
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: --out names a file here, such as {path / 'image.png'}.")
+    check_folder(path.parent)
+    return path
