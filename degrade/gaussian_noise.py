@@ -37,6 +37,9 @@ class GaussianNoise:
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
         return self.schedule.coefficients(t)
 
+    def derivatives(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        return self.schedule.derivatives(t)
+
     @checked
     def __call__(self, x0: Tensor, t: Tensor, latent: Noise) -> Tensor:
         (eps,) = latent

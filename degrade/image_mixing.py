@@ -47,6 +47,9 @@ class ImageMixing:
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
         return self.schedule.coefficients(t)
 
+    def derivatives(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        return self.schedule.derivatives(t)
+
     @checked
     def __call__(self, x0: Tensor, t: Tensor, latent: Other) -> Tensor:
         (image,) = latent

@@ -70,3 +70,7 @@ class Affine(Estimable[L], Protocol[L]):
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """alpha and sigma (B,), in float64."""
         ...
+
+    def derivatives(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        """d alpha/dt and d sigma/dt (B,), in float64, for t > 0."""
+        ...

@@ -1,7 +1,8 @@
 """How much signal and noise an affine degradation has at severity t: x_t = alpha(t) x0 + sigma(t) z.
 
-A schedule gives `coefficients(t)`, their log signal-to-noise ratio `logsnr(t) = log(alpha^2 / sigma^2)`, falling in t,
-and its inverse `time(logsnr)`. All in float64. Every schedule is clean at t = 0: alpha 1, sigma 0, logsnr +inf.
+A schedule gives `coefficients(t)`, their `derivatives(t)`, their log signal-to-noise ratio `logsnr(t)`, log(alpha^2 / sigma^2),
+falling in t, and its inverse `time(logsnr)`. All in float64. Every schedule is clean at t = 0: alpha 1, sigma 0, logsnr +inf;
+sigma > 0 at every t > 0.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from degrade.lazy import torch
 from degrade.severity import on_grid, wide, wide_dtype
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
 
@@ -23,6 +26,13 @@ class _Schedule(ABC):
     @abstractmethod
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """alpha and sigma (B,)."""
+
+    @abstractmethod
+    def derivatives(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        """d alpha/dt <= 0 and d sigma/dt >= 0 (B,), for t > 0.
+
+        d logsnr/dt = 2 (alpha'/alpha - sigma'/sigma), and the velocity of x_t is alpha' x0 + sigma' z.
+        """
 
     def logsnr(self, t: Tensor) -> Tensor:
         """log(alpha^2 / sigma^2) (B,): +inf at t = 0, -inf where alpha = 0."""
@@ -39,7 +49,17 @@ class _VariancePreserving(_Schedule):
 
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
         log_abar = self.log_abar(t)
-        return (log_abar / 2).exp(), (-torch.expm1(log_abar)).sqrt()
+        return (log_abar / 2).exp(), torch.expm1(log_abar).abs().sqrt()
+
+    def derivatives(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        """alpha', and sigma' = -alpha alpha'/sigma, since alpha alpha' + sigma sigma' = 0."""
+        alpha, sigma = self.coefficients(t)
+        fall = self.alpha_derivative(t)
+        return fall, -alpha * fall / sigma
+
+    @abstractmethod
+    def alpha_derivative(self, t: Tensor) -> Tensor:
+        """d alpha/dt (B,)."""
 
 
 class _Discrete(_VariancePreserving):
@@ -56,6 +76,13 @@ class _Discrete(_VariancePreserving):
         index, fraction = on_grid(t, self.steps)
         below, above = table[index], table[(index + 1).clamp(max=self.steps)]
         return below + fraction * (above - below)
+
+    def alpha_derivative(self, t: Tensor) -> Tensor:
+        """alpha (log abar)'/2, with the slope of log abar on the step that t lies in; at a level, the one that ends there."""
+        table = _log_abar(self, t.device)
+        index, fraction = on_grid(t, self.steps)
+        step = torch.where(fraction > 0, index, index - 1).clamp(min=0)
+        return self.coefficients(t)[0] * (table[step + 1] - table[step]) * (self.steps / 2)
 
     def time(self, logsnr: Tensor) -> Tensor:
         table = _log_abar(self, logsnr.device)
@@ -117,14 +144,26 @@ def _cosine_abar(u: Tensor) -> Tensor:
     return torch.cos((u + _OFFSET) / (1 + _OFFSET) * (math.pi / 2)).square()
 
 
+_ANGLE = math.pi / 2 / (1 + _OFFSET)
+_TAN = math.tan(_OFFSET * _ANGLE)
+
+
 @dataclass(frozen=True)
 class Cosine(_VariancePreserving):
-    """abar(t) = f(t)/f(0), f(u) = cos^2((u + .008)/1.008 * pi/2), continuous (arXiv 2102.09672, eq. 17). alpha(1) = 0."""
+    """abar(t) = f(t)/f(0), f(u) = cos^2((u + .008)/1.008 * pi/2), continuous (arXiv 2102.09672, eq. 17). alpha(1) = 0.
+
+    With the angle a = t/1.008 * pi/2 and b = .008/1.008 * pi/2, alpha = cos(a + b)/cos b = cos a - tan b sin a.
+    """
 
     def log_abar(self, t: Tensor) -> Tensor:
+        """2 log(1 - loss), loss = 1 - alpha = 2 sin^2(a/2) + tan b sin a, which is exact also where it is small."""
         t = wide(t)
-        abar = (_cosine_abar(t) / _cosine_abar(torch.zeros_like(t))).clamp(0, 1)
-        return torch.where(t >= 1, -math.inf, abar.log())
+        loss = 2 * (t * _ANGLE / 2).sin().square() + _TAN * (t * _ANGLE).sin()
+        return torch.where(t >= 1, -math.inf, 2 * torch.log1p(-loss.clamp(0, 1)))
+
+    def alpha_derivative(self, t: Tensor) -> Tensor:
+        angle = wide(t) * _ANGLE
+        return -_ANGLE * (angle.sin() + _TAN * angle.cos())
 
     def time(self, logsnr: Tensor) -> Tensor:
         abar = torch.sigmoid(wide(logsnr)) * _cosine_abar(torch.zeros_like(wide(logsnr)))
@@ -138,6 +177,10 @@ class Flow(_Schedule):
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
         t = wide(t)
         return 1 - t, t
+
+    def derivatives(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        one = torch.ones_like(wide(t))
+        return -one, one
 
     def time(self, logsnr: Tensor) -> Tensor:
         return torch.sigmoid(-wide(logsnr) / 2)
@@ -188,6 +231,11 @@ class ShiftedCosine(_VariancePreserving):
     def log_abar(self, t: Tensor) -> Tensor:
         return torch.nn.functional.logsigmoid(self.logsnr(t))
 
+    def alpha_derivative(self, t: Tensor) -> Tensor:
+        """alpha sigma^2 logsnr'/2: the derivative of alpha^2 = sigmoid(logsnr)."""
+        alpha, sigma = self.coefficients(t)
+        return alpha * sigma.square() * self._logsnr_derivative(wide(t)) / 2
+
     def time(self, logsnr: Tensor) -> Tensor:
         logsnr = wide(logsnr)
         if self.clean == self.noisy:
@@ -201,9 +249,18 @@ class ShiftedCosine(_VariancePreserving):
         return (low + high) / 2
 
     def _logsnr(self, t: Tensor) -> Tensor:
-        parts = map(self._part, (self.clean, self.noisy))
-        clean, noisy = (shift - 2 * (start + t * length).tan().log() for shift, start, length in parts)
+        (clean, _), (noisy, _) = self._ends(t)
         return clean + t * (noisy - clean)
+
+    def _logsnr_derivative(self, t: Tensor) -> Tensor:
+        (clean, clean_slope), (noisy, noisy_slope) = self._ends(t)
+        return noisy - clean + (1 - t) * clean_slope + t * noisy_slope
+
+    def _ends(self, t: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """The cosine shifted to each reference, and its slope: d/du of -2 log tan(u) is -4/sin(2 u)."""
+        for shift, start, length in map(self._part, (self.clean, self.noisy)):
+            angle = start + t * length
+            yield shift - 2 * angle.tan().log(), -4 * length / (2 * angle).sin()
 
     def _part(self, reference: int) -> tuple[float, float, float]:
         """The shift of a reference, and the angle at t = 0 and how far it goes until t = 1."""
@@ -219,6 +276,6 @@ Schedule = Union[LinearBeta, CosineBeta, Cosine, ShiftedCosine, Flow]
 
 def check_schedule(schedule: object) -> None:
     """Raises ValueError unless `schedule` is one, rather than a name or a number."""
-    if not all(callable(getattr(schedule, name, None)) for name in ("coefficients", "logsnr", "time")):
+    if not all(callable(getattr(schedule, name, None)) for name in ("coefficients", "derivatives", "logsnr", "time")):
         known = ", ".join(f"{one.__name__}()" for one in SCHEDULES)
-        raise ValueError(f"a schedule is one of {known}, or has their three methods; got {schedule!r}.")
+        raise ValueError(f"a schedule is one of {known}, or has their four methods; got {schedule!r}.")

@@ -28,11 +28,11 @@ def per_sample(value: Tensor, x: Tensor) -> Tensor:
 def on_grid(t: Tensor, steps: int) -> tuple[Tensor, Tensor]:
     """The place of t on the grid 0, 1/steps, ..., 1 as (index below, int64; fraction towards the next in [0, 1)).
 
-    Float32 rounding of t, at most steps * 2^-24 of a step, is undone: t = k/steps has the place (k, 0) exactly, so a
-    discrete schedule is exact on its own grid.
+    Float32 rounding of t, 2^-24 of it, is undone: t = k/steps has the place (k, 0) exactly, so a discrete schedule is exact
+    on its own grid. Only t = 0 has the place (0, 0): however small a severity is, it is one.
     """
     place = wide(t) * steps
     nearest = place.round()
-    place = torch.where((place - nearest).abs() <= steps * 2.0**-23, nearest, place).clamp(0, steps)
+    place = torch.where((place - nearest).abs() <= nearest * 2.0**-23, nearest, place).clamp(0, steps)
     index = place.floor()
     return index.long(), place - index

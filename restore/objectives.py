@@ -20,14 +20,17 @@ class Objective:
     """weight(t) * mean over pixels of |output - target|^p, per sample.
 
     With prediction "eps" and "mse" this is DDPM's simple loss, with "x0" and "l1" Cold Diffusion's, with "v" and "mse"
-    the v objective. Weights, with snr = alpha^2/sigma^2 (all but uniform need an affine degradation):
+    the v objective. Weights, with snr = alpha^2/sigma^2 (all but uniform need an affine degradation; l1 takes their root):
 
     | weight | on the squared error of x0_hat | source |
     | --- | --- | --- |
     | uniform | 1/c_out^2: every output counts alike | |
     | eps | snr: the error of the noise, whatever the network predicts | Hoogeboom et al. 2023, arXiv 2301.11093, 3.5 |
     | min-snr | min(snr, gamma) | Hang et al. 2023, arXiv 2303.09556, eq. 8 |
-    | sigmoid | snr sigmoid(bias - log snr) | Hoogeboom et al. 2024, arXiv 2410.19324, section 3.1 |
+    | sigmoid | -1/2 d(log snr)/dt snr sigmoid(bias - log snr) | Hoogeboom et al. 2024, arXiv 2410.19324, section 3.1 |
+
+    d(log snr)/dt turns the mean over t into an integral over log snr, so that the sigmoid loss depends on the schedule through
+    its ends only (Kingma & Gao 2023, arXiv 2303.00848); under the others, a schedule weights where it lingers.
     """
 
     loss: Literal["mse", "l1"] = "mse"
@@ -79,7 +82,14 @@ class Objective:
         alpha, sigma = restorer.degradation.coefficients(t)
         snr = (alpha / sigma).square()
         if self.weight == "eps":
-            weight = snr if self.loss == "mse" else snr.sqrt()
+            weight = snr
+        elif self.weight == "min-snr":
+            weight = snr.clamp(max=self.gamma)
         else:
-            weight = snr.clamp(max=self.gamma) if self.weight == "min-snr" else snr * torch.sigmoid(self.bias - snr.log())
-        return weight * (c_out.square() if self.loss == "mse" else c_out.abs())
+            alpha_slope, sigma_slope = restorer.degradation.derivatives(t)
+            weight = (
+                alpha * (alpha * sigma_slope - alpha_slope * sigma) / sigma**3
+            )  # -1/2 d(log snr)/dt snr, finite at alpha = 0
+            weight = weight * torch.sigmoid(self.bias - snr.log())
+        weight = weight * c_out.square()
+        return weight if self.loss == "mse" else weight.sqrt()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -19,6 +21,38 @@ def test_clean_at_zero_and_falling(schedule):
     assert alpha == 1 and sigma == 0 and schedule.logsnr(torch.zeros(1)) == torch.inf
     logsnr = schedule.logsnr(torch.linspace(0, 1, 501))
     assert (logsnr.diff() < 0).all()
+
+
+@every
+def test_any_severity_above_zero_is_one(schedule):
+    """sigma > 0 from t = 2^-60 on, rising, and falling towards 0 no faster than t; the same where t went through float32."""
+    t = torch.cat([2.0 ** torch.arange(-60, -13, dtype=torch.float64), torch.tensor([1e-4])])
+    _, sigma = schedule.coefficients(t)
+    assert (sigma > 0).all() and (sigma.diff() > 0).all()
+    assert (sigma >= 0.99 * sigma[-1] * t / 1e-4).all()
+    torch.testing.assert_close(schedule.coefficients(t.float())[1], sigma, rtol=1e-6, atol=0)
+
+
+@every
+def test_derivatives(schedule):
+    """Those of autograd, on no level of a discrete schedule; alpha falls and sigma rises."""
+    t = torch.linspace(1e-3, 1 - 1e-3, 97, dtype=torch.float64) + 1e-5 * math.pi
+    t.requires_grad_()
+    for value, slope in zip(schedule.coefficients(t), schedule.derivatives(t.detach()), strict=True):
+        (expected,) = torch.autograd.grad(value.sum(), t, retain_graph=True)
+        torch.testing.assert_close(slope, expected, rtol=1e-8, atol=0)
+    falls, rises = schedule.derivatives(torch.tensor([2.0**-24, 0.5, 1.0]))
+    assert (falls < 0).all() and (rises >= 0).all() and rises.isfinite().all()
+
+
+@pytest.mark.parametrize("schedule", [LinearBeta(50), CosineBeta(30)], ids=str)
+def test_derivatives_at_a_level_are_those_of_the_step_that_ends_there(schedule):
+    """(log alpha)' = log(1 - beta_k) steps/2 at t = (k + 1)/steps, also where t went through float32; and at t -> 0."""
+    expected = torch.log1p(-schedule.betas()) * schedule.steps / 2
+    for t in (levels(schedule.steps), levels(schedule.steps, torch.float32)):
+        torch.testing.assert_close(schedule.derivatives(t)[0] / schedule.coefficients(t)[0], expected, rtol=1e-12, atol=0)
+    first = torch.tensor([1e-12], dtype=torch.float64)
+    torch.testing.assert_close(schedule.derivatives(first)[0], expected[:1], rtol=1e-9, atol=0)
 
 
 @every

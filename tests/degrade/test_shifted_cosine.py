@@ -70,6 +70,14 @@ def test_inverse(schedule):
 
 
 @pytest.mark.parametrize("schedule", VARIANTS, ids=str)
+def test_derivatives(schedule):
+    t = T[:-1].clone().requires_grad_()
+    for value, slope in zip(schedule.coefficients(t), schedule.derivatives(t.detach()), strict=True):
+        (expected,) = torch.autograd.grad(value.sum(), t, retain_graph=True)
+        torch.testing.assert_close(slope, expected, rtol=1e-8, atol=0)
+
+
+@pytest.mark.parametrize("schedule", VARIANTS, ids=str)
 def test_variance_preserving_and_clean_at_zero(schedule):
     alpha, sigma = schedule.coefficients(torch.cat([torch.zeros(1).double(), T]))
     assert alpha[0] == 1 and sigma[0] == 0

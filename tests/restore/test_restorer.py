@@ -121,16 +121,18 @@ def test_weighted_loss_does_not_depend_on_the_prediction(weight, loss, images):
 
 
 def test_published_weights(images):
-    """min-SNR on eps is min(snr, gamma)/snr; sigmoid on eps is sigmoid(bias - log snr)."""
+    """min-SNR on eps is min(snr, gamma)/snr; sigmoid on eps is -1/2 d(log snr)/dt sigmoid(bias - log snr)."""
     operator = GaussianNoise(LinearBeta())
     restore = Restorer(lambda x, t: torch.zeros_like(x), operator, "eps", "float32")
     latent = operator.draw(images, seeded(3))
     alpha, sigma = operator.coefficients(T)
     snr = (alpha / sigma).square()
+    level = (T.double() * 1000).round() / 1000
+    pace = (operator.schedule.logsnr(level - 3e-7) - operator.schedule.logsnr(level)) / 3e-7 / 2  # on the step that ends there
     plain = Objective()(restore, images, T, latent).double()
     for objective, expected in [
         (Objective(weight="min-snr", gamma=5.0), snr.clamp(max=5.0) / snr),
-        (Objective(weight="sigmoid", bias=-1.0), torch.sigmoid(-1.0 - snr.log())),
+        (Objective(weight="sigmoid", bias=-1.0), pace * torch.sigmoid(-1.0 - snr.log())),
     ]:
         torch.testing.assert_close(objective(restore, images, T, latent).double() / plain, expected, rtol=1e-5, atol=0)
 
