@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from degrade.checks import check
+from degrade.checks import bounded, check
 from degrade.priors import ImagePrior
 from degrade.protocols import Degradation
 from degrade.severity import wide
@@ -32,6 +32,7 @@ class Curve:
             raise ValueError(
                 f"a curve needs 0 <= start < end <= 1 and power > 0, got {self.start}, {self.end} and {self.power}."
             )
+        bounded(self, power=(0, 1000))
 
     def __call__(self, t: Tensor) -> Tensor:
         return ((wide(t) - self.start) / (self.end - self.start)).clamp(0, 1) ** self.power

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from degrade.checks import check
+from degrade.checks import bounded, check
 from degrade.latent import NoLatent
 from degrade.lazy import torch
 from degrade.priors import ImagePrior
@@ -45,6 +45,7 @@ class Decolour:
             )
         if not 0 < self.factor < 1 or self.steps < 1:
             raise ValueError(f"Decolour needs a factor in (0, 1) and steps >= 1, got {self.factor} and {self.steps}.")
+        bounded(self, steps=(1, 1_000_000))
 
     def saturation(self, t: Tensor) -> Tensor:
         """a(t) (B,), float64."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from degrade.checks import check
+from degrade.checks import bounded, check
 from degrade.lazy import torch
 from degrade.priors import ImagePrior, LatentPrior
 from degrade.random import uniform
@@ -67,6 +67,7 @@ class GaussianMask:
             )
         if self.centre not in ("random", "middle"):
             raise ValueError(f"centre of GaussianMask is 'random' or 'middle', got {self.centre!r}.")
+        bounded(self, first=(1, 10_000), std=(1e-3, 65_536), spread=(0, 100), colour=(-100, 100))
 
     def draw(self, x0: Tensor, generator: Random = None) -> Hole:
         """Whole pixels from -1 to S - 1 along a side of S when random; S // 2 - 1 in the middle (as published)."""
@@ -119,6 +120,10 @@ class GaussianMask:
         return LatentPrior(self) if self.reverse else ImagePrior(images, self)
 
 
+LARGEST_TABLE = 2**27
+"""Masks by radii, float32."""
+
+
 @lru_cache(maxsize=4)
 def _products(steps: int, std: float, first: int, furthest: int, device: torch.device) -> Tensor:
     """The product of the first 0..steps masks at r^2 = 0, 1, 2, ... pixels: (steps + 1, R).
@@ -126,7 +131,10 @@ def _products(steps: int, std: float, first: int, furthest: int, device: torch.d
     R ends at `furthest`, or at 6.5 sigma, beyond which the product is 1 to 1e-9.
     """
     sigma = std * (torch.arange(steps, dtype=torch.float64) + first)
-    squared = torch.arange(min(furthest, math.ceil((6.5 * float(sigma[-1])) ** 2)) + 2, dtype=torch.float64)
+    radii = min(furthest, math.ceil((6.5 * float(sigma[-1])) ** 2)) + 2
+    if steps * radii > LARGEST_TABLE:
+        raise ValueError(f"GaussianMask holds {steps} steps for {radii} radii: take fewer steps, or smaller images.")
+    squared = torch.arange(radii, dtype=torch.float64)
     product = torch.ones_like(squared)
     table = [product.float()]
     for s in sigma:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from degrade.checks import check
+from degrade.checks import bounded, check
 from degrade.latent import NoLatent
 from degrade.lazy import torch
 from degrade.priors import ThumbnailPrior
@@ -61,6 +61,7 @@ class IteratedBlur:
             )
         if not (self.first > 0 and self.rate >= 0):
             raise ValueError(f"IteratedBlur needs first > 0 and rate >= 0, got {self.first} and {self.rate}.")
+        bounded(self, first=(1e-3, 65_536), rate=(0, 1000))
 
     def stds(self) -> Tensor:
         """std_i (steps,) in pixels, float64."""

@@ -21,6 +21,7 @@ from degrade import (
     Stage,
     Thumbnails,
 )
+from degrade.checks import bounded
 from degrade.files import subfolder
 from degrade.lazy import torch
 from models import NETWORKS, STEMS, NetworkConfig, PatchUNetConfig, Stem
@@ -62,6 +63,7 @@ class Sampling:
             raise ValueError(f"guidance is >= 0, its severities rise within [0, 1]; got {self.guidance} and {self.guided}.")
         if self.steps < 1 or self.pad_to < 1:
             raise ValueError(f"steps and pad_to are at least 1, got {self.steps} and {self.pad_to}.")
+        bounded(self, steps=(1, 100_000), pad_to=(1, 256), guidance=(0, 1000))
 
 
 @dataclass(frozen=True)

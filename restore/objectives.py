@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from degrade.checks import bounded
 from degrade.lazy import torch
 from degrade.protocols import Affine
 from restore.restorer import Restorer
@@ -43,6 +44,7 @@ class Objective:
     def __post_init__(self) -> None:
         if self.coarsest < 0:
             raise ValueError(f"coarsest is a side in pixels, or 0; got {self.coarsest}.")
+        bounded(self, coarsest=(0, 65_536), gamma=(0, 1e6), bias=(-100, 100))
 
     def __call__(self, restorer: Restorer, x0: Tensor, t: Tensor, latent: tuple) -> Tensor:
         """The loss of each sample (B,), t > 0. Raises ValueError where the degradation does not allow the weight."""
