@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from degrade.checks import checked
 from degrade.priors import ImagePrior
 from degrade.protocols import Degradation
-from degrade.settings import check_numbers
+from degrade.settings import bounded, check_numbers
 from degrade.severity import wide
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Curve:
             raise ValueError(
                 f"a curve needs 0 <= start < end <= 1 and power > 0, got {self.start}, {self.end} and {self.power}."
             )
+        bounded(self, power=(0, 1000))
 
     def __call__(self, t: Tensor) -> Tensor:
         return ((wide(t) - self.start) / (self.end - self.start)).clamp(0, 1) ** self.power

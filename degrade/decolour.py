@@ -9,7 +9,7 @@ from degrade.checks import checked
 from degrade.latent import NoLatent
 from degrade.lazy import torch
 from degrade.priors import ImagePrior
-from degrade.settings import check_numbers
+from degrade.settings import bounded, check_numbers
 from degrade.severity import on_grid, per_sample, wide
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Decolour:
             )
         if not 0 < self.factor < 1 or self.steps < 1:
             raise ValueError(f"Decolour needs a factor in (0, 1) and steps >= 1, got {self.factor} and {self.steps}.")
+        bounded(self, steps=(1, 1_000_000))
 
     def saturation(self, t: Tensor) -> Tensor:
         """a(t) (B,), float64."""

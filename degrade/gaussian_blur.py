@@ -9,7 +9,7 @@ from degrade.checks import checked
 from degrade.latent import NoLatent
 from degrade.lazy import torch
 from degrade.priors import ThumbnailPrior
-from degrade.settings import check_numbers
+from degrade.settings import bounded, check_numbers
 from degrade.severity import wide
 from degrade.spectral import Border, filter_axes, frequencies
 
@@ -38,6 +38,7 @@ class GaussianBlur:
             raise ValueError(f"sigma_max is a width in pixels and must be > 0, got {self.sigma_max}.")
         if self.border not in ("reflect", "circular"):
             raise ValueError(f"border of GaussianBlur is 'reflect' or 'circular', got {self.border!r}.")
+        bounded(self, sigma_max=(0, 65_536))
 
     def draw(self, x0: Tensor, generator: Random = None) -> NoLatent:
         return NoLatent()

@@ -11,7 +11,7 @@ from degrade.checks import checked
 from degrade.lazy import torch
 from degrade.priors import ImagePrior, LatentPrior
 from degrade.random import uniform
-from degrade.settings import check_numbers
+from degrade.settings import bounded, check_numbers
 from degrade.severity import on_grid, wide
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class GaussianMask:
             )
         if self.centre not in ("random", "middle"):
             raise ValueError(f"centre of GaussianMask is 'random' or 'middle', got {self.centre!r}.")
+        bounded(self, first=(1, 10_000), std=(1e-3, 65_536), spread=(0, 100), colour=(-100, 100))
 
     def draw(self, x0: Tensor, generator: Random = None) -> Hole:
         """Whole pixels from -1 to S - 1 along a side of S when random; S // 2 - 1 in the middle (as published)."""

@@ -10,7 +10,7 @@ from degrade.checks import checked
 from degrade.latent import NoLatent
 from degrade.lazy import torch
 from degrade.priors import ThumbnailPrior
-from degrade.settings import check_numbers
+from degrade.settings import bounded, check_numbers
 from degrade.severity import on_grid, per_sample, wide_dtype
 from degrade.spectral import Border, filter_axes, frequencies
 
@@ -63,6 +63,7 @@ class IteratedBlur:
             )
         if not (self.first > 0 and self.rate >= 0):
             raise ValueError(f"IteratedBlur needs first > 0 and rate >= 0, got {self.first} and {self.rate}.")
+        bounded(self, first=(1e-3, 65_536), rate=(0, 1000))
 
     def stds(self) -> Tensor:
         """std_i (steps,) in pixels, float64."""

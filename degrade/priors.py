@@ -13,7 +13,7 @@ from degrade.lazy import torch
 from degrade.mixture import fit
 from degrade.protocols import Degradation, Start
 from degrade.random import integers, normal, uniform
-from degrade.settings import check_numbers
+from degrade.settings import bounded, check_numbers
 
 if TYPE_CHECKING:
     from degrade.protocols import Random
@@ -42,6 +42,16 @@ class ThumbnailPrior:
     factors: torch.Tensor  # (K, C g g, R) with factor factor^T = covariance
     noise: float = 0.002
     enlarge: Literal["bicubic", "nearest-exact"] = "bicubic"
+
+    def __post_init__(self) -> None:
+        _check_tensors(self, weights=1, means=4, factors=3)
+        bounded(self, noise=(0, 100))
+        count, values = len(self.means), self.means[0].numel()
+        if len(self.weights) != count or self.factors.shape[:2] != (count, values):
+            raise ValueError(
+                f"a mixture has weights (K,), means (K, C, g, g) and factors (K, C g g, R), got {tuple(self.weights.shape)}, "
+                f"{tuple(self.means.shape)} and {tuple(self.factors.shape)}."
+            )
 
     @staticmethod
     def fit(
@@ -96,6 +106,7 @@ class Thumbnails:
                 f"Thumbnails needs grid >= 1, components >= 1 and noise >= 0, "
                 f"got {self.grid}, {self.components} and {self.noise}."
             )
+        bounded(self, grid=(1, 1024), components=(1, 1024), noise=(0, 100))
 
     def fit(self, images: torch.Tensor) -> ThumbnailPrior:
         """The mixture for `images` (N, C, H, W)."""
@@ -121,6 +132,9 @@ class ImagePrior:
     images: torch.Tensor  # (N, C, H, W)
     degradation: Degradation
 
+    def __post_init__(self) -> None:
+        _check_tensors(self, images=4)
+
     def sample(self, shape: Sequence[int], generator: Random = None) -> Start:
         y = _choose(self.images, shape, generator)
         latent = self.degradation.draw(y, generator)
@@ -133,9 +147,25 @@ class PartnerPrior:
 
     images: torch.Tensor  # (N, C, H, W)
 
+    def __post_init__(self) -> None:
+        _check_tensors(self, images=4)
+
     def sample(self, shape: Sequence[int], generator: Random = None) -> Start:
         y = _choose(self.images, shape, generator)
         return Start(y, (y,))
+
+
+def _check_tensors(prior: object, **dims: int) -> None:
+    """Raises ValueError unless the prior's tensors hold finite numbers, in so many dimensions: they may be a stranger's."""
+    for name, count in dims.items():
+        x = getattr(prior, name)
+        if x.ndim != count or not x.numel() or not x.is_floating_point() or not bool(x.isfinite().all()):
+            raise ValueError(
+                f"{name} of {type(prior).__name__} are finite floating-point numbers in {count} dimensions, got "
+                f"{x.dtype} of shape {tuple(x.shape)}."
+            )
+        if count == 4 and max(x.shape[2:]) > 1000 * min(x.shape[2:]):
+            raise ValueError(f"{name} of {type(prior).__name__} are {x.shape[2]} x {x.shape[3]} pixels: too long and thin.")
 
 
 def _choose(images: torch.Tensor, shape: Sequence[int], generator: Random) -> torch.Tensor:

@@ -25,3 +25,15 @@ def check_numbers(settings: Any) -> None:
                     f"{field.name} of {type(settings).__name__} is a finite number of at most {LARGEST:g}, "
                     f"got {str(number)[:40]}."
                 )
+
+
+def bounded(settings: object, **bounds: tuple[float, float]) -> None:
+    """Raises ValueError unless each setting, or all numbers of a tuple, lie within (lowest, highest).
+
+    Bounds that nothing sensible meets: settings may come from a stranger's file.
+    """
+    for name, (lowest, highest) in bounds.items():
+        value = getattr(settings, name)
+        for number in value if isinstance(value, tuple) else (value,):
+            if not lowest <= number <= highest:
+                raise ValueError(f"{name} of {type(settings).__name__} is {lowest:g} to {highest:g}, got {str(number)[:40]}.")

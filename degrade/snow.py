@@ -10,7 +10,7 @@ from degrade.checks import checked
 from degrade.lazy import torch
 from degrade.priors import ImagePrior
 from degrade.random import normal, uniform
-from degrade.settings import check_numbers
+from degrade.settings import bounded, check_numbers
 from degrade.severity import on_grid, per_sample
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class Snow:
         check_numbers(self)
         if self.level not in LEVELS or self.steps < 2:
             raise ValueError(f"Snow has the levels 1, 2, 3, 4 and at least 2 steps, got {self.level} and {self.steps}.")
+        bounded(self, steps=(2, 1_000_000))
 
     def draw(self, x0: Tensor, generator: Random = None) -> Flakes:
         """Noise, and for each sample streaks along the height or the width, with equal odds."""

@@ -304,17 +304,18 @@ MOST = {
     "patch": 256,
     "channels": 65_536,
     "multipliers": 1024,
-    "blocks": 256,
+    "blocks": 32,
     "kernels": 1023,
     "groups": 65_536,
     "steps": 1_000_000,
     "widths": 65_536,
     "width": 65_536,
-    "depths": 256,
-    "depth": 1024,
+    "depths": 64,
+    "depth": 256,
     "head": 65_536,
-    "transformer": 1024,
+    "transformer": 256,
     "conditions": 1_000_000,
+    "stride": 1024,
 }
 """Bounds that no sensible network meets: settings may come from a stranger's file."""
 
@@ -326,6 +327,11 @@ def _positive(config: object, *names: str) -> None:
         if not 1 <= len(values) <= 16 or min(values) < 1 or max(values) > MOST[name]:
             most = f"at most {MOST[name]} (in 16 levels)"
             raise ValueError(f"{name} of {type(config).__name__} is at least 1 and {most}, got {str(value)[:60]}.")
+    stride = getattr(config, "stride", 1)
+    if stride > MOST["stride"]:
+        raise ValueError(
+            f"{type(config).__name__} works on squares of {stride} pixels, at most {MOST['stride']}: choose fewer levels."
+        )
 
 
 def _optional(config: object, *names: str) -> None:

@@ -118,7 +118,7 @@ class Editor:
         generators = seeds(seed, 1)
         degradation = run.recipe.degradation
         if begin is None:
-            start = run.prior.sample((1, run.size[0], *size), generators)
+            start = run.start((1, run.size[0], *size), generators)
         else:
             begin = _grown(begin, size, "replicate")[None]
             latent = degradation.draw(begin, generators)

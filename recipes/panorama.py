@@ -130,22 +130,13 @@ class Panorama:
 
     def _blended(self, run: Run) -> Tensor:
         """In memory (C, H, W): every window is a scene of its own, their averages are made to agree at every step."""
-        from restore.memory import free_memory, readable
-
-        channels, height, width = run.size[0], *self.size
-        needed, free = 32 * channels * height * width, free_memory()  # the state, the estimate, and what a step makes of them
-        if needed > free:
-            raise ValueError(
-                f"{height} x {width} pixels take about {readable(needed)}, there is not enough memory ({readable(free)}): "
-                "choose a smaller size, or a run with a local network, which makes images on disk."
-            )
+        generators = seeds(self.seed, 1)
+        start = run.start((1, run.size[0], *self.size), generators)
         side = min(self.tile, max(run.size[1:]))
         print(
             f"{run.folder}: the network sees the whole image. Windows of {side} pixels and what is around them are blended, in "
             "memory; a run of SinDiffusion's fast preset would give one scene, on disk."
         )
-        generators = seeds(self.seed, 1)
-        start = run.prior.sample((1, channels, height, width), generators)
         restore = blended(run.guided(), side, max(1, side // 4), 8)
         return run.walk(start, 1.0, self.steps, generators=generators, restore=restore)[0].cpu().clamp(-1, 1)
 

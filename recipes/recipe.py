@@ -24,7 +24,7 @@ from degrade import (
 )
 from degrade.files import subfolder
 from degrade.lazy import torch
-from degrade.settings import check_numbers
+from degrade.settings import bounded, check_numbers
 from models import NETWORKS, STEMS, NetworkConfig, PatchUNetConfig, Stem
 from recipes import datasets
 from restore import SOURCES, Crops, Folder, Objective, Source, Training
@@ -65,6 +65,7 @@ class Sampling:
             raise ValueError(f"guidance is >= 0, its severities rise within [0, 1]; got {self.guidance} and {self.guided}.")
         if self.steps < 1 or self.pad_to < 1:
             raise ValueError(f"steps and pad_to are at least 1, got {self.steps} and {self.pad_to}.")
+        bounded(self, steps=(1, 100_000), pad_to=(1, 256), guidance=(0, 1000))
 
 
 @dataclass(frozen=True)

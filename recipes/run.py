@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from degrade.latent import each
 from recipes.recipe import ALLOWED, Recipe, continue_training
 from restore.allocator import keep_freed_memory
 from restore.checkpoint import Checkpoint, CheckpointError, open_checkpoint
+from restore.memory import free_memory, readable
 from restore.processes import ALONE, Processes, best_device, joined
 from restore.restorer import Restorer
 from restore.specification import SpecificationError, decode
@@ -95,7 +97,7 @@ class Run:
         for first in range(0, count, batch)[processes.rank :: processes.count]:
             numbers = range(seed + first, seed + min(first + batch, count))
             generators = seeds(numbers[0], len(numbers))
-            start = self.prior.sample((len(generators), shape[0], *padded), generators)
+            start = self.start((len(generators), shape[0], *padded), generators)
             restore = self.guided(self.labels(numbers, label), guidance)
             x = self.walk(start, 1.0, steps, sampler, generators, progress, restore=restore)
             images = x[..., : shape[1], : shape[2]].cpu().clamp(-1, 1)
@@ -165,6 +167,16 @@ class Run:
         for i, severity in enumerate((0.25, 0.5, 0.75, 1.0)):
             rows += list(self.restore(clean[i % len(clean)], severity, steps, seed=i, progress=progress))
         return grid(rows, 4, at_least=64)
+
+    def start(self, shape: tuple[int, int, int, int], generators: list[torch.Generator]) -> Start:
+        """A draw (B, C, H, W) from the prior. Raises ValueError for more than there is memory for."""
+        needed, free = 32 * math.prod(shape), free_memory()  # the state, the estimate, and what a step makes of them
+        if needed > free:
+            raise ValueError(
+                f"{shape[0]} x {shape[2]} x {shape[3]} pixels take about {readable(needed)}, there is not enough memory "
+                f"({readable(free)}): choose a smaller size, or let edit.py panorama make it on disk, of a local network's run."
+            )
+        return self.prior.sample(shape, generators)
 
     def walk(
         self,
@@ -279,6 +291,8 @@ def _specification(checkpoint: Checkpoint) -> tuple[Recipe, Prior, tuple[int, in
         raise CheckpointError(f"{path}: {error}") from None
     if size[0] not in (1, 2, 3, 4) or not all(0 < side <= 2**16 for side in size[1:]):
         raise CheckpointError(f"{path}: images of {size[0]} x {size[1]} x {size[2]} were not learned from.")
+    if size[0] != recipe.network.image_channels:
+        raise CheckpointError(f"{path}: a network of {recipe.network.image_channels} channels for images of {size[0]}.")
     if classes and len(classes) != recipe.conditions:
         raise CheckpointError(f"{path}: {len(classes)} classes for a network that takes {recipe.conditions}.")
     return recipe, prior, size, classes

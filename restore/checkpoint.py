@@ -38,6 +38,7 @@ FORMAT = 2
 FILES = ("run.json", "ema.safetensors", "training.safetensors", "prior.safetensors")
 SUMS = "SHA256SUMS"
 LARGEST_JSON = 2**20
+LARGEST_HEADER = 2**23
 LARGEST_PRIOR = 2**28
 
 
@@ -75,7 +76,8 @@ class Checkpoint(NamedTuple):
                     wrong.append(name)
         if wrong:
             raise CheckpointError(
-                f"{path} does not hold the weights of its own network: {len(wrong)} entries differ {wrong[:3]}."
+                f"{path} does not hold the weights of its own network: {len(wrong)} entries differ "
+                f"{[name[:60] for name in wrong[:3]]}."
             )
         return path
 
@@ -286,6 +288,10 @@ def _opened(path: Path) -> Any:
 
     if _size(path) > free_memory():
         raise CheckpointError(f"{path} takes {readable(_size(path))}, and {readable(free_memory())} of memory are free.")
+    with open(path, "rb") as file:
+        header = int.from_bytes(file.read(8), "little")
+    if header > LARGEST_HEADER:
+        raise CheckpointError(f"{path} claims a header of {readable(header)}: more than any network's, or broken.")
     try:
         return safe_open(path, "pt")
     except (SafetensorError, OSError) as error:

@@ -7,6 +7,7 @@ else; unknown, missing and ill-typed entries are errors. Tensors are put aside u
 from __future__ import annotations
 
 import math
+import re
 import types as builtin_types
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
@@ -17,6 +18,10 @@ from degrade.lazy import torch
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""What a name could break lines, or take over a terminal, with."""
 
 
 class SpecificationError(ValueError):
@@ -50,11 +55,13 @@ def decode(
 
 def _decode(data: Any, known: dict[str, type], hint: Any, tensors: Mapping[str, Tensor], path: str) -> Any:
     where = path or "the specification"
+    value: Any
     if isinstance(data, dict) and set(data) == {"tensor"}:
-        if data["tensor"] not in tensors:
-            raise SpecificationError(f"{where} refers to the tensor {repr(data['tensor'])[:80]}, which is missing.")
-        return tensors[data["tensor"]]
-    if isinstance(data, dict):
+        name = data["tensor"]
+        if not isinstance(name, str) or name not in tensors:
+            raise SpecificationError(f"{where} refers to the tensor {repr(name)[:80]}, which is missing.")
+        value = tensors[name]
+    elif isinstance(data, dict):
         value = _dataclass(data, known, tensors, path)
     elif isinstance(data, list):
         (item, *_) = get_args(_plain(hint, tuple) or hint) or (Any,)
@@ -62,9 +69,11 @@ def _decode(data: Any, known: dict[str, type], hint: Any, tensors: Mapping[str, 
     elif isinstance(data, str) and _plain(hint, Path):
         value = Path(data)
     elif isinstance(data, int) and not isinstance(data, bool) and _plain(hint, float) and not _plain(hint, int):
-        value = float(data)
+        value = float(data) if abs(data) < 2**1000 else math.inf
     else:
         value = data
+    if isinstance(value, str | Path) and CONTROL.search(str(value)):
+        raise SpecificationError(f"{where} holds control characters: {repr(value)[:80]}.")
     if isinstance(value, float) and not math.isfinite(value):
         raise SpecificationError(f"{where} is {value}, expected a finite number.")
     if not _fits(value, hint):
@@ -82,14 +91,16 @@ def _dataclass(data: dict, known: dict[str, type], tensors: Mapping[str, Tensor]
     names = [f.name for f in fields(cls)]
     unknown, missing = sorted(set(data) - {"type", *names}), [n for n in names if n not in data]
     if unknown:
-        raise SpecificationError(f"{where} ({name}) has the unknown entries {unknown}; known are {names}.")
+        raise SpecificationError(
+            f"{where} ({name}) has the unknown entries {[n[:40] for n in unknown[:3]]}; known are {names}."
+        )
     if missing:
         raise SpecificationError(f"{where} ({name}) lacks the entries {missing}.")
     values = {n: _decode(data[n], known, hints[n], tensors, _join(path, n)) for n in names}
     try:
         return cls(**values)
     except (ValueError, TypeError, ArithmeticError) as error:
-        raise SpecificationError(f"{where} ({name}): {error}") from None
+        raise SpecificationError(f"{where} ({name}): {str(error)[:400]}") from None
 
 
 def _join(path: str, name: str) -> str:
@@ -125,7 +136,8 @@ def _fits_one(value: Any, hint: Any) -> bool:
             return all(_fits(item, items[0]) for item in value)
         return len(items) == len(value) and all(_fits(item, kind) for item, kind in zip(value, items, strict=True))
     if getattr(origin or hint, "_is_protocol", False):
-        return is_dataclass(value)
+        methods = (name for name in vars(origin or hint) if name == "__call__" or not name.startswith("_"))
+        return is_dataclass(value) and all(callable(getattr(value, name, None)) for name in methods)
     if hint in (int, float) and isinstance(value, bool):
         return False
     return isinstance(value, origin or hint)

@@ -29,6 +29,9 @@ class Scale(NamedTuple):
     """Another sampler than the walk's, at this size."""
 
 
+MOST_SCALES = 100
+
+
 def sizes(height: int, width: int, coarsest: int = 24, factor: float = 0.75) -> list[tuple[int, int]]:
     """From coarse to fine, ending with (height, width): each `factor` times the next, its shorter side at least `coarsest`."""
     if not 0 < factor < 1 or coarsest < 1:
@@ -36,6 +39,8 @@ def sizes(height: int, width: int, coarsest: int = 24, factor: float = 0.75) -> 
     found = [(height, width)]
     scale = factor
     while min(height, width) * scale >= coarsest:
+        if len(found) == MOST_SCALES:
+            raise ValueError(f"a factor of {factor} makes more than {MOST_SCALES} scales: choose a smaller one, such as 0.75.")
         found.append((round(height * scale), round(width * scale)))
         scale *= factor
     return found[::-1]
