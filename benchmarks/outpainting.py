@@ -70,7 +70,7 @@ def strips(x: Tensor, mask: Tensor) -> list[Tensor]:
 
 def fit(parts: list[Tensor], reference: Tensor) -> float:
     """The coherence of the parts, together."""
-    return sum(coherence(x, reference, every=4) * x.numel() for x in parts) / sum(x.numel() for x in parts)
+    return sum(coherence([x], reference, every=4) * x.numel() for x in parts) / sum(x.numel() for x in parts)
 
 
 def seam(x: Tensor, mask: Tensor) -> float:

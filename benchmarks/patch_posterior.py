@@ -38,7 +38,7 @@ def speed(photograph: torch.Tensor) -> None:
     for name, settings in (("clusters", Settings()), ("all, float32", Settings(neighbours=10**9))):
         before = time.perf_counter()
         (image,) = generate(photograph, count=1, settings=settings)
-        rows[name] = time.perf_counter() - before, coherence(image, photograph, every=8)
+        rows[name] = time.perf_counter() - before, coherence([image], photograph, every=8)
         print(f"{name}: {rows[name][0]:.1f} s, coherence {rows[name][1]:.4f}", flush=True)
     (fast, near), (plain, exact) = rows.values()
     print(f"{plain / fast:.1f} times faster, coherence {near / exact - 1:+.1%}\n")

@@ -5,7 +5,8 @@
 
 Coherence: mean distance of the samples' patches to the nearest training patch (artefacts raise it). Completeness: the
 other way round (what is left out raises it). Diversity: per-pixel standard deviation over samples / of the training
-image. Copied: share of 15 x 15 patches that continue the training image beside their left neighbour (1 for a copy).
+image; blank for one sample, and for a training image of one colour. Copied: share of 15 x 15 patches that continue the
+training image beside their left neighbour (1 for a copy).
 Simakov et al. 2008, "Summarizing visual data using bidirectional similarity"; Shaham et al. 2019, arXiv 1905.01164.
 """
 
@@ -45,7 +46,7 @@ def table(
     from tqdm import tqdm
 
     from restore.images import load_image
-    from restore.single_image import Report, completeness, diversity, judge
+    from restore.single_image import LARGEST_PATCH, Report, at_least, coherence, completeness, diversity, judge
 
     if not 1 <= every <= 1000 or (size is not None and not 1 <= size <= 65_536):
         raise ValueError(f"size is 1 to 65536 pixels and every 1 to 1000, got {size} and {every}.")
@@ -53,19 +54,27 @@ def table(
         raise ValueError("no samples to judge: name one image or more after the training image.")
     clean = load_image(training, size)
     images = [load_image(path) for path in samples]
+    at_least(LARGEST_PATCH, clean, *images)
     print("| sample | coherence | completeness | diversity | copied |\n| --- | --- | --- | --- | --- |")
     reports = []
     for path, x in zip(samples, tqdm(images, desc="judging", unit="image", leave=False), strict=True):
         reports.append(judge([x], clean, every))
         print(row(path.name, reports[-1]))
-    mean = [sum(column) / len(reports) for column in zip(*reports, strict=True)]
-    together = Report(mean[0], completeness(images, clean, every=every), diversity(images, clean), mean[3])
+    together = Report(
+        coherence(images, clean, every=every),
+        completeness(images, clean, every=every),
+        diversity(images, clean),
+        sum(report.copied for report in reports) / len(reports),
+    )
     print(row(f"all {len(images)}", together))
+    if math.isnan(together.diversity) and len(images) > 1:
+        print(f"\nNo diversity: {training} has one colour only, and no spread to compare with.")
 
 
 def row(name: str, report: Report) -> str:
-    spread = "" if math.isnan(report.diversity) else f"{report.diversity:.3f}"
-    return f"| {name} | {report.coherence:.4f} | {report.completeness:.4f} | {spread} | {report.copied:.3f} |"
+    """A row of the table, blank where a figure is undefined."""
+    figures = (f"{value:.{digits}f}" for value, digits in zip(report, (4, 4, 3, 3), strict=True))
+    return f"| {name} | {' | '.join('' if figure == 'nan' else figure for figure in figures)} |"
 
 
 if __name__ == "__main__":

@@ -6,12 +6,16 @@ Patches are compared in pixels of [0, 1], by root mean square distance to the ne
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from degrade.lazy import torch
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+LARGEST_PATCH = 15
+"""Side of the patches that `copied` compares, pixels: no image may be smaller."""
 
 
 class Report(NamedTuple):
@@ -22,27 +26,31 @@ class Report(NamedTuple):
     completeness: float
     """Mean distance of the training patches to the nearest patch of any sample: what is left out raises it."""
     diversity: float
-    """Per-pixel standard deviation over the samples / that of the training image; nan unless the sizes agree."""
+    """Per-pixel standard deviation over the samples / that of the training image; nan for one sample, or a training image of
+    one colour."""
     copied: float
-    """Share of patches whose nearest training patch continues that of their left neighbour: 1 for a copy."""
+    """Share of patches whose nearest training patch continues that of their left neighbour: 1 for a copy; nan where no patch
+    has one (less than 17 pixels wide)."""
 
 
 def judge(samples: Sequence[Tensor], training: Tensor, every: int = 1) -> Report:
     """The report of `samples` (C, H_i, W_i), which together are held against `training` (C, H, W), all in [-1, 1].
 
-    With `every` > 1 only every so many-th patch is looked up, among all others: as much faster, and nearly the same.
+    With `every` > 1 only every so many-th patch is looked up, among all others: as much faster, and nearly the same. Raises
+    ValueError for an image with a side below 15 pixels.
     """
+    at_least(LARGEST_PATCH, training, *samples)
     return Report(
-        coherence=sum(coherence(x, training, every=every) for x in samples) / len(samples),
+        coherence=coherence(samples, training, every=every),
         completeness=completeness(samples, training, every=every),
         diversity=diversity(samples, training),
         copied=sum(copied(x, training, every=every) for x in samples) / len(samples),
     )
 
 
-def coherence(sample: Tensor, training: Tensor, side: int = 7, octaves: int = 3, every: int = 1) -> float:
-    """Mean distance of the sample's patches to the nearest training patch, over octaves of size."""
-    return _mean_over_octaves([sample], [training], side, octaves, every)
+def coherence(samples: Sequence[Tensor], training: Tensor, side: int = 7, octaves: int = 3, every: int = 1) -> float:
+    """Mean distance of the patches of all samples to the nearest training patch, over octaves of size."""
+    return _mean_over_octaves(samples, [training], side, octaves, every)
 
 
 def completeness(samples: Sequence[Tensor], training: Tensor, side: int = 7, octaves: int = 3, every: int = 1) -> float:
@@ -51,16 +59,18 @@ def completeness(samples: Sequence[Tensor], training: Tensor, side: int = 7, oct
 
 
 def diversity(samples: Sequence[Tensor], training: Tensor) -> float:
-    """Standard deviation over samples, mean over pixels, / standard deviation of the training image (SinGAN, section 4)."""
-    if len(samples) < 2 or any(x.shape != samples[0].shape for x in samples):
+    """Standard deviation over samples, mean over pixels and channels, / standard deviation of the training image (SinGAN,
+    section 4). Samples of another size are brought to that of the training image."""
+    if len(samples) < 2 or training.amin() == training.amax():
         return float("nan")
-    grey = torch.stack([x.float().mean(0) for x in samples])
-    return float(grey.std(0, correction=0).mean() / training.float().mean(0).std(correction=0))
+    size = training.shape[-2:]
+    same = [x if x.shape[-2:] == size else _resized(x, size=size) for x in samples]
+    return float(torch.stack(same).float().std(0).mean() / training.float().std())
 
 
-def copied(sample: Tensor, training: Tensor, side: int = 15, stride: int = 2, every: int = 1) -> float:
+def copied(sample: Tensor, training: Tensor, side: int = LARGEST_PATCH, stride: int = 2, every: int = 1) -> float:
     """Share of patches, `stride` apart, whose nearest training patch lies `stride` right of their left neighbour's."""
-    _at_least(side, sample, training)
+    at_least(side, sample, training)
     query, key = _patches([sample], side, stride), _patches([training], side)
     columns = (sample.shape[-1] - side) // stride + 1
     rows = query.reshape(-1, columns, query.shape[1])[::every]
@@ -72,16 +82,18 @@ def copied(sample: Tensor, training: Tensor, side: int = 15, stride: int = 2, ev
 
 
 def _mean_over_octaves(images: Sequence[Tensor], references: Sequence[Tensor], side: int, octaves: int, every: int) -> float:
-    """The mean distance of patches of `images` to the nearest of `references`, octave by octave."""
-    _at_least(side, *images, *references)
-    total, counted = 0.0, 0
-    for octave in range(octaves):
-        here, there = ([_octave(x, octave) for x in group] for group in (images, references))
-        if min(min(x.shape[-2:]) for x in (*here, *there)) < side:
+    """The mean distance of patches of `images` to the nearest of `references`, over octaves: each time at half the size.
+
+    An octave in which a patch takes up more than half of a side is left out: there is hardly a choice of patches in it.
+    """
+    at_least(side, *images, *references)
+    distances: list[float] = []
+    while len(distances) < octaves:
+        distances.append(float(nearest(_patches(images, side)[::every], _patches(references, side))[0].mean()))
+        images, references = ([_resized(x, scale_factor=0.5) for x in group] for group in (images, references))
+        if min(min(x.shape[-2:]) for x in (*images, *references)) < 2 * side:
             break
-        total += float(nearest(_patches(here, side)[::every], _patches(there, side))[0].mean())
-        counted += 1
-    return total / counted
+    return sum(distances) / len(distances)
 
 
 def nearest(query: Tensor, key: Tensor, block: int = 2048) -> tuple[Tensor, Tensor]:
@@ -93,11 +105,8 @@ def nearest(query: Tensor, key: Tensor, block: int = 2048) -> tuple[Tensor, Tens
     return (query - key[index]).square().mean(1).sqrt(), index
 
 
-def _octave(x: Tensor, octave: int) -> Tensor:
-    if octave == 0:
-        return x
-    shape = [max(1, side >> octave) for side in x.shape[-2:]]
-    return torch.nn.functional.interpolate(x[None].float(), shape, mode="bicubic", antialias=True, align_corners=False)[0]
+def _resized(x: Tensor, **to: Any) -> Tensor:
+    return torch.nn.functional.interpolate(x[None].float(), mode="bicubic", antialias=True, **to)[0]
 
 
 def _patches(images: Sequence[Tensor], side: int, stride: int = 1) -> Tensor:
@@ -105,7 +114,8 @@ def _patches(images: Sequence[Tensor], side: int, stride: int = 1) -> Tensor:
     return torch.cat([torch.nn.functional.unfold((x[None].float() + 1) / 2, side, stride=stride)[0].T for x in images])
 
 
-def _at_least(side: int, *images: Tensor) -> None:
+def at_least(side: int, *images: Tensor) -> None:
+    """Raises ValueError unless every image has a patch of this side."""
     for x in images:
         if min(x.shape[-2:]) < side:
             raise ValueError(

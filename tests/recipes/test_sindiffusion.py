@@ -14,10 +14,10 @@ import torch
 
 from degrade import OPERATORS, GaussianBlur, GaussianNoise, ImageMixing
 from models import PatchUNetConfig
-from recipes import cli, datasets, sindiffusion
+from recipes import cli, datasets, judge, sindiffusion
 from recipes.recipe import Recipe
 from recipes.run import open_run, resume
-from restore import Crops, load_image
+from restore import Crops, load_image, save_image
 from restore.checkpoint import CheckpointError
 from samplers import DDIM, DDPM, Improved
 from tests.commands import ENVIRONMENT, ROOT, arguments, command
@@ -234,6 +234,18 @@ def test_judge(photo, tmp_path):
     )
     assert result.returncode == 0, result.stderr
     assert "| all 2 | 0.0000 | 0.0000 | 0.000 | 1.000 |" in result.stdout
+
+
+def test_judge_blanks_what_is_undefined(tmp_path, capsys):
+    """A black training image has no spread to compare with, and images 16 pixels wide no neighbours."""
+    images = [save_image(torch.full((3, 20, 16), value), tmp_path / f"{i}.png") for i, value in enumerate((-1.0, 0.0, 0.5))]
+    judge.table(images[0], tuple(images[1:]))
+    printed = capsys.readouterr().out
+    assert "| all 2 | 0.6255 | 0.5020 |  |  |" in printed
+    assert printed.splitlines()[-1] == f"No diversity: {images[0]} has one colour only, and no spread to compare with."
+    with pytest.raises(ValueError, match="16 x 12 pixels has no 15 x 15 patch"):
+        judge.table(images[0], (images[1], save_image(torch.zeros(3, 16, 12), tmp_path / "small.png")))
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("preset", ["fast", "paper"])
