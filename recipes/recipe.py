@@ -22,6 +22,7 @@ from degrade import (
     Thumbnails,
 )
 from degrade.lazy import torch
+from degrade.random import Stream, globally_seeded
 from models import NETWORKS, STEMS, NetworkConfig, PatchUNetConfig, Stem
 from recipes import datasets
 from restore import SOURCES, Crops, Objective, Source, Training
@@ -165,8 +166,7 @@ class Recipe:
         """The trainer of this recipe at step 0, weights drawn from the seed."""
         from restore.trainer import Trainer
 
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.training.seed)
+        with globally_seeded(self.training.seed, Stream.WEIGHTS):
             network = self.build()
         return Trainer(network, self.degradation, self.prediction, self.objective, self.training, device, processes)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Union
 
 from degrade.lazy import torch
-from degrade.random import integers, uniform
+from degrade.random import Stream, integers, seeded, uniform
 from restore.images import image_files, load_image
 from restore.pictures import Pictures
 
@@ -189,7 +189,7 @@ class Folder:
             return torch.stack(batch).to(device)
 
         few = max(16, 2**24 // (self.channels * self.size**2))  # 64 MiB of float32
-        order = torch.randperm(len(pictures.files), generator=torch.Generator().manual_seed(0))[: min(few, 256)]
+        order = torch.randperm(len(pictures.files), generator=seeded(0, Stream.TEST))[: min(few, 256)]
         middle = torch.full((3,), 0.5)
         images = torch.stack([self._cut(pictures[i], middle) for i in order.tolist()]).to(device)
         if not self.labelled:

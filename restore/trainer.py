@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from degrade.protocols import Degradation
-from degrade.random import seeded, uniform
+from degrade.random import Stream, integers, seeded, uniform
 from restore.checkpoint import Checkpoint, save_checkpoint
 from restore.data import Batches
 from restore.ema import Ema
@@ -98,12 +98,12 @@ class Trainer:
         """The mean loss of the images `share` of this step."""
         settings = self.settings
         seed, step, batch = settings.seed, self.step, settings.batch
-        x0 = batches.draw(batch, seeded(seed, step, 0), share)
+        x0 = batches.draw(batch, seeded(seed, Stream.DATA, step), share)
         if batches.others is None:
-            each = [seeded(seed, step, 1, image, device=self.device) for image in range(batch)[share]]
+            each = [seeded(seed, Stream.LATENT, step, image, device=self.device) for image in range(batch)[share]]
             latent = self.restorer.degradation.draw(x0, each)
         else:
-            latent = (batches.others(batch, seeded(seed, step, 1), share),)
+            latent = (batches.others(batch, seeded(seed, Stream.PARTNER, step), share),)
         u = severities(settings, step)[share].to(self.device)
         t = ((u * settings.levels).floor() + 1) / settings.levels if settings.levels else 1 - u
         labels = self.labels(batches, share)
@@ -116,8 +116,8 @@ class Trainer:
         if batches.labels is None:
             return None
         seed, step, batch = self.settings.seed, self.step, self.settings.batch
-        labels = batches.labels(batch, seeded(seed, step, 0), share)
-        withheld = uniform((batch,), seeded(seed, step, 4))[share] < self.settings.withheld
+        labels = batches.labels(batch, seeded(seed, Stream.DATA, step), share)
+        withheld = uniform((batch,), seeded(seed, Stream.LABEL_DROPOUT, step))[share] < self.settings.withheld
         return labels.masked_fill(withheld.to(labels.device), -1)
 
     def synchronised(self, now: bool) -> AbstractContextManager:
@@ -135,7 +135,8 @@ class Trainer:
             yield
             return
         with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(seeded(self.settings.seed, step, 3, share.start or 0).initial_seed())
+            first = seeded(self.settings.seed, Stream.DROPOUT, step, share.start or 0)
+            torch.manual_seed(int(integers(2**63 - 1, (1,), first)))
             yield
 
     def averaged(self) -> dict[str, Tensor]:
@@ -192,7 +193,7 @@ def severities(settings: Training, step: int) -> Tensor:
     (the additive recurrence, the one-dimensional low-discrepancy sequence of least discrepancy; cf. Kingma et al. 2021,
     arXiv 2107.00630, app. I.1).
     """
-    first = uniform((1,), seeded(settings.seed, 2)).double()
+    first = uniform((1,), seeded(settings.seed, Stream.SEVERITY)).double()
     numbers = settings.batch * step + torch.arange(settings.batch, dtype=torch.float64)
     return ((first + numbers * ((5**0.5 - 1) / 2)) % 1).float().clamp(max=1 - 2**-24)
 

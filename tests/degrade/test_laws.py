@@ -83,8 +83,8 @@ def test_any_shape_and_severities(operator, shape, seed):
     x0 = torch.rand(shape, generator=seeded(seed)) * 2 - 1
     clean_at_zero(operator, x0)
     keeps_shape(operator, x0)
-    t = torch.rand(len(x0), generator=seeded(seed, 1))
-    latent = operator.draw(x0, seeded(seed, 2))
+    t = torch.rand(len(x0), generator=seeded(seed + 1))
+    latent = operator.draw(x0, seeded(seed + 2))
     together = operator(x0, t, latent)
     assert together.isfinite().all()
     last = slice(len(x0) - 1, None)

@@ -27,12 +27,13 @@ def test_images_are_made_of_the_photographs_patches(picture):
     made = generate(picture, count=2, settings=QUICK)
     assert made.shape == (2, 3, 40, 56) and made.abs().max() <= 1 and not torch.equal(made[0], made[1])
     noise = torch.rand(3, 40, 56, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    assert coherence(made[0], picture) < 0.65 * coherence(noise, picture)
+    assert sum(coherence(x, picture) for x in made) / 2 < 0.65 * coherence(noise, picture)
 
 
 def test_an_image_has_its_own_seed(picture):
+    """To a quarter of an 8-bit level: sums over neighbours are rounded differently in another batch."""
     together, alone = generate(picture, count=3, settings=QUICK, seed=4), generate(picture, count=1, settings=QUICK, seed=6)
-    torch.testing.assert_close(together[2:], alone, rtol=0, atol=1e-4)
+    torch.testing.assert_close(together[2:], alone, rtol=0, atol=2e-3)
 
 
 def test_any_size_and_retargeting(picture):
