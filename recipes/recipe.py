@@ -132,8 +132,6 @@ class Recipe:
         if self.others is not None:
             others = self.data.open(self.others, device)
             return batches._replace(others=others.draw), self.degradation.prior(others.images)
-        if isinstance(self.degradation, ImageMixing):  # partners are drawn like the images, not from among the batch
-            batches = batches._replace(others=batches.draw)
         return batches, self.prior.fit(batches.images) if self.prior else self.degradation.prior(batches.images)
 
     def told(self, classes: tuple[str, ...]) -> Recipe:

@@ -28,7 +28,7 @@ class Batches(NamedTuple):
     images: Tensor
     """Clean images to look at, and to fit a prior to (N, C, H, W)."""
     others: Draw | None = None
-    """Images of a second set, drawn alike: what a mixing degradation mixes in."""
+    """Images drawn alike, that a mixing degradation mixes in; None for other images of the same set."""
     skipped: Mapping[Path, str] = {}
     """Files that could not be read so far, and why."""
     labels: Draw | None = None
@@ -70,7 +70,10 @@ def _check(size: int, rescale: tuple[float, float]) -> None:
 
 @dataclass(frozen=True)
 class OneImage:
-    """One photograph, H and W rescaled independently for each batch (SinDiffusion, arXiv 2211.12445)."""
+    """One photograph, H and W rescaled independently for each batch (SinDiffusion, arXiv 2211.12445).
+
+    For want of another image, mixing mixes in the photograph turned by 180 degrees.
+    """
 
     size: int = 250
     """The longer side is reduced to this, pixels."""
@@ -95,7 +98,10 @@ class OneImage:
             x = torch.nn.functional.interpolate(image, shape, mode="bicubic", align_corners=False)
             return x.expand(len(range(count)[share]), -1, -1, -1)
 
-        return Batches(draw, image)
+        def turned(count: int, generator: torch.Generator, share: slice = slice(None)) -> Tensor:
+            return draw(count, generator, share).flip(-1, -2)
+
+        return Batches(draw, image, turned)
 
     def read(self, file: Path) -> Tensor:
         """The image with its longer side reduced to `size`."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from degrade.image_mixing import with_partners
 from degrade.protocols import Degradation
 from degrade.random import Stream, integers, seeded, uniform
 from restore.checkpoint import Checkpoint, save_checkpoint
@@ -99,17 +101,27 @@ class Trainer:
         settings = self.settings
         seed, step, batch = settings.seed, self.step, settings.batch
         x0 = batches.draw(batch, seeded(seed, Stream.DATA, step), share)
-        if batches.others is None:
-            each = [seeded(seed, Stream.LATENT, step, image, device=self.device) for image in range(batch)[share]]
-            latent = self.restorer.degradation.draw(x0, each)
-        else:
-            latent = (batches.others(batch, seeded(seed, Stream.PARTNER, step), share),)
+        each = [seeded(seed, Stream.LATENT, step, image, device=self.device) for image in range(batch)[share]]
+        latent = with_partners(self.restorer.degradation.draw(x0, each), self.partners(batches, x0, share))
         u = severities(settings, step)[share].to(self.device)
         t = ((u * settings.levels).floor() + 1) / settings.levels if settings.levels else 1 - u
         labels = self.labels(batches, share)
         learner = self.learner if labels is None else replace(self.learner, cond=labels)
         with self.dropout(step, share):
             return self.objective(learner, x0, t, latent).mean()
+
+    def partners(self, batches: Batches, x0: Tensor, share: slice) -> Callable[[], Tensor]:
+        """What is mixed into the images `share` of this step: others of the data, of the size of x0, new ones at every call."""
+        draw = batches.others or batches.draw
+        calls = itertools.count()
+
+        def drawn() -> Tensor:
+            y = draw(self.settings.batch, seeded(self.settings.seed, Stream.PARTNER, self.step, next(calls)), share)
+            if y.shape == x0.shape:
+                return y
+            return nn.functional.interpolate(y, x0.shape[-2:], mode="bicubic", antialias=True, align_corners=False)
+
+        return drawn
 
     def labels(self, batches: Batches, share: slice) -> Tensor | None:
         """The classes of the images `share` of this step, some withheld (-1); None where the images have none."""

@@ -99,9 +99,9 @@ def test_clean_at_zero_for_a_mask_on_a_pixel(centre, images):
         assert torch.equal(mask(images, torch.zeros(len(images)), latent), images)
 
 
-@pytest.mark.parametrize("operator", [v for v in VARIANTS if not isinstance(v, ImageMixing)], ids=str)
+@every
 def test_a_sample_has_its_own_seed(operator, images):
-    """With one generator a sample, its latent does not depend on the batch. (Mixing takes partners from the batch.)"""
+    """With one generator a sample, its latent does not depend on the batch."""
     together, alone = operator.draw(images, seeds(10, 4)), operator.draw(images[2:3], seeds(12, 1))
     assert all(torch.equal(a[2:3], b) for a, b in zip(leaves(together), leaves(alone), strict=True))
 
