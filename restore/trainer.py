@@ -223,7 +223,10 @@ def _shared_out(network: nn.Module) -> nn.Module:
 
     warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view")  # nothing writes to it
     lists = [m for m in network.modules() if isinstance(m, nn.ModuleList | nn.Sequential)]
-    for block in [child for m in lists for child in m if child not in lists and any(True for _ in child.parameters())]:
-        fully_shard(block)
+    blocks = [child for m in lists for child in m if child not in lists and any(True for _ in child.parameters())]
+    inner = {part for block in blocks for part in block.modules() if part is not block}
+    for block in blocks:
+        if block not in inner:
+            fully_shard(block)
     fully_shard(network)
     return network
