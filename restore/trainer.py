@@ -16,9 +16,10 @@ from torch import Tensor, nn
 
 from degrade.image_mixing import with_partners
 from degrade.protocols import Degradation
-from degrade.random import Stream, integers, seeded, uniform
+from degrade.random import Stream, seeded, uniform
 from restore.checkpoint import Checkpoint, save_checkpoint
 from restore.data import Batches
+from restore.dropout import Dropout, drops_out
 from restore.ema import Ema
 from restore.muon import Muon, is_matrix
 from restore.objectives import Objective
@@ -60,7 +61,7 @@ class Trainer:
         self.replica = _shared_out(network) if shared_out else _replicated(network, self.device, processes)
         self.restorer = Restorer(self.network, degradation, prediction, settings.precision)
         self.learner = replace(self.restorer, network=self.replica)
-        self.drops_out = any(isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0 for m in network.modules())
+        self.drops_out = drops_out(network)
         self.parameters = dict(self.network.named_parameters())
         kind = Muon if settings.optimizer == "muon" else torch.optim.AdamW
         self.optimizer = kind(self.parameters.values(), lr=settings.rate, weight_decay=settings.weight_decay, fused=True)
@@ -101,14 +102,19 @@ class Trainer:
         settings = self.settings
         seed, step, batch = settings.seed, self.step, settings.batch
         x0 = batches.draw(batch, seeded(seed, Stream.DATA, step), share)
-        each = [seeded(seed, Stream.LATENT, step, image, device=self.device) for image in range(batch)[share]]
-        latent = with_partners(self.restorer.degradation.draw(x0, each), self.partners(batches, x0, share))
+        latent = self.restorer.degradation.draw(x0, self.generators(Stream.LATENT, share))
+        latent = with_partners(latent, self.partners(batches, x0, share))
         u = severities(settings, step)[share].to(self.device)
         t = ((u * settings.levels).floor() + 1) / settings.levels if settings.levels else 1 - u
         labels = self.labels(batches, share)
         learner = self.learner if labels is None else replace(self.learner, cond=labels)
-        with self.dropout(step, share):
+        with Dropout(self.generators(Stream.DROPOUT, share)) if self.drops_out else nullcontext():
             return self.objective(learner, x0, t, latent).mean()
+
+    def generators(self, stream: Stream, share: slice) -> list[torch.Generator]:
+        """One for each of the images `share` of this step."""
+        seed, images = self.settings.seed, range(self.settings.batch)[share]
+        return [seeded(seed, stream, self.step, image, device=self.device) for image in images]
 
     def partners(self, batches: Batches, x0: Tensor, share: slice) -> Callable[[], Tensor]:
         """What is mixed into the images `share` of this step: others of the data, of the size of x0, new ones at every call."""
@@ -139,17 +145,6 @@ class Trainer:
         elif self.processes.count > 1 and not now:
             return self.replica.no_sync()  # type: ignore[operator]
         return nullcontext()
-
-    @contextmanager
-    def dropout(self, step: int, share: slice) -> Iterator[None]:
-        """Dropout draws from torch's global generator: here it is a function of (seed, step, first image), and put back."""
-        if not self.drops_out:
-            yield
-            return
-        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
-            first = seeded(self.settings.seed, Stream.DROPOUT, step, share.start or 0)
-            torch.manual_seed(int(integers(2**63 - 1, (1,), first)))
-            yield
 
     def averaged(self) -> dict[str, Tensor]:
         """The EMA weights by name."""
