@@ -16,7 +16,7 @@ from degrade.latent import NoLatent
 from degrade.pixelate import Pixelate
 from degrade.priors import GaussianPrior, ImagePrior, LatentPrior, PartnerPrior, ThumbnailPrior, Thumbnails
 from degrade.protocols import Affine, Degradation, Estimable, Prior, Start
-from degrade.random import Field, seeded, seeds
+from degrade.random import Field, Stream, seeded, seeds
 from degrade.schedules import SCHEDULES, Cosine, CosineBeta, Flow, LinearBeta, Schedule, ShiftedCosine
 from degrade.snow import Snow
 
@@ -60,6 +60,7 @@ __all__ = [
     "Snow",
     "Stage",
     "Start",
+    "Stream",
     "ThumbnailPrior",
     "Thumbnails",
     "seeded",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from degrade.checks import checked
 from degrade.priors import PartnerPrior
@@ -22,6 +22,14 @@ class Other(NamedTuple):
     image: Tensor  # (B, C, H, W) in [-1, 1]
 
 
+def with_partners(latent: tuple, partners: Callable[[], Tensor]) -> Any:
+    """The latent, of a chain too, with the images `partners()` (B, C, H, W) wherever another image is mixed in."""
+    if isinstance(latent, Other):
+        return Other(partners())
+    parts = [with_partners(z, partners) if isinstance(z, tuple) else z for z in latent]
+    return type(latent)(*parts) if hasattr(latent, "_fields") else tuple(parts)
+
+
 @dataclass(frozen=True)
 class ImageMixing:
     """x_t = alpha(t) x0 + sigma(t) y, y another image (Bansal et al. 2022, arXiv 2208.09392, section 5.3)."""
@@ -33,15 +41,14 @@ class ImageMixing:
         check_schedule(self.schedule)
 
     def draw(self, x0: Tensor, generator: Random = None) -> Other:
-        """Each sample's partner is another sample of the batch; in a batch of one, the image turned by 180 degrees.
+        """Partners from among what is there; `with_partners` puts other images in their place, as the trainer does.
 
-        Partners come from one cyclic shift of the batch, so they depend on the batch, unlike the other operators' draws.
-        To mix with images of a second set, pass `Other(images)` as the latent.
+        With one generator for the batch each sample's partner is another sample, by a cyclic shift. With one for each, where
+        a sample must not depend on the others, and in a batch of one, it is the image itself, turned by 180 degrees.
         """
-        if len(x0) == 1:
+        if len(x0) == 1 or isinstance(generator, Sequence):
             return Other(x0.flip(-1, -2))
-        first = generator[0] if isinstance(generator, Sequence) else generator
-        shift = 1 + int(integers(len(x0) - 1, (1,), first))
+        shift = 1 + int(integers(len(x0) - 1, (1,), generator))
         return Other(x0.roll(shift, dims=0))
 
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from degrade.lazy import torch
-from degrade.random import seeded
+from degrade.random import Stream, seeded
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,7 +46,7 @@ def fit(x: Tensor, components: int = 1, floor: float = 1e-4, iterations: int = 1
 
 def _spread(x: Tensor, components: int) -> Tensor:
     """Points far from one another, each drawn with odds that grow with the squared distance to those before it: (K, D)."""
-    generator = seeded(0)
+    generator = seeded(0, Stream.FIT)
     chosen = [int(torch.randint(len(x), (1,), generator=generator))]
     while len(chosen) < components:
         far = torch.cdist(x, x[chosen]).amin(1).square() + 1e-12

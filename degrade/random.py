@@ -1,22 +1,54 @@
-"""Randomness that can be repeated: generators derived from a tuple of integers, draws that know their own seed.
+"""Randomness that can be repeated: generators derived from a seed, what they are for and a place; draws from them.
 
-A draw takes one generator for a whole batch (training), or one for each sample (sampling): with the latter a sample
-depends on its own seed alone, not on its place in the batch or on the batch's size. A `Field` goes further: each pixel's
-draw depends on its place in an image, not on the window that is looked at. Draws are made on the device of their
-generator: CPU generators, the default for sampling, give the same images on every device.
+A draw takes one generator for a whole batch, or one for each sample: with the latter a sample depends on its own seed
+alone, not on its place in the batch or on the batch's size. A `Field` goes further: each pixel's draw depends on its place
+in an image, not on the window that is looked at. Draws are made on the device of their generator: CPU generators, the
+default for sampling, give the same images on every device.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING
 
 from degrade.lazy import torch
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
     from degrade.protocols import Random
+
+
+class Stream(StrEnum):
+    """What random numbers are for. Streams of one seed have nothing in common."""
+
+    SAMPLE = "sample"
+    """A sample, or the latent of a degraded image."""
+    FIELD = "field"
+    """By place, in images that are made in tiles."""
+    WEIGHTS = "weights"
+    """Those that a network starts with."""
+    DATA = "data"
+    """Which images a training step takes, and how they are cut."""
+    PARTNER = "partner"
+    """The images that are mixed in."""
+    LATENT = "latent"
+    """What degrades a training image."""
+    SEVERITY = "severity"
+    """How far training images are degraded."""
+    LABEL_DROPOUT = "label dropout"
+    """Whose class is withheld."""
+    DROPOUT = "dropout"
+    """Activations that are dropped."""
+    FIT = "fit"
+    """Where clusters and mixtures start from."""
+    TEST = "test"
+    """What is chosen to look at, or to measure on."""
 
 
 def check_seed(seed: int) -> None:
@@ -25,13 +57,33 @@ def check_seed(seed: int) -> None:
         raise ValueError(f"a seed is an integer from 0 to 2^63 - 1, got {str(seed)[:40]}.")
 
 
-def seeded(*words: int, device: torch.device | str = "cpu") -> torch.Generator:
-    """A generator that is a function of `words` (integers >= 0), such as (seed, rank, step)."""
-    from numpy.random import SeedSequence
+def seeded(seed: int, stream: Stream = Stream.SAMPLE, *place: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """A generator that is a function of all of its arguments: `place` may be a step, or a step and the number of an image.
 
-    if any(word < 0 for word in words):
-        raise ValueError(f"seeds are integers >= 0, got {words}.")
-    return torch.Generator(device).manual_seed(int(SeedSequence(words).generate_state(1)[0]))
+    It starts from SHAKE-128 of the text "stream/seed/place[0]/...", which no other arguments share. On a CPU that fills the
+    whole state of the Mersenne Twister, of whose seed torch uses 32 bits only; elsewhere it is the key of Philox, 64 bits.
+    Raises ValueError for a seed that is not within 0 to 2^63 - 1.
+    """
+    check_seed(seed)
+    digest = hashlib.shake_128("/".join(map(str, (stream, seed, *place))).encode())
+    generator = torch.Generator(device)
+    if generator.device.type != "cpu":
+        return generator.manual_seed(int.from_bytes(digest.digest(8), "little"))
+    return generator.set_state(torch.from_numpy(_mersenne_twister(digest.digest(4 * 624))))
+
+
+def _mersenne_twister(words: bytes) -> np.ndarray:
+    """A state of torch's CPU generator, none of whose random numbers are drawn yet: 624 `words` of 32 bits, each in 64."""
+    import numpy as np
+
+    state = _fresh_state().copy()
+    state[24 : 24 + 8 * 624].view(np.uint64)[:] = np.frombuffer(words, np.uint32)
+    return state
+
+
+@cache
+def _fresh_state() -> np.ndarray:
+    return torch.Generator().get_state().numpy()
 
 
 def seeds(first: int, count: int) -> list[torch.Generator]:
@@ -39,10 +91,19 @@ def seeds(first: int, count: int) -> list[torch.Generator]:
     return [seeded(first + i) for i in range(count)]
 
 
+@contextmanager
+def globally_seeded(seed: int, stream: Stream) -> Iterator[None]:
+    """torch's global generator is `seeded(seed, stream)` inside, for layers that draw their own weights; then as before."""
+    with torch.random.fork_rng(devices=[]):
+        torch.set_rng_state(seeded(seed, stream).get_state())
+        yield
+
+
 class Field:
     """Randomness by place: draws for a window of one image, each pixel's a function of `words` and of where it lies.
 
-    The n-th draw of one Field is another than the first, and the same as the n-th draw of any other window's.
+    `words` are a seed and, for instance, a step. The n-th draw of one Field is another than the first, and the same as the n-th
+    draw of any other window's.
     """
 
     BLOCK = 64
@@ -50,7 +111,8 @@ class Field:
     def __init__(self, words: Sequence[int], top: int, left: int) -> None:
         if top < 0 or left < 0:
             raise ValueError(f"a window lies within its image, got one at row {top}, column {left}.")
-        self.words, self.top, self.left, self.drawn = tuple(words), top, left, 0
+        self.seed, *self.place = words
+        self.top, self.left, self.drawn = top, left, 0
 
     def draw(self, one: Callable, shape: Sequence[int]) -> Tensor:
         """`one(shape, generator, device)` for each block of 64 x 64 pixels that the window (B, C, H, W) touches."""
@@ -59,9 +121,13 @@ class Field:
         first_row, first_column = self.top // b, self.left // b
         rows = range(first_row, (self.top + height - 1) // b + 1)
         columns = range(first_column, (self.left + width - 1) // b + 1)
-        words = (*self.words, self.drawn)
+        place = (*self.place, self.drawn)
         self.drawn += 1
-        blocks = [torch.cat([one((*outer, b, b), seeded(*words, i, j), "cpu") for j in columns], -1) for i in rows]
+
+        def block(row: int, column: int) -> Tensor:
+            return one((*outer, b, b), seeded(self.seed, Stream.FIELD, *place, row, column), "cpu")
+
+        blocks = [torch.cat([block(i, j) for j in columns], -1) for i in rows]
         top, left = self.top - first_row * b, self.left - first_column * b
         return torch.cat(blocks, -2)[..., top : top + height, left : left + width]
 

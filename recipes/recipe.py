@@ -24,6 +24,7 @@ from degrade import (
 )
 from degrade.files import subfolder
 from degrade.lazy import torch
+from degrade.random import Stream, globally_seeded
 from degrade.settings import bounded, check_numbers
 from models import NETWORKS, STEMS, NetworkConfig, PatchUNetConfig, Stem
 from recipes import datasets
@@ -145,8 +146,6 @@ class Recipe:
         if self.others is not None:
             others = self.data.open(self.others, device)
             return batches._replace(others=others.draw), self.degradation.prior(others.images)
-        if isinstance(self.degradation, ImageMixing):  # partners are drawn like the images, not from among the batch
-            batches = batches._replace(others=batches.draw)
         return batches, self.prior.fit(batches.images) if self.prior else self.degradation.prior(batches.images)
 
     def told(self, classes: tuple[str, ...]) -> Recipe:
@@ -179,8 +178,7 @@ class Recipe:
         """The trainer of this recipe at step 0, weights drawn from the seed."""
         from restore.trainer import Trainer
 
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.training.seed)
+        with globally_seeded(self.training.seed, Stream.WEIGHTS):
             network = self.build()
         return Trainer(network, self.degradation, self.prediction, self.objective, self.training, device, processes)
 

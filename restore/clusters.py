@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from degrade.random import seeded
+from degrade.random import Stream, seeded
 
 DIMS = 24  # principal components that clusters are told apart by
 ITERATIONS = 8
@@ -30,7 +30,7 @@ class Clusters:
 
     def __init__(self, keys: Tensor) -> None:
         count = max(1, round(len(keys) ** 0.5))
-        generator = seeded(0)
+        generator = seeded(0, Stream.FIT)
         some = keys[_choose(len(keys), 4096, generator)]
         self.mean = some.mean(0)
         centred = some - self.mean

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Union
 
 from degrade.lazy import torch
-from degrade.random import integers, uniform
+from degrade.random import Stream, integers, seeded, uniform
 from degrade.settings import bounded, check_numbers
 from restore.images import image_files, load_image
 from restore.pictures import Pictures
@@ -29,7 +29,7 @@ class Batches(NamedTuple):
     images: Tensor
     """Clean images to look at, and to fit a prior to (N, C, H, W)."""
     others: Draw | None = None
-    """Images of a second set, drawn alike: what a mixing degradation mixes in."""
+    """Images drawn alike, that a mixing degradation mixes in; None for other images of the same set."""
     skipped: Mapping[Path, str] = {}
     """Files that could not be read so far, and why."""
     labels: Draw | None = None
@@ -75,7 +75,10 @@ def _check(size: int, rescale: tuple[float, float]) -> None:
 
 @dataclass(frozen=True)
 class OneImage:
-    """One photograph, H and W rescaled independently for each batch (SinDiffusion, arXiv 2211.12445)."""
+    """One photograph, H and W rescaled independently for each batch (SinDiffusion, arXiv 2211.12445).
+
+    For want of another image, mixing mixes in the photograph turned by 180 degrees.
+    """
 
     size: int = 250
     """The longer side is reduced to this, pixels."""
@@ -102,7 +105,10 @@ class OneImage:
             x = torch.nn.functional.interpolate(image, shape, mode="bicubic", align_corners=False)
             return x.expand(len(range(count)[share]), -1, -1, -1)
 
-        return Batches(draw, image)
+        def turned(count: int, generator: torch.Generator, share: slice = slice(None)) -> Tensor:
+            return draw(count, generator, share).flip(-1, -2)
+
+        return Batches(draw, image, turned)
 
     def read(self, file: Path) -> Tensor:
         """The image with its longer side reduced to `size`."""
@@ -198,7 +204,7 @@ class Folder:
             return torch.stack(batch).to(device)
 
         few = max(16, 2**24 // (self.channels * self.size**2))  # 64 MiB of float32
-        order = torch.randperm(len(pictures.files), generator=torch.Generator().manual_seed(0))[: min(few, 256)]
+        order = torch.randperm(len(pictures.files), generator=seeded(0, Stream.TEST))[: min(few, 256)]
         middle = torch.full((3,), 0.5)
         images = torch.stack([self._cut(pictures[i], middle) for i in order.tolist()]).to(device)
         if not self.labelled:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from degrade.random import integers, seeded
+from degrade.random import Stream, globally_seeded, integers, seeded
 from restore.data import Source
 from restore.images import image_files
 
@@ -74,19 +74,18 @@ def of_classifier(source: Source, training: Path, test: Path, steps: int = 600) 
     by_folder = len(labels) > 1
     draw = _by_folder(source, training, labels) if by_folder else _by_turn(source, training)
     classes = len(labels) if by_folder else 4
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = _Classifier(draw(1, seeded(0))[0].shape[1], classes)
+    with globally_seeded(0, Stream.WEIGHTS):
+        network = _Classifier(draw(1, seeded(0, Stream.DATA))[0].shape[1], classes)
     optimizer = torch.optim.AdamW(network.parameters(), 2e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps)
     for step in tqdm(range(steps), desc="training a classifier for its features", unit="step", leave=False):
-        x, y = draw(64, seeded(1, step))
+        x, y = draw(64, seeded(0, Stream.DATA, step))
         F.cross_entropy(network(x), y).backward()
         optimizer.step()
         optimizer.zero_grad()
         schedule.step()
     network.eval()
-    x, y = (_by_folder(source, test, labels) if by_folder else _by_turn(source, test))(256, seeded(2))
+    x, y = (_by_folder(source, test, labels) if by_folder else _by_turn(source, test))(256, seeded(0, Stream.TEST))
 
     @torch.no_grad()
     def extract(x: Tensor) -> Tensor:
@@ -147,7 +146,7 @@ def squares(source: Source, folder: Path, count: int) -> Iterator[Tensor]:
     """`count` test images (C, size, size), from a fixed seed: the middles of files, or crops if there are fewer files."""
     files = image_files(folder)
     if len(files) >= count:
-        order = torch.randperm(len(files), generator=seeded(0))[:count]
+        order = torch.randperm(len(files), generator=seeded(0, Stream.TEST))[:count]
         yield from (source.middle(files[i]) for i in order.tolist())
     else:
-        yield from source.open(folder).draw(count, seeded(0))
+        yield from source.open(folder).draw(count, seeded(0, Stream.TEST))

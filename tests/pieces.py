@@ -1,0 +1,51 @@
+"""The losses of two steps for every operator, however a batch of eight is shared out; run by torchrun, by two processes.
+
+torchrun --nproc-per-node 2 -m tests.pieces photo.png losses.json
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+
+from degrade import OPERATORS, Compose, Curve, Degradation, Flow, GaussianNoise, ImageMixing, Stage
+from models import UNetConfig
+from restore import Crops, Objective, Training
+from restore.processes import ALONE, Processes, joined
+from restore.trainer import Trainer
+
+CHAIN = Compose((Stage(ImageMixing()), Stage(GaussianNoise(Flow()), Curve(end=0.5)), Stage(ImageMixing())))
+CASES: list[Degradation] = [*(operator() for operator in OPERATORS), CHAIN]
+NETWORK = UNetConfig(
+    widths=(8, 16), depths=(1, 1), dropout=(0.2, 0.4), attention=(), transformer=1, head=8, groups=4, conditions=2
+)
+
+
+def trainer(degradation: Degradation, accumulate: int, processes: Processes = ALONE, shard: bool = False) -> Trainer:
+    """Of a network with dropout everywhere, no part of which is zero."""
+    torch.manual_seed(0)
+    network = NETWORK.build()
+    with torch.no_grad():
+        for p in network.parameters():
+            p.add_(0.1 * torch.randn_like(p))
+    settings = Training(batch=8, accumulate=accumulate, rate=1e-3, precision="float32", shard=shard)
+    return Trainer(network, degradation, "x0", Objective(), settings, processes=processes)
+
+
+def losses(made: Trainer, photo: Path, steps: int = 2) -> list[float]:
+    batches = Crops(size=48, crop=16).open(photo)
+    labelled = batches._replace(labels=lambda count, generator, share: (torch.arange(count) % 2)[share])
+    return [float(made.processes.mean(made.train_step(labelled)[0])) for _ in range(steps)]
+
+
+if __name__ == "__main__":
+    with joined() as processes:
+        found = [
+            [losses(trainer(case, accumulate, processes, shard), Path(sys.argv[1])) for case in CASES]
+            for accumulate, shard in ((1, False), (4, False), (2, True))
+        ]
+        if processes.first:
+            Path(sys.argv[2]).write_text(json.dumps(found), encoding="utf-8")
