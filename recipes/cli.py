@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from tyro.conf import Positional
 
 from degrade import OPERATORS, Degradation, GaussianNoise
 from recipes import datasets
+from recipes.own_types import offered, types_in
 from recipes.recipe import Recipe
 from restore.memory import exhausted
 from restore.processes import ProcessError, here, joined
@@ -62,6 +64,13 @@ class _Walk:
     """Everything random derives from it; of several images, image i has `seed + i`."""
     out: Path | None = None
     """Where the result goes (default: into the folder of the run)."""
+    types: Path | None = None
+    """Python file with your own operator, sampler or network, where the run has one; it is executed."""
+
+    def opened(self) -> Run:
+        from recipes.run import open_run
+
+        return open_run(self.run, types=types_in(self.types))
 
     def rule(self) -> Sampler | None:
         """The step rule of that name; None for the recipe's."""
@@ -84,10 +93,9 @@ class Sample(_Walk):
     """How strongly the class counts, 1 as learned (default: the recipe's)."""
 
     def __call__(self) -> None:
-        from recipes.run import open_run
         from restore.images import save_image
 
-        run = open_run(self.run)
+        run = self.opened()
         if self.noise is not None:
             run = run.with_noise(self.noise)
         height, width = self.size or (None, None)
@@ -126,12 +134,11 @@ class Restore(_Walk):
     """Also write the walk as a strip: x_t above, the restorer's estimate of x0 below."""
 
     def __call__(self) -> None:
-        from recipes.run import open_run
         from restore.images import grid, save_image
         from restore.metrics import psnr, ssim
         from samplers import Film
 
-        run = open_run(self.run)
+        run = self.opened()
         clean = run.image(self.image)
         film = Film()
         result = run.restore(clean, self.severity, self.steps, self.rule(), self.seed, on_step=film)
@@ -153,11 +160,13 @@ class Resume:
 
     run: Positional[Path]
     """Folder of the run."""
+    types: Path | None = None
+    """Python file with your own operator, sampler or network, where the run has one; it is executed."""
 
     def __call__(self) -> None:
         from recipes.run import resume
 
-        run = resume(self.run)
+        run = resume(self.run, types=types_in(self.types))
         if here().first:
             _finish(run)
 
@@ -210,10 +219,17 @@ def chosen(args: Sequence[str], flag: str, options: Sequence[str]) -> str | None
     return None
 
 
-def chosen_operator(args: Sequence[str]) -> Degradation | None:
+def chosen_operator(args: Sequence[str], own: Sequence[type] = ()) -> Degradation | None:
     """The operator that a `degradation:<name>` among raw arguments asks for, with its default settings."""
-    names = {f"degradation:{_kebab(operator.__name__)}": operator for operator in OPERATORS}
+    names = {f"degradation:{_kebab(operator.__name__)}": operator for operator in (*OPERATORS, *own)}
     return next((names[arg]() for arg in args if arg in names), None)
+
+
+def _file_of_types(args: Sequence[str]) -> Path | None:
+    """The value of --types, which says what the other arguments may name."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--types", type=Path)
+    return parser.parse_known_args(list(args))[0].types
 
 
 def _kebab(name: str) -> str:
@@ -242,6 +258,8 @@ class Train:
     """Folder of the run (default: below runs/, named after the images and the degradation)."""
     minutes: float | None = None
     """Train for about so long, whatever the machine (default: for --training.steps)."""
+    types: Path | None = None
+    """Python file with your own operator, sampler or network, to be named like the others; it is executed."""
 
     def __call__(self) -> None:
         train(self.recipe, self.out, self.minutes)
@@ -255,7 +273,8 @@ def commands(make: Make, file: str, doc: str | None, demo: Callable[[], str | Pa
             train(make(demo()), None)
             return
         preset: Preset = "paper" if chosen(args, "--preset", get_args(Preset)) == "paper" else "fast"
-        images, operator = _chosen_set(args), chosen_operator(args)
+        own = types_in(_file_of_types(args))
+        images, operator = _chosen_set(args), chosen_operator(args, own)
         defaults = make(images, preset)
         if operator is not None and type(operator) is not type(defaults.degradation):  # else with the recipe's own settings
             defaults = make(images, preset, operator)
@@ -267,7 +286,9 @@ def commands(make: Make, file: str, doc: str | None, demo: Callable[[], str | Pa
             Annotated[Resume, tyro.conf.subcommand("resume")],
         ]
         config = (tyro.conf.CascadeSubcommandArgs,)
-        tyro.cli(command, args=args, prog=Path(file).name, description=doc, config=config)()
+        with offered(own):
+            asked = tyro.cli(command, args=args, prog=Path(file).name, description=doc, config=config)
+        asked()
 
     return main
 

@@ -65,6 +65,8 @@ class _Edit:
     """Picture, such as a sketch, whose coarse shapes and colours the result takes."""
     weight: float = 0.05
     """How far --text and --style may move a value in a step, of the range [-1, 1]."""
+    types: Path | None = None
+    """Python file with your own operator, sampler or network, where the run has one; it is executed."""
 
     def __post_init__(self) -> None:
         if self.count < 1 or (self.steps is not None and self.steps < 1):
@@ -73,7 +75,7 @@ class _Edit:
             raise ValueError("--text and --clip belong together: words, and the CLIP that understands them.")
 
     def opened(self) -> Editor:
-        return Editor(self.source, self.image, self.detail, self.steps, self.steering())
+        return Editor(self.source, self.image, self.detail, self.steps, self.steering(), self.types)
 
     def steering(self) -> list[Guide]:
         """What the result is pulled towards."""

@@ -27,6 +27,7 @@ from tyro.conf import Positional
 from degrade import Estimable
 from degrade.lazy import torch
 from recipes import cli, datasets
+from recipes.own_types import types_in
 from samplers import DDIM, Improved, Naive, Sampler
 
 if TYPE_CHECKING:
@@ -50,13 +51,15 @@ class _Evaluation:
     """Steps of the walk back (default: the recipe's)."""
     seed: int = 0
     """Image i is degraded, or generated, with the seed `seed + i`."""
+    types: Path | None = None
+    """Python file with your own operator, sampler or network, where the run has one; it is executed."""
 
     def opened(self) -> tuple[Run, Tensor, Features]:
         """The run, the clean test images (N, C, H, W), and the features to compare sets in."""
         from recipes.run import open_run
         from restore.features import of_classifier, of_file, squares
 
-        run = open_run(self.run)
+        run = open_run(self.run, types=types_in(self.types))
         test = self.folder(run)
         source = run.recipe.data
         clean = torch.stack(list(squares(source, test, self.images)))

@@ -14,6 +14,7 @@ from tyro.conf import Positional
 from degrade import GaussianNoise, seeds
 from recipes import cli
 from recipes.instant import NOISE, Settings, scales_of
+from recipes.own_types import types_in
 from samplers import DDIM, Canvas, Scale, blended, panorama, uniform
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class Panorama:
     panorama, as wide as a high one, and at most 512 pixels)."""
     out: Path | None = None
     """File, .png or .tif (default: runs/<name>-panorama/<size>-seed-<seed>.png)."""
+    types: Path | None = None
+    """Python file with your own operator, sampler or network, where the run has one; it is executed."""
 
     def __post_init__(self) -> None:
         if min(1 if value is None else value for value in (self.steps, self.detail, self.tile)) < 1:
@@ -55,7 +58,7 @@ class Panorama:
         path = self.out or Path("runs") / f"{self.source.stem}-panorama" / f"{height}x{width}-seed-{self.seed}.png"
         folder = path.with_name(f".{path.name}.canvas")
         writer(path)  # refuses what could not be written in the end
-        run = open_run(self.source) if self.source.is_dir() else None
+        run = open_run(self.source, types=types_in(self.types)) if self.source.is_dir() else None
         if run is not None and not is_local(run):
             image = self._blended(run)
             write_bands(path, (image.shape[0], height, width), [image])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import AvoidSubcommands, Positional
 
@@ -14,22 +14,23 @@ from degrade import (
     SCHEDULES,
     Compose,
     Curve,
+    Degradation,
     GaussianNoise,
     ImageMixing,
-    Operator,
     Prior,
     Stage,
     Thumbnails,
 )
 from degrade.lazy import torch
-from models import NETWORKS, STEMS, NetworkConfig, PatchUNetConfig, Stem
+from models import NETWORKS, STEMS, NetworkSettings, PatchUNetConfig, Stem
 from recipes import datasets
+from recipes.own_types import choice
 from restore import SOURCES, Crops, Objective, Source, Training
 from restore.parametrisation import Prediction
 from restore.processes import ALONE, Processes, best_device, joined
 from restore.provenance import provenance
-from restore.specification import encode
-from samplers import DDIM, SAMPLERS, AnySampler
+from restore.specification import check_round_trip, encode, own_types
+from samplers import DDIM, SAMPLERS, Resampled, Sampler
 
 if TYPE_CHECKING:
     from recipes.run import Run
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 class Sampling:
     """How a run samples, unless it is told otherwise."""
 
-    sampler: AvoidSubcommands[AnySampler] = field(default_factory=DDIM)
+    sampler: AvoidSubcommands[Annotated[Sampler, choice(Sampler, SAMPLERS)]] = field(default_factory=DDIM)
     """The step rule."""
     steps: int = 25
     """Steps of the walk back."""
@@ -69,11 +70,13 @@ class Recipe:
 
     images: Positional[Path]
     """The photograph, or the folder of images, to learn from; or the name of a set in recipes/datasets.py."""
-    degradation: Operator = field(default_factory=GaussianNoise)
+    degradation: Annotated[Degradation, choice(Degradation, OPERATORS)] = field(default_factory=GaussianNoise)
     """What is to be undone."""
     data: AvoidSubcommands[Source] = field(default_factory=Crops)
     """How training images are cut."""
-    network: AvoidSubcommands[NetworkConfig] = field(default_factory=PatchUNetConfig)
+    network: AvoidSubcommands[Annotated[NetworkSettings, choice(NetworkSettings, NETWORKS)]] = field(
+        default_factory=PatchUNetConfig
+    )
     """The network."""
     stem: AvoidSubcommands[Stem | None] = None
     """What makes images smaller and deeper for the network, and its output an image again."""
@@ -106,13 +109,16 @@ class Recipe:
         With `minutes`, for as many steps as this machine takes in that time: rate, EMA and previews are stretched to fit.
 
         Interrupted (Ctrl-C), it saves, and `recipes.run.resume(folder)` goes on. Raises ValueError for settings that do
-        not go together and for bad input, before anything is written.
+        not go together, for bad input, and for a recipe that could not be read back from a file, before anything is written.
+        To open a run with types of your own (an operator, a sampler, a network), name them: `open_run(folder, types=[Darken])`.
         """
         from recipes.run import open_run
         from restore.checkpoint import CheckpointError
 
         folder = Path(folder)
         device = device or best_device()
+        own = own_types(self, ALLOWED)
+        check_round_trip(self, (*ALLOWED, *own), Recipe, "recipe")
         with joined(self.training.timeout) as processes:
             if processes.agreed((folder / "checkpoints").exists):
                 raise CheckpointError(f"{folder} holds a run already: resume it, or name another folder.")
@@ -123,7 +129,7 @@ class Recipe:
             if minutes is not None:
                 recipe = recipe.lasting(minutes, batches, device, processes)
             continue_training(recipe, recipe.trainer(device, processes), batches, prior, folder)
-        return open_run(folder, device)
+        return open_run(folder, device, own)
 
     def open(self, device: str) -> tuple[Batches, Prior]:
         """The training images, and the prior fitted to them. Raises ImageError with one clear line for bad files."""
@@ -141,7 +147,7 @@ class Recipe:
             return self
         if self.conditions:
             raise ValueError(f"the images lie in folders of {len(classes)} classes, the network takes {self.conditions}.")
-        return replace(self, network=replace(self.network, conditions=len(classes)))  # type: ignore[arg-type]
+        return replace(self, network=replace(self.network, conditions=len(classes)))  # type: ignore[type-var]
 
     @property
     def conditions(self) -> int:
@@ -182,6 +188,7 @@ def continue_training(recipe: Recipe, trainer: Trainer, batches: Batches, prior:
 
     first = trainer.processes.first
     made = provenance() | {"seed": str(recipe.training.seed)}
+    check_round_trip(prior, (*ALLOWED, *own_types(prior, ALLOWED)), Prior, "prior")
     tensors: dict[str, torch.Tensor] = {}
     specification = {
         "recipe": encode(recipe),
@@ -219,6 +226,6 @@ def continue_training(recipe: Recipe, trainer: Trainer, batches: Batches, prior:
 
 ALLOWED = (
     *(Recipe, Sampling, Training, Objective, Thumbnails, Compose, Stage, Curve),
-    *(*OPERATORS, *SCHEDULES, *PRIORS, *NETWORKS, *STEMS, *SOURCES, *SAMPLERS),
+    *(*OPERATORS, *SCHEDULES, *PRIORS, *NETWORKS, *STEMS, *SOURCES, *SAMPLERS, Resampled),
 )
 """The types that a stored specification may name."""
