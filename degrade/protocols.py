@@ -30,6 +30,7 @@ class Start(NamedTuple):
     latent: tuple[Tensor, ...]
 
 
+@runtime_checkable
 class Prior(Protocol):
     """A distribution over x at t = 1, from which images are generated rather than restored."""
 
@@ -38,6 +39,7 @@ class Prior(Protocol):
         ...
 
 
+@runtime_checkable
 class Degradation(Protocol[L]):
     """A pure function of severity: a frozen dataclass of plain numbers, without module, buffers or state."""
 

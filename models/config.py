@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, Union
+from typing import TYPE_CHECKING, Literal, Protocol, Union, runtime_checkable
 
 if TYPE_CHECKING:
     from torch import nn
@@ -13,6 +13,23 @@ if TYPE_CHECKING:
     from models.dit import DiT
     from models.patch_unet import PatchUNet
     from models.unet import UNet
+
+
+@runtime_checkable
+class NetworkSettings(Protocol):
+    """What settings of a network offer: the channels of its images, the squares it works on, and the network itself."""
+
+    @property
+    def image_channels(self) -> int: ...
+
+    @property
+    def stride(self) -> int:
+        """The network works on sides that are a multiple of this."""
+        ...
+
+    def build(self) -> nn.Module:
+        """net(x (B, C, H, W), t (B,)) -> (B, C, H, W)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -261,10 +278,10 @@ class WaveletStem:
         if not 1 <= self.levels <= 4:
             raise ValueError(f"a wavelet stem halves the sides 1 to 4 times, got {self.levels}.")
 
-    def build(self, network: NetworkConfig) -> nn.Module:
+    def build(self, network: NetworkSettings) -> nn.Module:
         from models.stems import Wavelets
 
-        inner = replace(network, image_channels=network.image_channels * 4**self.levels)
+        inner = replace(network, image_channels=network.image_channels * 4**self.levels)  # type: ignore[type-var]
         return Wavelets(inner.build(), self.levels)
 
 
@@ -281,11 +298,11 @@ class PatchStem:
         _positive(self, "patch")
         _optional(self, "channels")
 
-    def build(self, network: NetworkConfig) -> nn.Module:
+    def build(self, network: NetworkSettings) -> nn.Module:
         from models.stems import Patches
 
         channels = self.channels or network.image_channels * self.patch**2
-        inner = replace(network, image_channels=channels)
+        inner = replace(network, image_channels=channels)  # type: ignore[type-var]
         return Patches(inner.build(), self.patch, network.image_channels, channels)
 
 

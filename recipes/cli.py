@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from recipes.command.next_steps import say_what_next
 from recipes.command.outputs import check_file, check_folder
 from recipes.command.pasteable import pasteable
 from recipes.command.size import OptionalSize
+from recipes.own_types import offered, types_in
 from recipes.recipe import Recipe
 from restore.memory import exhausted
 from restore.processes import ProcessError, here, joined
@@ -26,6 +28,8 @@ from restore.provenance import provenance
 from samplers import NAMED, Sampler
 
 if TYPE_CHECKING:
+    from recipes.run import Run
+
     SamplerName = str
 else:
     SamplerName = Literal[tuple(NAMED)]
@@ -47,11 +51,18 @@ class _Walk:
     """Everything random derives from it; of several images, image i has `seed + i`."""
     out: Path | None = None
     """Where the result goes (default: into the folder of the run)."""
+    types: Path | None = None
+    """Python file with your own operator, sampler or network, where the run has one; it is executed."""
 
     def __post_init__(self) -> None:
         check_numbers(self)
         if self.steps is not None and self.steps < 1:
             raise ValueError(f"steps is at least 1, got {self.steps}.")
+
+    def opened(self) -> Run:
+        from recipes.run import open_run
+
+        return open_run(self.run, types=types_in(self.types))
 
     def rule(self) -> Sampler | None:
         """The step rule of that name; None for the recipe's."""
@@ -81,10 +92,9 @@ class Sample(_Walk):
             raise ValueError(f"noise and guidance are at least 0, got {self.noise} and {self.guidance}.")
 
     def __call__(self) -> None:
-        from recipes.run import open_run
         from restore.images import save_image
 
-        run = open_run(self.run)
+        run = self.opened()
         if self.noise is not None:
             run = run.with_noise(self.noise)
         height, width = self.size or (None, None)
@@ -129,12 +139,11 @@ class Restore(_Walk):
             raise ValueError(f"severity lies in (0, 1], got {self.severity}.")
 
     def __call__(self) -> None:
-        from recipes.run import open_run
         from restore.images import format_of, grid, save_image
         from restore.metrics import psnr, ssim
         from samplers import Film
 
-        run = open_run(self.run)
+        run = self.opened()
         clean = run.image(self.image)
         out = check_file(self.out or self.run / "restored.png")
         format_of(out)  # refuses what could not be written in the end
@@ -158,11 +167,13 @@ class Resume:
 
     run: Positional[Path]
     """Folder of the run."""
+    types: Path | None = None
+    """Python file with your own operator, sampler or network, where the run has one; it is executed."""
 
     def __call__(self) -> None:
         from recipes.run import resume
 
-        run = resume(self.run)
+        run = resume(self.run, types=types_in(self.types))
         if here().first:
             say_what_next(run)
 
@@ -201,10 +212,17 @@ def chosen(args: Sequence[str], flag: str, options: Sequence[str]) -> str | None
     return None
 
 
-def chosen_operator(args: Sequence[str]) -> Degradation | None:
+def chosen_operator(args: Sequence[str], own: Sequence[type] = ()) -> Degradation | None:
     """The operator that a `degradation:<name>` among raw arguments asks for, with its default settings."""
-    names = {f"degradation:{_kebab(operator.__name__)}": operator for operator in OPERATORS}
+    names = {f"degradation:{_kebab(operator.__name__)}": operator for operator in (*OPERATORS, *own)}
     return next((names[arg]() for arg in args if arg in names), None)
+
+
+def _file_of_types(args: Sequence[str]) -> Path | None:
+    """The value of --types, which says what the other arguments may name."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--types", type=Path)
+    return parser.parse_known_args(list(args))[0].types
 
 
 def _kebab(name: str) -> str:
@@ -233,6 +251,8 @@ class Train:
     """Folder of the run (default: below runs/, named after the images and the degradation)."""
     minutes: float | None = None
     """Train for about so long, whatever the machine (default: for --training.steps)."""
+    types: Path | None = None
+    """Python file with your own operator, sampler or network, to be named like the others; it is executed."""
 
     def __post_init__(self) -> None:
         check_numbers(self)
@@ -251,7 +271,8 @@ def commands(make: Make, file: str, doc: str | None, demo: Callable[[], str | Pa
             train(make(demo()), None)
             return
         preset: Preset = "paper" if chosen(args, "--preset", get_args(Preset)) == "paper" else "fast"
-        images, operator = _chosen_set(args), chosen_operator(args)
+        own = types_in(_file_of_types(args))
+        images, operator = _chosen_set(args), chosen_operator(args, own)
         defaults = make(images, preset)
         if operator is not None and type(operator) is not type(defaults.degradation):  # else with the recipe's own settings
             defaults = make(images, preset, operator)
@@ -263,7 +284,9 @@ def commands(make: Make, file: str, doc: str | None, demo: Callable[[], str | Pa
             Annotated[Resume, tyro.conf.subcommand("resume")],
         ]
         config = (tyro.conf.CascadeSubcommandArgs,)
-        tyro.cli(command, args=args, prog=Path(file).name, description=doc, config=config)()
+        with offered(own):
+            asked = tyro.cli(command, args=args, prog=Path(file).name, description=doc, config=config)
+        asked()
 
     return main
 

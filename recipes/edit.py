@@ -72,6 +72,8 @@ class _Edit:
     """Picture, such as a sketch, whose coarse shapes and colours the result takes."""
     weight: float = 0.05
     """How far --text and --style may move a value in a step, of the range [-1, 1]."""
+    types: Path | None = None
+    """Python file with your own operator, sampler or network, where the run has one; it is executed."""
 
     def __post_init__(self) -> None:
         check_numbers(self)
@@ -89,7 +91,7 @@ class _Edit:
 
     def opened(self) -> Editor:
         """The source and the picture. Raises ValueError where the result could not be written."""
-        editor = Editor(self.source, self.image, self.detail, self.steps, self.steering())
+        editor = Editor(self.source, self.image, self.detail, self.steps, self.steering(), self.types)
         check_folder(self.folder)
         return editor
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from degrade import GaussianNoise, Start, seeds
 from degrade.lazy import torch
 from recipes.instant import Guide, Settings, filled, generate, held
+from recipes.own_types import types_in
 from samplers import DDPM, Resampled
 
 if TYPE_CHECKING:
@@ -25,12 +26,14 @@ FINE = 0.5
 class Editor:
     """A run or the closed-form restorer of a photograph, and the picture that is edited (C, H, W)."""
 
-    def __init__(self, source: Path, image: Path | None, detail: int, steps: int | None, guides: list[Guide]) -> None:
+    def __init__(
+        self, source: Path, image: Path | None, detail: int, steps: int | None, guides: list[Guide], types: Path | None = None
+    ) -> None:
         from recipes.run import open_run
         from restore.images import load_image
 
         self.steps, self.guides = steps, guides
-        self.run: Run | None = open_run(source) if source.is_dir() else None
+        self.run: Run | None = open_run(source, types=types_in(types)) if source.is_dir() else None
         if self.run is not None:
             self.picture = self.run.image(image)
             self.original = image

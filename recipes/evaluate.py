@@ -30,6 +30,7 @@ from degrade.files import subfolder, whole
 from degrade.lazy import torch
 from degrade.settings import check_numbers
 from recipes import cli, datasets
+from recipes.own_types import types_in
 from samplers import DDIM, Improved, Naive, Sampler
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class _Evaluation:
     """Steps of the walk back (default: the recipe's)."""
     seed: int = 0
     """Image i is degraded, or generated, with the seed `seed + i`."""
+    types: Path | None = None
+    """Python file with your own operator, sampler or network, where the run has one; it is executed."""
 
     def __post_init__(self) -> None:
         check_numbers(self)
@@ -64,7 +67,7 @@ class _Evaluation:
         from recipes.run import open_run
         from restore.features import of_classifier, of_file, squares
 
-        run = open_run(self.run)
+        run = open_run(self.run, types=types_in(self.types))
         test = self.folder(run)
         source = run.recipe.data
         clean = torch.stack(list(squares(source, test, self.images)))

@@ -18,6 +18,7 @@ from recipes.command.outputs import check_file
 from recipes.command.pasteable import pasteable
 from recipes.command.size import Size
 from recipes.instant import NOISE, Settings, scales_of
+from recipes.own_types import types_in
 from samplers import DDIM, Canvas, Scale, blended, panorama, uniform
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class Panorama:
     panorama, as wide as a high one, and at most 512 pixels)."""
     out: Path | None = None
     """File, .png or .tif (default: runs/<name>-panorama/<size>-seed-<seed>.png)."""
+    types: Path | None = None
+    """Python file with your own operator, sampler or network, where the run has one; it is executed."""
 
     def __post_init__(self) -> None:
         check_numbers(self)
@@ -60,7 +63,7 @@ class Panorama:
         path = self.out or Path("runs") / f"{self.source.stem}-panorama" / f"{height}x{width}-seed-{self.seed}.png"
         folder = subfolder(path.parent, f".{path.name}.canvas")
         writer(check_file(path))  # refuses what could not be written in the end
-        run = open_run(self.source) if self.source.is_dir() else None
+        run = open_run(self.source, types=types_in(self.types)) if self.source.is_dir() else None
         if run is not None and not is_local(run):
             image = self._blended(run)
             write_bands(path, (image.shape[0], height, width), [image])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import AvoidSubcommands, Positional
 
@@ -15,9 +15,9 @@ from degrade import (
     SCHEDULES,
     Compose,
     Curve,
+    Degradation,
     GaussianNoise,
     ImageMixing,
-    Operator,
     Prior,
     Stage,
     Thumbnails,
@@ -26,14 +26,15 @@ from degrade.files import subfolder
 from degrade.lazy import torch
 from degrade.random import Stream, globally_seeded
 from degrade.settings import bounded, check_numbers
-from models import NETWORKS, STEMS, NetworkConfig, PatchUNetConfig, Stem
+from models import NETWORKS, STEMS, NetworkSettings, PatchUNetConfig, Stem
 from recipes import datasets
+from recipes.own_types import choice
 from restore import SOURCES, Crops, Folder, Objective, Source, Training
 from restore.parametrisation import Prediction
 from restore.processes import ALONE, Processes, best_device, joined
 from restore.provenance import provenance
-from restore.specification import encode
-from samplers import DDIM, SAMPLERS, AnySampler
+from restore.specification import check_round_trip, encode, own_types
+from samplers import DDIM, SAMPLERS, Resampled, Sampler
 
 if TYPE_CHECKING:
     from recipes.run import Run
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 class Sampling:
     """How a run samples, unless it is told otherwise."""
 
-    sampler: AvoidSubcommands[AnySampler] = field(default_factory=DDIM)
+    sampler: AvoidSubcommands[Annotated[Sampler, choice(Sampler, SAMPLERS)]] = field(default_factory=DDIM)
     """The step rule."""
     steps: int = 25
     """Steps of the walk back."""
@@ -75,11 +76,13 @@ class Recipe:
 
     images: Positional[Path]
     """The photograph, or the folder of images, to learn from; or the name of a set in recipes/datasets.py."""
-    degradation: Operator = field(default_factory=GaussianNoise)
+    degradation: Annotated[Degradation, choice(Degradation, OPERATORS)] = field(default_factory=GaussianNoise)
     """What is to be undone."""
     data: AvoidSubcommands[Source] = field(default_factory=Crops)
     """How training images are cut."""
-    network: AvoidSubcommands[NetworkConfig] = field(default_factory=PatchUNetConfig)
+    network: AvoidSubcommands[Annotated[NetworkSettings, choice(NetworkSettings, NETWORKS)]] = field(
+        default_factory=PatchUNetConfig
+    )
     """The network."""
     stem: AvoidSubcommands[Stem | None] = None
     """What makes images smaller and deeper for the network, and its output an image again."""
@@ -119,7 +122,8 @@ class Recipe:
         `on_start` is called by the first process when everything was checked, before the first step.
 
         Interrupted (Ctrl-C), it saves, and `recipes.run.resume(folder)` goes on. Raises ValueError for settings that do
-        not go together and for bad input, before anything is written.
+        not go together, for bad input, and for a recipe that could not be read back from a file, before anything is written.
+        To open a run with types of your own (an operator, a sampler, a network), name them: `open_run(folder, types=[Darken])`.
         """
         from recipes.run import open_run
         from restore.checkpoint import CheckpointError
@@ -128,6 +132,8 @@ class Recipe:
         device = device or best_device()
         if not isinstance(self.data, Folder) and datasets.is_set(self.images):
             raise ValueError(f"{self.images} is a set of images, and this recipe learns from one: name a photograph.")
+        own = own_types(self, ALLOWED)
+        check_round_trip(self, (*ALLOWED, *own), Recipe, "recipe")
         with joined(self.training.timeout) as processes:
             if processes.agreed((folder / "checkpoints").exists):
                 raise CheckpointError(f"{folder} holds a run already: resume it, or name another folder.")
@@ -138,7 +144,7 @@ class Recipe:
             if minutes is not None:
                 recipe = recipe.lasting(minutes, batches, device, processes)
             continue_training(recipe, recipe.trainer(device, processes), batches, prior, folder, on_start)
-        return open_run(folder, device)
+        return open_run(folder, device, own)
 
     def open(self, device: str) -> tuple[Batches, Prior]:
         """The training images, and the prior fitted to them. Raises ImageError with one clear line for bad files."""
@@ -154,7 +160,7 @@ class Recipe:
             return self
         if self.conditions:
             raise ValueError(f"the images lie in folders of {len(classes)} classes, the network takes {self.conditions}.")
-        return replace(self, network=replace(self.network, conditions=len(classes)))  # type: ignore[arg-type]
+        return replace(self, network=replace(self.network, conditions=len(classes)))  # type: ignore[type-var]
 
     @property
     def conditions(self) -> int:
@@ -224,6 +230,7 @@ def _continued(
 
     first = trainer.processes.first
     made = provenance() | {"seed": str(recipe.training.seed)}
+    check_round_trip(prior, (*ALLOWED, *own_types(prior, ALLOWED)), Prior, "prior")
     tensors: dict[str, torch.Tensor] = {}
     specification = {
         "recipe": encode(recipe),
@@ -259,6 +266,6 @@ def _continued(
 
 ALLOWED = (
     *(Recipe, Sampling, Training, Objective, Thumbnails, Compose, Stage, Curve),
-    *(*OPERATORS, *SCHEDULES, *PRIORS, *NETWORKS, *STEMS, *SOURCES, *SAMPLERS),
+    *(*OPERATORS, *SCHEDULES, *PRIORS, *NETWORKS, *STEMS, *SOURCES, *SAMPLERS, Resampled),
 )
 """The types that a stored specification may name."""

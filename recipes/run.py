@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -242,11 +242,14 @@ class Run:
         return clip(restore) if sampling.clip else restore
 
 
-def open_run(folder: str | Path, device: str | None = None) -> Run:
-    """The run in `folder`, at its last checkpoint. Raises CheckpointError with one clear line if it holds none."""
+def open_run(folder: str | Path, device: str | None = None, types: Sequence[type] = ()) -> Run:
+    """The run in `folder`, at its last checkpoint. Raises CheckpointError with one clear line if it holds none.
+
+    types: your own operator, sampler or network, where the run was trained with one: a file names types, and brings no code.
+    """
     device = device or best_device()
     checkpoint = open_checkpoint(Path(folder))
-    recipe, prior, size, classes = _specification(checkpoint)
+    recipe, prior, size, classes = _specification(checkpoint, types)
     _check(checkpoint, recipe)
     network = recipe.build()
     checkpoint.load("ema", dict(network.named_parameters()))
@@ -255,12 +258,15 @@ def open_run(folder: str | Path, device: str | None = None) -> Run:
     return Run(Path(folder), recipe, restorer, prior, size, classes, checkpoint.step, device)
 
 
-def resume(folder: str | Path, device: str | None = None) -> Run:
-    """Goes on with the training of the run in `folder` from its last checkpoint, to its end; returns the run."""
+def resume(folder: str | Path, device: str | None = None, types: Sequence[type] = ()) -> Run:
+    """Goes on with the training of the run in `folder` from its last checkpoint, to its end; returns the run.
+
+    types: as for `open_run`.
+    """
     folder = Path(folder)
     device = device or best_device()
     checkpoint = open_checkpoint(folder)
-    recipe, prior, *_ = _specification(checkpoint)
+    recipe, prior, *_ = _specification(checkpoint, types)
     if checkpoint.step < recipe.training.steps:
         with joined(recipe.training.timeout) as processes:
             _check(checkpoint, recipe)
@@ -268,7 +274,7 @@ def resume(folder: str | Path, device: str | None = None) -> Run:
             trainer.load(checkpoint)
             batches, _ = recipe.open(device)
             continue_training(recipe, trainer, batches, prior, folder)
-    return open_run(folder, device)
+    return open_run(folder, device, types)
 
 
 def _check(checkpoint: Checkpoint, recipe: Recipe) -> None:
@@ -277,12 +283,14 @@ def _check(checkpoint: Checkpoint, recipe: Recipe) -> None:
         checkpoint.check("ema", dict(recipe.build().named_parameters()))
 
 
-def _specification(checkpoint: Checkpoint) -> tuple[Recipe, Prior, tuple[int, int, int], tuple[str, ...]]:
+def _specification(
+    checkpoint: Checkpoint, types: Sequence[type] = ()
+) -> tuple[Recipe, Prior, tuple[int, int, int], tuple[str, ...]]:
     path = checkpoint.folder / "run.json"
     try:
         data = checkpoint.run
-        recipe = decode(data["recipe"], ALLOWED, Recipe)
-        prior = decode(data["prior"], ALLOWED, Prior, checkpoint.prior())
+        recipe = decode(data["recipe"], (*ALLOWED, *types), Recipe, path="recipe")
+        prior = decode(data["prior"], (*ALLOWED, *types), Prior, checkpoint.prior(), "prior")
         size = decode(data["size"], (), tuple[int, int, int], path="size")
         classes = decode(data.get("classes", []), (), tuple[str, ...], path="classes")
     except (KeyError, TypeError) as error:

@@ -2,14 +2,18 @@
 
 A dataclass becomes {"type": its name, field: value, ...}. Types come from an allow-list, so a file can name nothing
 else; unknown, missing and ill-typed entries are errors. Tensors are put aside under their path, for safetensors.
+
+A type of the user's own joins the list where whoever opens the file names it. `check_round_trip` tells beforehand whether
+what is stored will come back.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import types as builtin_types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -49,8 +53,54 @@ def decode(
     data: Any, allowed: Iterable[type], hint: Any = Any, tensors: Mapping[str, Tensor] | None = None, path: str = ""
 ) -> Any:
     """The value that `encode` turned into `data`, checked against the type `hint`. Raises SpecificationError."""
-    known = {cls.__name__: cls for cls in allowed}
+    known: dict[str, type] = {}
+    for cls in allowed:
+        if known.setdefault(cls.__name__, cls) is not cls:
+            raise SpecificationError(f"two types are called {cls.__name__}: rename yours.")
     return _decode(data, known, hint, tensors or {}, path)
+
+
+def own_types(value: Any, allowed: Iterable[type]) -> tuple[type, ...]:
+    """The types in `value`, a tree of dataclasses and tuples, that the list lacks: the user's own."""
+    return tuple(dict.fromkeys(cls for cls in _types(value) if cls not in allowed))
+
+
+def check_round_trip(value: Any, allowed: Iterable[type], hint: Any = Any, path: str = "") -> None:
+    """Raises SpecificationError, in one line, unless `value` comes back from a file as it is."""
+    tensors: dict[str, Tensor] = {}
+    data = json.loads(json.dumps(encode(value, tensors, path)))
+    try:
+        back = decode(data, allowed, hint, tensors, path)
+    except SpecificationError as error:
+        raise SpecificationError(f"what is trained could not be opened again: {error}") from None
+    changed = _changed(value, back, path)
+    if changed is not None:
+        raise SpecificationError(
+            f"{changed} does not come back from a file as it was: settings are numbers, words, tuples of them, and frozen "
+            "dataclasses whose fields are those of their __init__."
+        )
+
+
+def _types(value: Any) -> Iterator[type]:
+    if is_dataclass(value) and not isinstance(value, type):
+        yield type(value)
+        value = [getattr(value, f.name) for f in fields(value)]
+    if isinstance(value, tuple | list):
+        for item in value:
+            yield from _types(item)
+
+
+def _changed(value: Any, back: Any, path: str) -> str | None:
+    """The path of the first entry in which `back` is not `value`."""
+    if isinstance(value, torch.Tensor):
+        return None if isinstance(back, torch.Tensor) and torch.equal(value, back) else path
+    if is_dataclass(value) and type(value) is type(back):
+        parts = [(getattr(value, f.name), getattr(back, f.name), _join(path, f.name)) for f in fields(value)]
+    elif isinstance(value, tuple) and isinstance(back, tuple) and len(value) == len(back):
+        parts = [(a, b, _join(path, str(i))) for i, (a, b) in enumerate(zip(value, back, strict=True))]
+    else:
+        return None if value == back else path
+    return next((found for found in (_changed(*part) for part in parts) if found is not None), None)
 
 
 def _decode(data: Any, known: dict[str, type], hint: Any, tensors: Mapping[str, Tensor], path: str) -> Any:
@@ -85,9 +135,17 @@ def _dataclass(data: dict, known: dict[str, type], tensors: Mapping[str, Tensor]
     where = path or "the specification"
     name = data.get("type")
     if not isinstance(name, str) or name not in known:
-        raise SpecificationError(f"{where} has the type {repr(name)[:80]}, expected one of {', '.join(sorted(known))}.")
+        raise SpecificationError(
+            f"{where} has the type {repr(name)[:80]}, expected one of this project's, or one of your own that is named: "
+            "open_run(folder, types=[...]), or --types with the Python file that defines it."
+        )
     cls = known[name]
-    hints = get_type_hints(cls)
+    try:
+        hints = get_type_hints(cls)
+    except NameError as error:
+        raise SpecificationError(
+            f"{name} has annotations that cannot be read outside of where it is defined: {error}."
+        ) from None
     names = [f.name for f in fields(cls)]
     unknown, missing = sorted(set(data) - {"type", *names}), [n for n in names if n not in data]
     if unknown:
@@ -136,8 +194,7 @@ def _fits_one(value: Any, hint: Any) -> bool:
             return all(_fits(item, items[0]) for item in value)
         return len(items) == len(value) and all(_fits(item, kind) for item, kind in zip(value, items, strict=True))
     if getattr(origin or hint, "_is_protocol", False):
-        methods = (name for name in vars(origin or hint) if name == "__call__" or not name.startswith("_"))
-        return is_dataclass(value) and all(callable(getattr(value, name, None)) for name in methods)
+        return is_dataclass(value) and isinstance(value, origin or hint)
     if hint in (int, float) and isinstance(value, bool):
         return False
     return isinstance(value, origin or hint)

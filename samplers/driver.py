@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from degrade.lazy import torch
 from degrade.protocols import Degradation, Start
@@ -23,6 +23,7 @@ class State(Protocol):
     def x(self) -> Tensor: ...
 
 
+@runtime_checkable
 class Sampler(Protocol[S]):
     """A rule for one step of the walk. Its history is explicit state, so a step can be driven by hand."""
 
