@@ -133,7 +133,9 @@ class Recipe:
             return batches._replace(others=others.draw), self.degradation.prior(others.images)
         if isinstance(self.degradation, ImageMixing):  # partners are drawn like the images, not from among the batch
             batches = batches._replace(others=batches.draw)
-        return batches, self.prior.fit(batches.images) if self.prior else self.degradation.prior(batches.images)
+        if self.prior is not None:
+            return batches, self.prior.fit(batches.images, self.degradation)
+        return batches, self.degradation.prior(batches.images)
 
     def told(self, classes: tuple[str, ...]) -> Recipe:
         """The same recipe with a network that takes these classes."""
