@@ -49,5 +49,5 @@ class GaussianBlur:
         return filter_axes(x0, lambda period: torch.expm1(-variance * frequencies(period, t.device).square() / 2), self.border)
 
     def prior(self, images: Tensor) -> ThumbnailPrior:
-        """A Gaussian over thumbnails of the images with one pixel for 2 sigma_max: finer detail is gone at t = 1."""
-        return ThumbnailPrior.of_blurred(images, self.sigma_max)
+        """A Gaussian over thumbnails of the blurred images with one cell for 2 sigma_max: finer detail is gone at t = 1."""
+        return ThumbnailPrior.of_blurred(images, self, self.sigma_max, self.border)

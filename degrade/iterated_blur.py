@@ -76,6 +76,11 @@ class IteratedBlur:
         weight = torch.exp(-offset.square() / (2 * self.stds()[:, None].square()))
         return weight / weight.sum(1, keepdim=True)
 
+    def width(self) -> float:
+        """The standard deviation of all kernels together, pixels: variances add. Cut kernels are narrower than std_i."""
+        offset = torch.arange(self.size, dtype=torch.float64) - self.size // 2
+        return float((self.kernels() * offset.square()).sum().sqrt())
+
     def draw(self, x0: Tensor, generator: Random = None) -> NoLatent:
         return NoLatent()
 
@@ -94,10 +99,10 @@ class IteratedBlur:
         return torch.lerp(x, x0.mean((-2, -1), keepdim=True).expand_as(x), per_sample(last, x))
 
     def prior(self, images: Tensor) -> ThumbnailPrior:
-        """Gaussians over the mean colours of the images if that is all that is left at t = 1, else over thumbnails."""
+        """Gaussians over the mean colours of the images if that is all that is left at t = 1, else over thumbnails of them."""
         if self.mean_at_end:
-            return ThumbnailPrior.fit(images, (1, 1))
-        return ThumbnailPrior.of_blurred(images, float(self.stds().square().sum().sqrt()))
+            return ThumbnailPrior.fit(images, (1, 1), degradation=self)
+        return ThumbnailPrior.of_blurred(images, self, self.width(), self.border)
 
 
 @lru_cache(maxsize=16)

@@ -55,4 +55,4 @@ class Pixelate:
 
     def prior(self, images: Tensor) -> ThumbnailPrior:
         """A Gaussian over the images as small as at t = 1, its pixels repeated."""
-        return ThumbnailPrior.fit(images, self._size(images, self.steps), enlarge="nearest-exact")
+        return ThumbnailPrior.fit(images, self._size(images, self.steps), enlarge="nearest-exact", degradation=self)

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Literal
 from degrade.lazy import torch
 from degrade.mixture import fit
 from degrade.protocols import Degradation, Start
-from degrade.random import integers, normal, uniform
+from degrade.random import Stream, integers, normal, seeded, uniform
 from degrade.settings import bounded, check_numbers
 
 if TYPE_CHECKING:
     from degrade.protocols import Random
+    from degrade.spectral import Border
+
+Enlarge = Literal["bicubic", "nearest-exact"]
 
 
 @dataclass(frozen=True)
@@ -30,18 +33,19 @@ class GaussianPrior:
 
 @dataclass(frozen=True)
 class ThumbnailPrior:
-    """A Gaussian mixture over g x g thumbnails of the images, enlarged to the size asked for, plus noise for each pixel.
+    """A Gaussian mixture over g x g thumbnails of images, enlarged to the size asked for, plus noise for each pixel.
 
-    For degradations that leave only low frequencies, or mean colours (g = 1), at t = 1. The noise breaks the symmetry of
-    smooth images, without which a deterministic restorer gives one image for one colour (arXiv 2208.09392, section 6.1:
-    std .001 to .004).
+    For degradations that leave only low frequencies, or mean colours (g = 1), at t = 1. A thumbnail is the one whose
+    enlargement is nearest to its image (least squares), so that what is drawn has the mean and the covariance of the images.
+    The noise breaks the symmetry of smooth images, without which a deterministic restorer gives one image for one colour
+    (arXiv 2208.09392, section 6.1: std .001 to .004).
     """
 
     weights: torch.Tensor  # (K,)
     means: torch.Tensor  # (K, C, g, g)
     factors: torch.Tensor  # (K, C g g, R) with factor factor^T = covariance
     noise: float = 0.002
-    enlarge: Literal["bicubic", "nearest-exact"] = "bicubic"
+    enlarge: Enlarge = "bicubic"
 
     def __post_init__(self) -> None:
         _check_tensors(self, weights=1, means=4, factors=3)
@@ -59,22 +63,34 @@ class ThumbnailPrior:
         grid: tuple[int, int],
         components: int = 1,
         noise: float = 0.002,
-        enlarge: Literal["bicubic", "nearest-exact"] = "bicubic",
+        enlarge: Enlarge = "bicubic",
+        degradation: Degradation | None = None,
     ) -> ThumbnailPrior:
-        """A mixture of `components` Gaussians for thumbnails of `images` (N, C, H, W)."""
+        """A mixture of `components` Gaussians for thumbnails of `images` (N, C, H, W), or of D(images, 1, z)."""
         if images.ndim != 4 or not len(images):
             raise ValueError(
                 f"a prior is fitted to images (N, C, H, W) with N >= 1, got a tensor of shape {tuple(images.shape)}."
             )
-        small = torch.nn.functional.adaptive_avg_pool2d(images.float().cpu(), grid)
-        mixture = fit(small.flatten(1), components)
-        return ThumbnailPrior(mixture.weights, mixture.means.reshape(-1, *small.shape[1:]), mixture.factors, noise, enlarge)
+        generator, small = seeded(0, Stream.FIT), []
+        for x in images.split(64):
+            x = x.float().cpu()
+            if degradation is not None:
+                x = degradation(x, torch.ones(len(x)), degradation.draw(x, generator))
+            small.append(_reduced(x, grid, enlarge))
+        thumbnails = torch.cat(small)
+        mixture = fit(thumbnails.flatten(1), components)
+        means = mixture.means.reshape(-1, *thumbnails.shape[1:])
+        return ThumbnailPrior(mixture.weights, means, mixture.factors, noise, enlarge)
 
     @staticmethod
-    def of_blurred(images: torch.Tensor, sigma: float) -> ThumbnailPrior:
-        """Thumbnails with one pixel for 2 sigma: what is left of the images after a Gaussian blur of `sigma` pixels."""
-        height, width = (max(1, round(side / (2 * sigma))) for side in images.shape[-2:])
-        return ThumbnailPrior.fit(images, (height, width))
+    def of_blurred(images: torch.Tensor, blur: Degradation, sigma: float, border: Border) -> ThumbnailPrior:
+        """For a blur of standard deviation `sigma` pixels at t = 1: a cell for 2 sigma, below which next to nothing is left.
+
+        But at least as many as the slowest wave needs, which is the last to go: 2, or 4 where it runs around the image.
+        """
+        fewest = 4 if border == "circular" else 2
+        height, width = (min(side, max(fewest, round(side / (2 * sigma)))) for side in images.shape[-2:])
+        return ThumbnailPrior.fit(images, (height, width), degradation=blur)
 
     def sample(self, shape: Sequence[int], generator: Random = None) -> Start:
         batch, channels, height, width = shape
@@ -83,9 +99,20 @@ class ThumbnailPrior:
         k = torch.searchsorted(self.weights.cumsum(0), uniform((batch,), generator)).clamp(max=len(self.weights) - 1)
         z = normal((batch, self.factors.shape[2]), generator)
         small = self.means[k] + torch.einsum("bdr,br->bd", self.factors[k], z).reshape(batch, *self.means.shape[1:])
-        corners = None if self.enlarge == "nearest-exact" else False
-        x = torch.nn.functional.interpolate(small, (height, width), mode=self.enlarge, align_corners=corners)
-        return Start(x + self.noise * normal(shape, generator), ())
+        return Start(_enlarged(small, (height, width), self.enlarge) + self.noise * normal(shape, generator), ())
+
+
+def _enlarged(x: torch.Tensor, size: tuple[int, int], mode: Enlarge) -> torch.Tensor:
+    return torch.nn.functional.interpolate(x, size, mode=mode, align_corners=None if mode == "nearest-exact" else False)
+
+
+def _reduced(images: torch.Tensor, grid: tuple[int, int], mode: Enlarge) -> torch.Tensor:
+    """The thumbnails (N, C, *grid) whose enlargements are nearest to the images, by least squares: along H, then along W."""
+    rows, columns = (
+        torch.linalg.pinv(_enlarged(torch.eye(cells, dtype=torch.float64)[None, :, :, None], (side, 1), mode)[0, :, :, 0].T)
+        for cells, side in zip(grid, images.shape[-2:], strict=True)
+    )
+    return rows.to(images) @ images @ columns.to(images).mT
 
 
 @dataclass(frozen=True)
@@ -108,9 +135,9 @@ class Thumbnails:
             )
         bounded(self, grid=(1, 1024), components=(1, 1024), noise=(0, 100))
 
-    def fit(self, images: torch.Tensor) -> ThumbnailPrior:
-        """The mixture for `images` (N, C, H, W)."""
-        return ThumbnailPrior.fit(images, (self.grid, self.grid), self.components, self.noise)
+    def fit(self, images: torch.Tensor, degradation: Degradation | None = None) -> ThumbnailPrior:
+        """The mixture for `images` (N, C, H, W), or for D(images, 1, z)."""
+        return ThumbnailPrior.fit(images, (self.grid, self.grid), self.components, self.noise, degradation=degradation)
 
 
 @dataclass(frozen=True)

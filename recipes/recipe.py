@@ -152,7 +152,9 @@ class Recipe:
         if self.others is not None:
             others = self.data.open(self.others, device)
             return batches._replace(others=others.draw), self.degradation.prior(others.images)
-        return batches, self.prior.fit(batches.images) if self.prior else self.degradation.prior(batches.images)
+        if self.prior is not None:
+            return batches, self.prior.fit(batches.images, self.degradation)
+        return batches, self.degradation.prior(batches.images)
 
     def told(self, classes: tuple[str, ...]) -> Recipe:
         """The same recipe with a network that takes these classes."""
