@@ -25,12 +25,17 @@ HOUR = 3600.0
 
 
 class LinkError(ValueError):
-    """A link, or no ordinary file, where something is to be written; the message says which, and what to do."""
+    """A link, or another thing than expected, where something is to be written; the message says which, and what to do."""
 
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """A new file beside `path` to write to; when the context ends well it is forced to disk and takes the name `path`."""
+    """A new file beside `path` to write to; when the context ends well it is forced to disk and takes the name `path`.
+
+    Raises LinkError where that is a folder's.
+    """
+    if path.is_dir() and not path.is_symlink():
+        raise LinkError(f"{path} is a folder where a file is to be written: remove it.")
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path.parent)
     part = beside(path)
@@ -49,10 +54,10 @@ def beside(path: Path) -> Path:
 
 
 def subfolder(home: Path, name: str) -> Path:
-    """The path of the folder `name` of `home`, which need not be there. Raises LinkError where it is a link."""
+    """The path of the folder `name` of `home`, which need not be there. Raises LinkError where it is a link, or no folder."""
     path = home / name
-    if path.is_symlink():
-        raise LinkError(f"{path} is a link, which nothing is written through: remove it, or put a folder in its place.")
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        raise LinkError(f"{path} is a link, or no folder, and nothing is written through it: remove it.")
     return path
 
 

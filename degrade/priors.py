@@ -186,9 +186,9 @@ def _check_tensors(prior: object, **dims: int) -> None:
     """Raises ValueError unless the prior's tensors hold finite numbers, in so many dimensions: they may be a stranger's."""
     for name, count in dims.items():
         x = getattr(prior, name)
-        if x.ndim != count or not x.numel() or not x.is_floating_point() or not bool(x.isfinite().all()):
+        if x.ndim != count or not x.numel() or x.dtype != torch.float32 or not bool(x.isfinite().all()):
             raise ValueError(
-                f"{name} of {type(prior).__name__} are finite floating-point numbers in {count} dimensions, got "
+                f"{name} of {type(prior).__name__} are finite numbers of float32 in {count} dimensions, got "
                 f"{x.dtype} of shape {tuple(x.shape)}."
             )
         if count == 4 and max(x.shape[2:]) > 1000 * min(x.shape[2:]):

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+LONGEST = 1000
+"""Characters of a name or path."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 """What a name could break lines, or take over a terminal, with."""
 
@@ -122,8 +124,10 @@ def _decode(data: Any, known: dict[str, type], hint: Any, tensors: Mapping[str, 
         value = float(data) if abs(data) < 2**1000 else math.inf
     else:
         value = data
-    if isinstance(value, str | Path) and CONTROL.search(str(value)):
-        raise SpecificationError(f"{where} holds control characters: {repr(value)[:80]}.")
+    if isinstance(value, str | Path) and (len(str(value)) > LONGEST or CONTROL.search(str(value))):
+        raise SpecificationError(
+            f"{where} is {repr(str(value))[:80]}, expected at most {LONGEST} characters, none for control."
+        )
     if isinstance(value, float) and not math.isfinite(value):
         raise SpecificationError(f"{where} is {value}, expected a finite number.")
     if not _fits(value, hint):

@@ -2,6 +2,7 @@
 
 python -m tests.damaged_checkpoints 500 FOLDER      prints a JSON object: outcomes, peak memory, whether code ran
 python -m tests.damaged_images 200 FOLDER
+python -m tests.crafted_runs 200 FOLDER
 """
 
 from __future__ import annotations

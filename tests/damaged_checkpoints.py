@@ -216,25 +216,36 @@ CHECKPOINTS: tuple[Callable[[Path, random.Random, Path], None], ...] = (
 )
 
 
-def open_checkpoints(count: int, home: Path) -> dict:
-    """Damages a real run `count` times, and opens and resumes it."""
-    home.mkdir(parents=True, exist_ok=True)
-    photo, mark, copy = home / "photo.png", home / "code-was-run", home / "copy"
+NETWORK = PatchUNetConfig(channels=8, multipliers=(1, 2), kernels=(3, 3), norm="pixel")
+
+
+def trained(home: Path, network: PatchUNetConfig = NETWORK) -> Path:
+    """A real run of a photograph in `home`, after the first of its two steps."""
+    photo = home / "photo.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (32, 40, 3), dtype=np.uint8)).save(photo)
     recipe = sindiffusion.recipe(photo, degradation=GaussianBlur(3.0))
     recipe = replace(
         recipe,
         data=Crops(size=32, crop=16),
-        network=PatchUNetConfig(channels=8, multipliers=(1, 2), kernels=(3, 3), norm="pixel"),
+        network=network,
         training=replace(recipe.training, steps=2, warmup=1, save_every=1, preview_every=9),
+        sampling=replace(recipe.sampling, steps=2),
     )
     recipe.train(home / "run", "cpu")
     shutil.rmtree(home / "run/checkpoints/step-00000002")  # so that there is something to resume
+    return home / "run"
+
+
+def open_checkpoints(count: int, home: Path) -> dict:
+    """Damages a real run `count` times, and opens and resumes it."""
+    home.mkdir(parents=True, exist_ok=True)
+    mark, copy = home / "code-was-run", home / "copy"
+    run = trained(home)
     outcomes = []
     for number in range(count):
         damage = CHECKPOINTS[number % len(CHECKPOINTS)]
         shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(home / "run", copy)
+        shutil.copytree(run, copy)
         damage(copy / "checkpoints/step-00000001", random.Random(number), mark)
 
         def use() -> None:

@@ -49,6 +49,8 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path):
     (tmp_path / "x").write_text("old")
     with pytest.raises(IsADirectoryError), whole(tmp_path / "x") as part:
         part.write_text(tmp_path.read_text())
+    with pytest.raises(LinkError, match="is a folder where a file is to be written"), whole(tmp_path):
+        pass
     assert (tmp_path / "x").read_text() == "old" and len(list(tmp_path.iterdir())) == 1
 
 
@@ -85,9 +87,11 @@ def test_what_crashes_left_is_swept_once_it_is_old(decoy):
 def test_no_folder_of_a_run_is_a_link(decoy):
     home = decoy.with_name("home")
     assert subfolder(home, "samples") == home / "samples"
-    (home / "samples").symlink_to(decoy.parent)
-    with pytest.raises(LinkError, match=r"home/samples is a link, .*: remove it"):
-        subfolder(home, "samples")
+    for kind in ("link", "dangling", "pipe", "hard link"):
+        plant(kind, home / "samples", decoy)
+        with pytest.raises(LinkError, match=r"home/samples is a link, or no folder, .*: remove it"):
+            subfolder(home, "samples")
+        discard(home / "samples")
 
 
 @pytest.mark.parametrize("kind", ["link", "hard link", "pipe"])

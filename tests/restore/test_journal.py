@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from degrade.files import LinkError
 from restore.journal import Journal, lines, trim
 
 GOOD = {"step": 1, "loss": 0.5, "gradient_norm": 1.0}
@@ -26,7 +27,7 @@ def test_metrics_are_written_to_no_file_but_the_run_s_own(kind, tmp_path):
         "folder": metrics.mkdir,
     }[kind]()
     if kind == "folder":
-        with pytest.raises(OSError, match=r"metrics.jsonl"):
+        with pytest.raises(LinkError, match=r"metrics.jsonl is a folder where a file is to be written: remove it"):
             Journal(run, 1, None, {})
     else:
         with Journal(run, 1, None, {}) as journal:

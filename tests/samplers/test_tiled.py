@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
+from contextlib import suppress
 
 import numpy as np
 import pytest
 import torch
 
 from degrade import Cosine, Field, Flow, GaussianBlur, GaussianNoise, Start, seeded
+from degrade.files import discard
 from degrade.gaussian_noise import Noise
 from degrade.random import normal, uniform
 from models import PatchUNetConfig
@@ -215,6 +218,52 @@ def test_what_is_refused(tmp_path, monkeypatch):
         walk("other")
     with pytest.raises(ValueError, match="at least 1 pixel"):
         blended(restore, 8, 0)
+
+
+@pytest.mark.parametrize("done", [0, 2], ids=["to be begun", "to be gone on with"])
+@pytest.mark.parametrize("place", ["state-00001.f32", "state-00002.f32", "canvas.json", "canvas.part", ""])
+@pytest.mark.parametrize("kind", ["link", "dangling", "hard link", "pipe"])
+def test_nothing_is_written_through_a_link(kind, place, done, tmp_path):
+    """A canvas from a stranger: what lies in the way is replaced, or the walk is refused; no file outside changes."""
+    noise, times = GaussianNoise(Flow()), uniform_times(2, 0.9)
+    canvas, decoy = Canvas(tmp_path / "canvas", (1, 16, 16), 8, 2), tmp_path / "decoy"
+
+    def stop(made: int, total: int) -> None:
+        if made > done > 0:
+            raise KeyboardInterrupt
+
+    if done:
+        with pytest.raises(KeyboardInterrupt):
+            canvas.walk(DDIM(), GaussianData(noise).restore, noise, times, on_tile=stop)
+    decoy.write_bytes(bytes(4 * 16 * 16))
+    path = canvas.folder / place if place else canvas.folder
+    discard(path)
+    path.parent.mkdir(exist_ok=True)
+    {
+        "link": lambda: path.symlink_to(decoy if place else tmp_path),
+        "dangling": lambda: path.symlink_to(tmp_path / "new"),
+        "hard link": lambda: os.link(decoy, path),
+        "pipe": lambda: os.mkfifo(path),
+    }[kind]()
+    before = {path.name for path in tmp_path.iterdir()}
+    with suppress(ValueError):
+        canvas.walk(DDIM(), GaussianData(noise).restore, noise, times)
+        assert len(list(canvas.bands())) == 1
+    assert decoy.read_bytes() == bytes(4 * 16 * 16) and {path.name for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("notes", ["[]", "{}", '{"done": -1}', '{"done": 10000}', "[" * 50_000, '{"done": "x"}', "9" * 5000])
+def test_notes_of_another(notes, tmp_path):
+    noise, times = GaussianNoise(Flow()), uniform_times(2, 0.9)
+    canvas = Canvas(tmp_path / "canvas", (1, 16, 16), 8, 2)
+    canvas.walk(DDIM(), GaussianData(noise).restore, noise, times)
+    path = canvas.folder / "canvas.json"
+    if "done" in notes:
+        path.write_text(json.dumps({**json.loads(path.read_text()), **json.loads(notes)}))
+    else:
+        path.write_text(notes)
+    with pytest.raises(CanvasError, match=r"canvas.json is damaged: delete .*canvas to begin anew"):
+        canvas.walk(DDIM(), GaussianData(noise).restore, noise, times)
 
 
 def test_states_are_plain_files(tmp_path):
