@@ -78,8 +78,8 @@ class Panorama:
             [Scale(run.squares(self.size), run.guided(), uniform(self.steps or sampling.steps))],
             sampling.sampler,
             degradation,
-            halo=receptive_field(network) // 2 + network.stride,
-            stride=network.stride,
+            halo=receptive_field(network) // 2 + run.recipe.stride,
+            stride=run.recipe.stride,
             channels=run.size[0],
             source=f"{run.folder.resolve()} at step {run.step}",
             device=run.device,
@@ -134,9 +134,10 @@ class Panorama:
             "memory; a run of SinDiffusion's fast preset would give one scene, on disk."
         )
         generators = seeds(self.seed, 1)
-        start = run.prior.sample((1, channels, height, width), generators)
-        restore = blended(run.guided(), side, max(1, side // 4), 8)
-        return run.walk(start, 1.0, self.steps, generators=generators, restore=restore)[0].cpu().clamp(-1, 1)
+        start = run.prior.sample((1, channels, *run.squares(self.size)), generators)
+        restore = blended(run.guided(), side, max(1, side // 4), run.recipe.stride)
+        x = run.walk(start, 1.0, self.steps, generators=generators, restore=restore)[0]
+        return x[:, :height, :width].cpu().clamp(-1, 1)
 
 
 def is_local(run: Run) -> bool:
