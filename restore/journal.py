@@ -48,14 +48,21 @@ def trim(metrics: Path, step: int) -> None:
 
 
 def lines(metrics: Path) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl; the last one is left out if it was cut off."""
-    found = []
-    for text in metrics.read_text(encoding="utf-8").splitlines():
-        try:
-            found.append(json.loads(text))
-        except ValueError:
-            break
-    return found
+    """The lines of metrics.jsonl, without those that a Journal did not write, or did not write to their end."""
+    texts = metrics.read_text(encoding="utf-8", errors="replace").splitlines()
+    return [line for line in map(_parsed, texts) if line is not None]
+
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    """A line: a step, and a loss and a norm of the gradient, which are null where every step was left out."""
+    try:
+        line = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(line, dict) or type(line.get("step")) is not int:
+        return None
+    numbers = (line.get(name, "missing") for name in ("loss", "gradient_norm"))
+    return line if all(value is None or isinstance(value, float) for value in numbers) else None
 
 
 class _TensorBoard:
