@@ -278,6 +278,11 @@ class WaveletStem:
         if not 1 <= self.levels <= 4:
             raise ValueError(f"a wavelet stem halves the sides 1 to 4 times, got {self.levels}.")
 
+    @property
+    def stride(self) -> int:
+        """Pixels of the image to a pixel of the network, along each side."""
+        return 2**self.levels
+
     def build(self, network: NetworkSettings) -> nn.Module:
         from models.stems import Wavelets
 
@@ -297,6 +302,11 @@ class PatchStem:
     def __post_init__(self) -> None:
         _positive(self, "patch")
         _optional(self, "channels")
+
+    @property
+    def stride(self) -> int:
+        """Pixels of the image to a pixel of the network, along each side."""
+        return self.patch
 
     def build(self, network: NetworkSettings) -> nn.Module:
         from models.stems import Patches

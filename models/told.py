@@ -23,7 +23,8 @@ class Told(nn.Module):
         self.cond = nn.Linear(conditions, width, bias=False) if conditions else None
 
     def forward(self, t: Tensor, cond: Tensor | None = None) -> Tensor:
-        told = self.time(sinusoid(1000 * t, self.width).to(t.dtype))
+        dtype = next(self.parameters()).dtype
+        told = self.time(sinusoid(1000 * t, self.width).to(dtype))
         if cond is None:
             return F.silu(told)
         if self.cond is None:
@@ -31,4 +32,4 @@ class Told(nn.Module):
         conditions = self.cond.in_features
         if not cond.is_floating_point():
             cond = cond[:, None] == torch.arange(conditions, device=cond.device)
-        return F.silu(told + self.cond(cond.to(t.dtype)))
+        return F.silu(told + self.cond(cond.to(dtype)))

@@ -90,8 +90,8 @@ class Panorama:
             [Scale(run.squares(self.size), run.guided(), uniform(sampling.steps if self.steps is None else self.steps))],
             sampling.sampler,
             degradation,
-            halo=receptive_field(network) // 2 + network.stride,
-            stride=network.stride,
+            halo=receptive_field(network) // 2 + run.recipe.stride,
+            stride=run.recipe.stride,
             channels=run.size[0],
             source=f"{run.folder.resolve()} at step {run.step}",
             device=run.device,
@@ -140,8 +140,11 @@ class Panorama:
             f"{run.folder}: the network sees the whole image. Windows of {side} pixels and what is around them are blended, in "
             "memory; a run of SinDiffusion's fast preset would give one scene, on disk."
         )
-        restore = blended(run.guided(), side, max(1, side // 4), 8)
-        return run.walk(start, 1.0, self.steps, generators=generators, restore=restore)[0].cpu().clamp(-1, 1)
+        generators = seeds(self.seed, 1)
+        start = run.prior.sample((1, channels, *run.squares(self.size)), generators)
+        restore = blended(run.guided(), side, max(1, side // 4), run.recipe.stride)
+        x = run.walk(start, 1.0, self.steps, generators=generators, restore=restore)[0]
+        return x[:, :height, :width].cpu().clamp(-1, 1)
 
 
 def is_local(run: Run) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,7 +30,7 @@ from degrade.settings import bounded, check_numbers
 from models import NETWORKS, STEMS, NetworkSettings, PatchUNetConfig, Stem
 from recipes import datasets
 from recipes.own_types import choice
-from restore import SOURCES, Crops, Folder, Objective, Source, Training
+from restore import SOURCES, Crops, Folder, Objective, OneImage, Source, Training
 from restore.parametrisation import Prediction
 from restore.processes import ALONE, Processes, best_device, joined
 from restore.provenance import provenance
@@ -148,9 +149,12 @@ class Recipe:
 
     def open(self, device: str) -> tuple[Batches, Prior]:
         """The training images, and the prior fitted to them. Raises ImageError with one clear line for bad files."""
-        batches = self.data.open(self.images, device)
+        data = self.data
+        if isinstance(data, OneImage | Crops):  # no part of an image is learned with padding around it
+            data = replace(data, multiple=math.lcm(data.multiple, self.stride))
+        batches = data.open(self.images, device)
         if self.others is not None:
-            others = self.data.open(self.others, device)
+            others = data.open(self.others, device)
             return batches._replace(others=others.draw), self.degradation.prior(others.images)
         if self.prior is not None:
             return batches, self.prior.fit(batches.images, self.degradation)
@@ -168,6 +172,11 @@ class Recipe:
     def conditions(self) -> int:
         """Classes that the network takes."""
         return getattr(self.network, "conditions", 0)
+
+    @property
+    def stride(self) -> int:
+        """Sides that are a multiple of this, pixels, are what the network within its stem works on; others are padded."""
+        return self.network.stride * (self.stem.stride if self.stem else 1)
 
     def build(self) -> torch.nn.Module:
         """The network, within its stem if there is one, with weights of torch's global generator."""

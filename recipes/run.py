@@ -216,7 +216,7 @@ class Run:
     def squares(self, size: tuple[int, int]) -> tuple[int, int]:
         """`size` (H, W) rounded up to what the network works on. Images are made at this and cut: a network that was trained
         without padding has not learned what to make of it."""
-        stride = self.recipe.network.stride
+        stride = self.recipe.stride
         height, width = (-(-side // stride) * stride for side in size)
         return height, width
 

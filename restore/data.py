@@ -85,7 +85,7 @@ class OneImage:
     rescale: tuple[float, float] = (0.75, 1.25)
     """Factors of H and W are uniform in this range (bicubic, no antialiasing)."""
     multiple: int = 4
-    """Sides are rounded down to a multiple of this."""
+    """Sides are rounded down to a multiple of this, and of the network's stride."""
 
     def __post_init__(self) -> None:
         check_numbers(self)
@@ -129,7 +129,7 @@ class Crops:
     rescale: tuple[float, float] = (0.75, 1.25)
     """Factors of H and W are uniform in this range (bicubic, no antialiasing)."""
     multiple: int = 4
-    """Sides of the crops are rounded down to a multiple of this: a network that pads to its stride would not learn the rest."""
+    """Sides of the crops are rounded down to a multiple of this, and of the network's stride: padding is not to be learned."""
 
     def __post_init__(self) -> None:
         check_numbers(self)

@@ -55,7 +55,7 @@ def trim(metrics: Path, step: int) -> None:
 
 
 def lines(metrics: Path) -> Iterator[dict[str, Any]]:
-    """The lines of metrics.jsonl, while their steps rise: none where there is no such file, nor the last if it was cut off."""
+    """The lines of metrics.jsonl whose steps rise, without those that a Journal did not write, or did not write to their end."""
     with suppress(FileNotFoundError):
         if not ordinary(metrics):
             return
@@ -63,21 +63,20 @@ def lines(metrics: Path) -> Iterator[dict[str, Any]]:
         with open(metrics, encoding="utf-8", errors="replace") as file:
             while text := file.readline(LONGEST):
                 line = _line(text)
-                if line is None or line["step"] <= last:
-                    return
-                last = line["step"]
-                yield line
+                if line is not None and line["step"] > last:
+                    last = line["step"]
+                    yield line
 
 
 def _line(text: str) -> dict[str, Any] | None:
-    """A line of metrics, unless it was cut off, or is another's: its numbers are finite, or None."""
+    """A line of metrics: a step, and a loss and a norm of the gradient, which are null where every step was left out."""
     try:
         line = json.loads(text)
     except (ValueError, RecursionError):
         return None
     if not isinstance(line, dict) or type(line.get("step")) is not int:
         return None
-    numbers = (line.get("loss"), line.get("gradient_norm"))
+    numbers = (line.get(name, "missing") for name in ("loss", "gradient_norm"))
     return line if all(x is None or (isinstance(x, float) and math.isfinite(x)) for x in numbers) else None
 
 

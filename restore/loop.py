@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from restore.signals import until_signal
 from restore.trainer import Trainer, TrainingError
 
 PATIENCE = 10
-"""So many steps in a row without a finite gradient end a run."""
+"""So many steps in a row without a finite gradient end a run; where half of the last so many lack one, it ends as diverged."""
 
 
 def train(
@@ -58,7 +59,7 @@ def train(
             if trainer.step % settings.log_every == 0 or done or stop:
                 line = window.line(batches)
                 journal.write(line)
-                window.check()
+                window.check(done)
                 if line["loss"] is not None:
                     bar.set_postfix(loss=f"{line['loss']:.4f}")
             if trainer.step % settings.save_every == 0 or done or stop:
@@ -79,7 +80,7 @@ class Window:
         self.losses: list[Tensor] = []
         self.norms: list[Tensor] = []
         self.since = time.perf_counter()
-        self.in_a_row = 0
+        self.finite = deque([True] * min(trainer.step, PATIENCE), PATIENCE)
 
     def add(self, loss: Tensor, norm: Tensor) -> None:
         self.losses.append(loss)
@@ -92,8 +93,7 @@ class Window:
         losses = trainer.processes.mean(losses)
         good = norms.isfinite() & losses.isfinite()
         seconds = time.perf_counter() - self.since
-        for finite in good.tolist():
-            self.in_a_row = 0 if finite else self.in_a_row + 1
+        self.finite.extend(good.tolist())
         line = {
             "step": trainer.step,
             "loss": float(losses[good].mean()) if bool(good.any()) else None,
@@ -107,14 +107,15 @@ class Window:
         self.losses, self.norms, self.since = [], [], time.perf_counter()
         return line
 
-    def check(self) -> None:
-        """Raises TrainingError if the last steps were all left out."""
-        if self.in_a_row >= PATIENCE:
+    def check(self, done: bool) -> None:
+        """Raises TrainingError if the last steps were all left out, or, at the end of the run, half of them."""
+        skipped, steps = self.finite.count(False), len(self.finite)
+        if skipped == PATIENCE or (done and 2 * skipped >= steps):
             settings = self.trainer.settings
             clip = "" if settings.clip else ", or bound the gradient: --training.clip 1"
             raise TrainingError(
-                f"the last {self.in_a_row} gradients up to step {self.trainer.step} are not finite: the run diverged. The "
-                "weights are those of before, and the last checkpoint is kept. Lower the rate: "
+                f"{skipped} of the last {steps} gradients up to step {self.trainer.step} are not finite: the run diverged. "
+                "Checkpoints from before are kept, none of this was saved. Lower the rate: "
                 f"--training.rate {settings.rate / 3:.1g}{clip}."
             )
 

@@ -34,6 +34,7 @@ def autocasts(precision: Precision, device: torch.device) -> bool:
 class Restorer:
     """R(x_t, t) -> x0_hat = c_skip x_t + c_out net(c_in x_t, t), in the dtype of x_t; the network runs in `precision`.
 
+    It is told t in float32, also where x_t is bfloat16, which knows three digits of t.
     With a `cond`, one for each image of the batch (see models/told.py), the network is told that too.
     Raises ValueError on construction where the degradation does not allow the prediction.
     """
@@ -64,4 +65,4 @@ class Restorer:
     def output(self, x: Tensor, t: Tensor) -> Tensor:
         with torch.autocast(x.device.type, torch.bfloat16, enabled=autocasts(self.precision, x.device)):
             told = () if self.cond is None else (self.cond,)
-            return self.network(x, t.to(x.dtype), *told).to(x.dtype)
+            return self.network(x, t.float(), *told).to(x.dtype)

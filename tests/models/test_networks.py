@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from models import DiTConfig, PatchStem, PatchUNetConfig, UNetConfig, WaveletStem
+from models import ConvNeXtUNetConfig, DDPMUNetConfig, DiTConfig, PatchStem, PatchUNetConfig, UNetConfig, WaveletStem
 from models.attention import axial_turn, turned
 
 UNET = UNetConfig(widths=(8, 16, 24), depths=(1, 2, 1), dropout=(0.0, 0.0, 0.0), attention=(1,), head=8, groups=4)
@@ -23,6 +23,8 @@ CONFIGS = [
     replace(DIT, patch=3, positions="learned", conditions=3),
 ]
 PATCHES = PatchUNetConfig(channels=8, groups=4, norm="pixel")
+DDPM = DDPMUNetConfig(channels=8, multipliers=(1, 2), blocks=1, attention=(1,), groups=4, dropout=0.0)
+CONVNEXT = ConvNeXtUNetConfig(channels=8, multipliers=(1, 2))
 STEMMED = [
     (stem, network)
     for stem in (WaveletStem(), WaveletStem(2), PatchStem(), PatchStem(3, 8))
@@ -64,6 +66,15 @@ def test_gradients_reach_every_parameter(stem, config):
     (network(x, t, *told) * torch.randn_like(x)).sum().backward()
     for name, p in network.named_parameters():
         assert p.grad is not None and float(p.grad.abs().max()) > 0, name
+
+
+@pytest.mark.parametrize(("stem", "config"), [*NETWORKS, (None, DDPM), (None, CONVNEXT)], ids=str)
+def test_time_is_told_apart_in_bfloat16(stem, config):
+    """A thousandth of t, which bfloat16 cannot tell from the next, changes what a network of bfloat16 weights gives."""
+    network = build(stem, config).bfloat16()
+    x, _ = given()
+    one, other = (network(x.bfloat16(), torch.full((2,), t)) for t in (0.9985, 0.9995))
+    assert one.dtype == torch.bfloat16 and not torch.equal(one, other)
 
 
 @every

@@ -10,10 +10,10 @@ import torch
 from degrade import GaussianNoise, ShiftedCosine, seeded
 from models import DiTConfig, PatchStem, PatchUNetConfig, UNetConfig, WaveletStem
 from models.stems import Wavelets
-from recipes import cli, datasets, evaluate, simple_diffusion
+from recipes import cli, datasets, evaluate, simple_diffusion, sindiffusion
 from recipes.recipe import Recipe
 from recipes.run import open_run, resume
-from restore import Folder, save_image
+from restore import Crops, Folder, save_image
 from restore.checkpoint import CheckpointError
 
 NETWORK = UNetConfig(3, (8, 16), (1, 1), (0.0, 0.1), (), transformer=1, head=8, groups=4)
@@ -93,6 +93,28 @@ def test_a_stem_in_a_recipe(stem, folder, tmp_path):
     assert run.restorer.network(torch.zeros(1, 3, 16, 16), torch.ones(1), torch.tensor([1])).shape == (1, 3, 16, 16)
     assert isinstance(run.restorer.network, Wavelets) == isinstance(stem, WaveletStem)
     assert open_run(tmp_path / "run").recipe.stem == stem
+
+
+@pytest.mark.parametrize("stem", [None, WaveletStem(2), PatchStem(3)], ids=str)
+def test_images_are_made_without_padding(stem, folder, tmp_path):
+    """What the network sees within its stem is a multiple of its own stride, whatever size is asked for."""
+    network = replace(NETWORK, widths=(8, 8, 16), depths=(1, 1, 1), dropout=(0.0, 0.0, 0.0), conditions=3)
+    recipe = replace(tiny(folder, stem=stem), network=network)
+    assert recipe.stride == 4 * {None: 1, WaveletStem(2): 4, PatchStem(3): 3}[stem]
+    run = recipe.train(tmp_path / "run")
+    inner = run.restorer.network if stem is None else run.restorer.network.network
+    seen = []
+    inner.register_forward_hook(lambda module, args, result: seen.append(args[0].shape[-2:]))
+    assert run.sample(24, 40, progress=False).shape == (1, 3, 24, 40)
+    assert seen and all(side % network.stride == 0 for shape in seen for side in shape)
+
+
+def test_crops_are_learned_without_padding(photo):
+    """The photograph is 40 x 56, its crops no larger."""
+    recipe = replace(sindiffusion.recipe(photo), data=Crops(size=56, crop=40), network=PatchUNetConfig(patch=1))
+    for stem, sides in ((None, (40, 40)), (PatchStem(3), (36, 36)), (WaveletStem(2), (32, 32))):
+        batches, _ = replace(recipe, stem=stem).open("cpu")
+        assert batches.draw(1, seeded(0)).shape[-2:] == sides
 
 
 def test_what_does_not_go_together(folder, tmp_path):

@@ -8,6 +8,7 @@ import os
 import pytest
 
 from degrade.files import LinkError
+from restore.curve import draw_curve
 from restore.journal import Journal, lines, trim
 
 GOOD = {"step": 1, "loss": 0.5, "gradient_norm": 1.0}
@@ -42,7 +43,13 @@ def test_metrics_are_written_to_no_file_but_the_run_s_own(kind, tmp_path):
         "[" * 60_000,
         "[1]",
         '{"step": "1"}',
-        '{"step": true}',
+        '{"step": true, "loss": 1.0, "gradient_norm": 1.0}',
+        '{"step": "2", "loss": 1.0, "gradient_norm": 1.0}',
+        '{"step": 2, "loss": [1], "gradient_norm": 1.0}',
+        '{"step": 2, "loss": 1.0}',
+        '{"loss": 1.0}',
+        "3",
+        "null",
         '{"step": 1}',
         '{"step": 2, "loss": "x"}',
         '{"step": 2, "loss": NaN}',
@@ -55,10 +62,11 @@ def test_metrics_are_written_to_no_file_but_the_run_s_own(kind, tmp_path):
     ],
     ids=lambda text: text[:24],
 )
-def test_lines_of_another_end_the_metrics(text, tmp_path):
-    """None of them is passed on, nor what follows."""
-    metrics = tmp_path / "metrics.jsonl"
-    metrics.write_text("\n".join([json.dumps(GOOD), text, json.dumps({**GOOD, "step": 3})]))
-    assert list(lines(metrics)) == [GOOD]
-    trim(metrics, 9)
+def test_foreign_lines_of_metrics_are_dropped(text, tmp_path):
+    """And those after them are kept."""
+    metrics, ours = tmp_path / "metrics.jsonl", [GOOD, {"step": 4, "loss": None, "gradient_norm": None}]
+    metrics.write_bytes(f"{json.dumps(ours[0])}\n{text}\n\xff\n{json.dumps(ours[1])}\n".encode("latin-1"))
+    assert list(lines(metrics)) == ours
+    draw_curve(metrics, tmp_path / "curve.png")
+    trim(metrics, 3)
     assert metrics.read_text() == json.dumps(GOOD) + "\n"

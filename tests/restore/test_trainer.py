@@ -197,6 +197,30 @@ def test_divergence_ends_the_run_and_keeps_the_weights(batches, tmp_path):
     assert all(p.isfinite().all() for p in weights(resumed))
 
 
+@pytest.mark.parametrize(("steps", "broken"), [(4, {1, 2, 3}), (1, {0}), (30, {21, 23, 24, 27, 29})])
+def test_a_run_that_ends_diverged_is_no_success(steps, broken, batches, tmp_path):
+    """Where half of the last ten steps, or of all, were left out; what was saved before is kept."""
+    made = trainer(replace(SETTINGS, steps=steps, save_every=20, log_every=50))
+    broken_at(made, broken)
+    with pytest.raises(TrainingError, match=rf"{len(broken)} of the last {min(steps, 10)} gradients.*the run diverged"):
+        train(made, batches, tmp_path, {})
+    assert (tmp_path / "checkpoints").exists() == (steps > 20)
+
+
+def test_a_last_step_that_is_left_out_is_no_divergence(batches, tmp_path):
+    """Nor where the run is resumed for that step alone."""
+    made = trainer()
+    broken_at(made, {5})
+    assert train(made, batches, tmp_path, {})
+    import shutil
+
+    shutil.rmtree(tmp_path / "checkpoints/step-00000006")
+    made = trainer(replace(SETTINGS, steps=4))
+    broken_at(made, {3})
+    made.load(open_checkpoint(tmp_path))
+    assert made.step == 3 and train(made, batches, tmp_path, {})
+
+
 def test_averaged_weights_are_put_back(batches):
     made = trainer()
     made.train_step(batches)
