@@ -2,12 +2,13 @@
 
     python recipes/evaluate.py restoration runs/digits-iterated-blur                   # the test images of its set
     python recipes/evaluate.py restoration runs/faces-snow test/ --severities 0.5 1
-    python recipes/evaluate.py restoration runs/faces-snow test/ --features inception-2015-12-05.pt
+    python recipes/evaluate.py restoration runs/faces-snow test/ --features inception.safetensors
     python recipes/evaluate.py generation runs/digits-iterated-blur --noise 0
     python recipes/evaluate.py classes runs/digits --guidance 1 1.5 2 3
 
-PSNR, SSIM and RMSE (in units of [0, 1] pixels) compare with the clean image; the Frechet distance compares the set with the
-clean set, in the features of a TorchScript file if you have one, else of a small classifier that is trained here and named.
+PSNR (inf where an image equals the clean one), SSIM and RMSE (in units of [0, 1] pixels) compare with the clean image; the
+Frechet distance compares the set with the clean set, in the features of FID's Inception if you have its weights
+(docs/evaluation.md), else of a small classifier that is trained here and named.
 """
 
 from __future__ import annotations
@@ -47,9 +48,9 @@ class _Evaluation:
     test: Positional[Path | None] = None
     """Folder of test images (default: the folder "test" beside the training images)."""
     features: Path | None = None
-    """TorchScript file of a network that gives features for uint8 images, such as Inception."""
+    """Weights of FID's Inception-v3, a safetensors file: how to make it is said in docs/evaluation.md."""
     images: int = 360
-    """How many: the middles of so many files, or random crops if there are fewer files."""
+    """How many, at least 2: the middles of so many files, or random crops if there are fewer files."""
     steps: int | None = None
     """Steps of the walk back (default: the recipe's)."""
     seed: int = 0
@@ -59,19 +60,39 @@ class _Evaluation:
 
     def __post_init__(self) -> None:
         check_numbers(self)
-        if min(self.images, 1 if self.steps is None else self.steps) < 1:
-            raise ValueError(f"images and steps are at least 1, got {self.images} and {self.steps}.")
+        if self.images < 2:
+            raise ValueError(
+                f"a Frechet distance needs two images or more in each set: images is at least 2, got {self.images}."
+            )
+        if self.steps is not None and self.steps < 1:
+            raise ValueError(f"a walk takes at least one step, got steps={self.steps}.")
 
-    def opened(self) -> tuple[Run, Tensor, Features]:
-        """The run, the clean test images (N, C, H, W), and the features to compare sets in."""
+    def trained(self) -> Run:
         from recipes.run import open_run
-        from restore.features import of_classifier, of_file, squares
 
-        run = open_run(self.run, types=types_in(self.types))
-        test = self.folder(run)
-        source = run.recipe.data
-        clean = torch.stack(list(squares(source, test, self.images)))
-        return run, clean, of_file(self.features) if self.features else of_classifier(source, run.recipe.images, test)
+        return open_run(self.run, types=types_in(self.types))
+
+    def compared(self, run: Run) -> tuple[Tensor, Features]:
+        """The clean test images (N, C, H, W), and the features to compare sets in."""
+        from restore.features import of_classifier, squares
+
+        test, source = self.folder(run), run.recipe.data
+        features = self.pretrained(run, self.features) if self.features else None
+        images = list(squares(source, test, self.images))
+        sizes = {tuple(x.shape[1:]) for x in images}
+        if len(sizes) > 1:
+            raise ValueError(f"{test} holds images of {len(sizes)} sizes, such as {sorted(sizes)[:2]}: expected one size.")
+        return torch.stack(images), features or of_classifier(source, run.recipe.images, test)
+
+    def pretrained(self, run: Run, weights: Path) -> Features:
+        from models.inception import InceptionV3
+        from restore.features import of_network
+        from restore.weights import load_network
+
+        if run.size[0] not in (1, 3):
+            raise ValueError(f"Inception takes grey or colour images, and {self.run} makes images of {run.size[0]} channels.")
+        network = load_network(InceptionV3, weights)
+        return of_network(network, f"2048 features of FID's Inception-v3, weights {weights.name}", run.device)
 
     def generated(self, run: Run, like: Tensor, what: str, guidance: float | None = None) -> Tensor:
         """As many images as `like` holds, of their size; image i has the seed `seed + i`."""
@@ -94,7 +115,7 @@ class Restoration(_Evaluation):
     """Degraded, direct, Algorithm 1 and Algorithm 2, at each severity; the table and a strip of images go into the run."""
 
     severities: tuple[float, ...] = (1.0,)
-    """How far to degrade."""
+    """How far to degrade, each in (0, 1]."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -102,12 +123,14 @@ class Restoration(_Evaluation):
             raise ValueError(f"severities are one number or more in (0, 1], got {self.severities}.")
 
     def __call__(self) -> None:
-        run, clean, features = self.opened()
+        run = self.trained()
+        clean, features = self.compared(run)
+        reference = features.extract(clean)
         rows = ["| severity | images | PSNR, dB | SSIM | RMSE | Frechet distance |", "| --- | --- | --- | --- | --- | --- |"]
         strips: list[Tensor] = []
         for severity in self.severities:
             columns = self.restored(run, clean, severity)
-            rows += [row(f"{severity:g}", name, x, clean, features) for name, x in columns.items()]
+            rows += [row(f"{severity:g}", name, x, clean, features, reference) for name, x in columns.items()]
             strips += [x[i] for i in range(min(6, len(clean))) for x in (clean, *columns.values())]
         finish(run, "restoration", rows, features, strips, 1 + len(columns), f"clean, {', '.join(columns)}")
 
@@ -143,13 +166,17 @@ class Generation(_Evaluation):
             raise ValueError(f"noise is at least 0, got {self.noise}.")
 
     def __call__(self) -> None:
-        run, clean, features = self.opened()
+        from restore.features import frechet_distance
+
+        run = self.trained()
         if self.noise is not None:
             run = run.with_noise(self.noise)
+        clean, features = self.compared(run)
+        reference = features.extract(clean)
         made = self.generated(run, clean, "generating")
         rows = ["| images | Frechet distance | diversity | distance |", "| --- | --- | --- | --- |"]
         for name, x in (("test images", clean), ("generated", made)):
-            far = features_apart(x, clean, features)
+            far = frechet_distance(features.extract(x), reference)
             between = ((x - x.roll(1, 0)) / 2).square().flatten(1).mean(1).sqrt().mean()
             rows.append(f"| {name} | {far:.3f} | {float((x / 2).std(0).mean()):.4f} | {float(between):.4f} |")
         name = "generation" if self.noise is None else f"generation-noise-{self.noise:g}"
@@ -168,17 +195,24 @@ class Classes(_Evaluation):
         super().__post_init__()
         if not self.guidance or min(self.guidance) < 0:
             raise ValueError(f"guidance is one number or more of at least 0, got {self.guidance}.")
+        if self.features:
+            raise ValueError("classes are told apart by a classifier that is trained on them: leave out --features.")
 
     def __call__(self) -> None:
-        run, clean, features = self.opened()
-        if not run.classes or features.classify is None:
-            raise ValueError(f"{self.run} was not told classes, or --features is a file that gives none: nothing to compare.")
+        from restore.features import frechet_distance
+
+        run = self.trained()
+        if len(run.classes) < 2:
+            raise ValueError(f"{self.run} was not told two classes or more: there is nothing to tell apart.")
+        clean, features = self.compared(run)
+        reference = features.extract(clean)
+        assert features.classify is not None
         rows = ["| guidance | images | accuracy | Frechet distance | diversity |", "| --- | --- | --- | --- | --- |"]
         for weight in self.guidance:
             made = self.generated(run, clean, f"generating at guidance {weight:g}", weight)
             asked = (self.seed + torch.arange(len(made))) % len(run.classes)
             right = (features.classify(made) == asked).float().mean()
-            far, varied = features_apart(made, clean, features), float((made / 2).std(0).mean())
+            far, varied = frechet_distance(features.extract(made), reference), float((made / 2).std(0).mean())
             rows.append(f"| {weight:g} | {len(made)} | {float(right):.1%} | {far:.3f} | {varied:.4f} |")
         columns = len(run.classes)
         finish(run, "classes", rows, features, list(made[: 10 * columns]), columns, f"a column for each of {columns} classes")
@@ -191,18 +225,13 @@ def batches(count: int, what: str) -> Iterator[int]:
     return iter(tqdm(range(0, count, 32), desc=what, unit="batch", leave=False))
 
 
-def features_apart(x: Tensor, clean: Tensor, features: Features) -> float:
+def row(severity: str, name: str, x: Tensor, clean: Tensor, features: Features, reference: Tensor) -> str:
+    """The figures of images x beside the clean ones, whose features are `reference`."""
     from restore.features import frechet_distance
-
-    return frechet_distance(features.extract(x), features.extract(clean))
-
-
-def row(severity: str, name: str, x: Tensor, clean: Tensor, features: Features) -> str:
     from restore.metrics import psnr, rmse, ssim
 
-    means = (float(metric(x, clean).mean()) for metric in (psnr, ssim, rmse))
-    p, s, r = means
-    return f"| {severity} | {name} | {p:.2f} | {s:.4f} | {r:.4f} | {features_apart(x, clean, features):.3f} |"
+    p, s, r = (float(metric(x, clean).mean()) for metric in (psnr, ssim, rmse))
+    return f"| {severity} | {name} | {p:.2f} | {s:.4f} | {r:.4f} | {frechet_distance(features.extract(x), reference):.3f} |"
 
 
 def finish(run: Run, name: str, rows: list[str], features: Features, images: list[Tensor], columns: int, shown: str) -> None:

@@ -134,17 +134,15 @@ class Panorama:
     def _blended(self, run: Run) -> Tensor:
         """In memory (C, H, W): every window is a scene of its own, their averages are made to agree at every step."""
         generators = seeds(self.seed, 1)
-        start = run.start((1, run.size[0], *self.size), generators)
+        start = run.start((1, run.size[0], *run.squares(self.size)), generators)
         side = min(self.tile, max(run.size[1:]))
         print(
             f"{run.folder}: the network sees the whole image. Windows of {side} pixels and what is around them are blended, in "
             "memory; a run of SinDiffusion's fast preset would give one scene, on disk."
         )
-        generators = seeds(self.seed, 1)
-        start = run.prior.sample((1, channels, *run.squares(self.size)), generators)
         restore = blended(run.guided(), side, max(1, side // 4), run.recipe.stride)
         x = run.walk(start, 1.0, self.steps, generators=generators, restore=restore)[0]
-        return x[:, :height, :width].cpu().clamp(-1, 1)
+        return x[:, : self.size[0], : self.size[1]].cpu().clamp(-1, 1)
 
 
 def is_local(run: Run) -> bool:

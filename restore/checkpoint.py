@@ -30,6 +30,7 @@ from degrade.files import beside, discard, flush, subfolder
 from degrade.lazy import torch
 from restore.memory import free_memory, readable
 from restore.processes import ALONE, Processes
+from restore.weights import mismatches
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,12 +69,7 @@ class Checkpoint(NamedTuple):
         than the memory takes. Nothing is allocated. Raises CheckpointError with one clear line."""
         path = self.folder / f"{group}.safetensors"
         with _opened(path) as file:
-            names = set(file.keys())
-            wrong = sorted(names ^ set(like))
-            for name in names & set(like):
-                entry = file.get_slice(name)
-                if tuple(entry.get_shape()) != tuple(like[name].shape) or entry.get_dtype() != _dtype(like[name]):
-                    wrong.append(name)
+            wrong = mismatches(file, like)
         if wrong:
             raise CheckpointError(
                 f"{path} does not hold the weights of its own network: {len(wrong)} entries differ "
@@ -298,8 +294,3 @@ def _opened(path: Path) -> Any:
         raise CheckpointError(
             f"{path} is broken ({error}). Remove {path.parent} to go back to the checkpoint before it."
         ) from None
-
-
-def _dtype(tensor: Tensor) -> str:
-    """safetensors' name of the tensor's dtype."""
-    return {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16", torch.float64: "F64"}[tensor.dtype]

@@ -28,40 +28,30 @@ class Features(NamedTuple):
 def frechet_distance(a: Tensor, b: Tensor) -> float:
     """|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)) of features (N, D) and (M, D) (Heusel et al. 2017, arXiv 1706.08500).
 
-    Raises ValueError for fewer than two images. It is biased upwards for few images: compare sets of one size only.
+    With C = R^T R, the last trace is the sum of the singular values of R_a R_b^T. It is biased upwards for few images: compare
+    sets of one size only. Raises ValueError for fewer than two images.
     """
     if min(len(a), len(b)) < 2:
         raise ValueError(f"a Frechet distance needs at least two images in each set, got {len(a)} and {len(b)}.")
     a, b = a.double(), b.double()
-    c_a, c_b = torch.cov(a.T).reshape(a.shape[1], -1), torch.cov(b.T).reshape(b.shape[1], -1)
-    values, vectors = torch.linalg.eigh(c_a)
-    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
-    cross = torch.linalg.eigvalsh(root @ c_b @ root).clamp(min=0).sqrt().sum()  # tr (C_a C_b)^(1/2)
-    return max(0.0, float((a.mean(0) - b.mean(0)).square().sum() + c_a.trace() + c_b.trace() - 2 * cross))
+    r_a, r_b = (torch.linalg.qr((x - x.mean(0)) / (len(x) - 1) ** 0.5, mode="r").R for x in (a, b))
+    cross = torch.linalg.svdvals(r_a @ r_b.T).sum()
+    return max(0.0, float((a.mean(0) - b.mean(0)).square().sum() + r_a.square().sum() + r_b.square().sum() - 2 * cross))
 
 
-def of_file(path: Path) -> Features:
-    """A TorchScript file that maps uint8 images (N, 3, H, W) to features (N, D), such as the Inception network of FID.
+def of_network(network: nn.Module, name: str, device: torch.device | str = "cpu") -> Features:
+    """What `network` makes of images (N, 3, H, W) in [-1, 1]: features (N, D), such as those of `models.inception`, for FID.
 
-    The widely used inception-2015-12-05.pt, which takes `return_features`, serves as it is. Raises ValueError for others.
+    Grey images are given to it as colour images.
     """
-    try:
-        network = torch.jit.load(path, map_location="cpu").eval()
-    except (RuntimeError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read as a TorchScript file: {str(error).splitlines()[0]}") from None
-    arguments = {argument.name for argument in network.forward.schema.arguments}
-    options = {"return_features": True} if "return_features" in arguments else {}
+    network = network.to(device)
 
     @torch.no_grad()
     def extract(x: Tensor) -> Tensor:
-        rgb = x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x
-        images = ((rgb + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        found = torch.cat([network(part, **options) for part in images.split(32)])
-        if found.ndim != 2:
-            raise ValueError(f"{path} gives features of shape {tuple(found.shape)}, expected (N, D).")
-        return found
+        parts = tqdm(x.split(16), desc="extracting features", unit="batch", leave=False)
+        return torch.cat([network(part.expand(-1, 3, -1, -1).to(device)).cpu() for part in parts])
 
-    return Features(f"features of {Path(path).name}", extract)
+    return Features(name, extract)
 
 
 def of_classifier(source: Source, training: Path, test: Path, steps: int = 600) -> Features:

@@ -55,7 +55,7 @@ def trim(metrics: Path, step: int) -> None:
 
 
 def lines(metrics: Path) -> Iterator[dict[str, Any]]:
-    """The lines of metrics.jsonl whose steps rise, without those that a Journal did not write, or did not write to their end."""
+    """The lines of metrics.jsonl, their steps rising, without those that a Journal did not write, or not to their end."""
     with suppress(FileNotFoundError):
         if not ordinary(metrics):
             return

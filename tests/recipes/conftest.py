@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from recipes import datasets
+from restore import save_image
 from tests.tiny import tiny
 
 
@@ -12,3 +14,13 @@ def source(request, photo, tmp_path):
         return photo
     tiny(photo).train(tmp_path / "run")
     return tmp_path / "run"
+
+
+@pytest.fixture
+def digits(tmp_path, monkeypatch):
+    """A few of the digits, as `datasets` would write them."""
+    monkeypatch.chdir(tmp_path)
+    for i, (name, image) in enumerate(datasets.SETS["digits"].images()):
+        if i % 60 < 5:
+            save_image(image, tmp_path / "runs/data/digits" / f"{name}.png")
+    return tmp_path

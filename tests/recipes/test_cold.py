@@ -1,9 +1,8 @@
-"""The recipes of Cold Diffusion, their sets, tables and films."""
+"""The recipes of Cold Diffusion, their sets and films."""
 
 from __future__ import annotations
 
 import importlib
-import re
 import shutil
 import sys
 from dataclasses import replace
@@ -15,30 +14,13 @@ import tyro
 from PIL import Image
 
 from degrade import GaussianBlur, GaussianNoise, ImageMixing, PartnerPrior, Pixelate, ThumbnailPrior
-from models import DDPMUNetConfig
-from recipes import cli, datasets, evaluate, film
+from recipes import cli, datasets, film
 from recipes.recipe import Recipe
 from recipes.run import open_run, resume
-from restore import load_image, save_image
+from restore import load_image
+from tests.tiny import short
 
 NAMES = ["animorphosis", "blur_generation", "colourising", "deblurring", "desnowing", "inpainting", "super_resolution"]
-SMALL = DDPMUNetConfig(1, 8, (1, 2), blocks=1, attention=(), dropout=0.0, groups=4)
-
-
-@pytest.fixture
-def digits(tmp_path, monkeypatch):
-    """A few of the digits, as `datasets` would write them."""
-    monkeypatch.chdir(tmp_path)
-    for i, (name, image) in enumerate(datasets.SETS["digits"].images()):
-        if i % 60 < 5:
-            save_image(image, tmp_path / "runs/data/digits" / f"{name}.png")
-    return tmp_path
-
-
-def short(recipe: Recipe, steps: int = 2) -> Recipe:
-    training = replace(recipe.training, steps=steps, batch=4, warmup=1, log_every=1, save_every=1, preview_every=1)
-    network = replace(SMALL, image_channels=recipe.data.channels)
-    return replace(recipe, network=network, training=training, sampling=replace(recipe.sampling, steps=2))
 
 
 def module(name: str):
@@ -131,46 +113,6 @@ def test_bad_images(change, message, digits):
     run = short(module("deblurring").recipe("digits")).train(digits / "run")
     with pytest.raises(ValueError, match=message):
         change(run)
-
-
-def evaluation(*args: str) -> None:
-    tyro.cli(evaluate.Command, args=args)()
-
-
-def test_the_table(digits, capsys):
-    short(module("deblurring").recipe("digits"), 1).train(digits / "run")
-    evaluation("restoration", "run", "--severities", "0.5", "1", "--images", "20")
-    printed = capsys.readouterr().out
-    rows = re.findall(r"^\| (0\.5|1) \| ([\w ]+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$", printed, re.M)
-    assert [row[:2] for row in rows] == [
-        (severity, name) for severity in ("0.5", "1") for name in ("degraded", "direct", "Algorithm 1", "Algorithm 2")
-    ]
-    assert "classifier of 10 classes trained on these images" in printed
-    assert (digits / "run/evaluation/restoration.md").read_text().startswith("| severity |")
-    assert load_image(digits / "run/evaluation/restoration.png").shape[2] == 5 * (64 + 4) + 4
-
-
-def test_the_table_of_a_mixture_has_the_estimated_latent(digits, capsys):
-    short(module("animorphosis").recipe("digits"), 1).train(digits / "run")
-    evaluation("restoration", "run", "--images", "6")
-    assert "Algorithm 2, estimated latent" in capsys.readouterr().out
-
-
-def test_the_table_of_generation(digits, capsys):
-    short(module("blur_generation").recipe("digits"), 1).train(digits / "run")
-    evaluation("generation", "run", "--images", "12", "--noise", "0")
-    printed = capsys.readouterr().out
-    assert re.search(r"\| test images \| 0\.000 \| [\d.]+ \| [\d.]+ \|", printed) and "| generated |" in printed
-    assert (digits / "run/evaluation/generation-noise-0.png").exists()
-
-
-def test_a_table_needs_other_images(digits):
-    run = short(module("deblurring").recipe("digits"), 1)
-    replace(run, images=digits / "runs/data/digits/train/1").train(digits / "run")
-    with pytest.raises(ValueError, match="name a folder of images that were not trained on"):
-        evaluation("restoration", "run")
-    with pytest.raises(ValueError, match="nowhere: name a folder"):
-        evaluation("restoration", "run", "nowhere")
 
 
 def films(*args: str) -> None:

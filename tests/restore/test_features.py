@@ -6,7 +6,7 @@ from torch import nn
 
 from degrade.random import seeded
 from restore import Folder, save_image
-from restore.features import frechet_distance, of_classifier, of_file, squares
+from restore.features import frechet_distance, of_classifier, of_network, squares
 
 
 def test_frechet_distance_of_gaussians():
@@ -40,33 +40,18 @@ def test_too_few_images():
         frechet_distance(torch.zeros(1, 3), torch.zeros(5, 3))
 
 
-class Means(nn.Module):
-    def forward(self, x: torch.Tensor, return_features: bool = False) -> torch.Tensor:
-        means = x.float().mean([2, 3])
-        return means if return_features else means[:, :1]
-
-
-class Maps(nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.float()
-
-
-def test_features_of_a_file(tmp_path):
-    torch.jit.script(Means()).save(tmp_path / "means.pt")
-    features = of_file(tmp_path / "means.pt")
-    assert features.name == "features of means.pt"
+def test_features_of_a_network():
+    """In batches, and grey images as colour images."""
+    features = of_network(Means(), "means")
+    assert features.name == "means"
     x = torch.tensor([-1.0, 0.0, 1.0])[None, :, None, None].expand(40, -1, 8, 8)
-    assert features.extract(x)[7].tolist() == [0.0, 128.0, 255.0]
-    assert features.extract(x[:, :1]).shape == (40, 3)  # grey
+    assert features.extract(x)[39].tolist() == [-1.0, 0.0, 1.0]
+    assert features.extract(x[:, :1]).tolist() == [[-1.0] * 3] * 40
 
 
-def test_files_that_give_no_features(tmp_path):
-    (tmp_path / "text.pt").write_text("hello")
-    with pytest.raises(ValueError, match="cannot be read as a TorchScript file"):
-        of_file(tmp_path / "text.pt")
-    torch.jit.script(Maps()).save(tmp_path / "maps.pt")
-    with pytest.raises(ValueError, match=r"expected \(N, D\)"):
-        of_file(tmp_path / "maps.pt").extract(torch.zeros(2, 3, 8, 8))
+class Means(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean((2, 3))
 
 
 @pytest.fixture

@@ -1,0 +1,124 @@
+"""Tables of restoration, generation and classes, and what they refuse before any work is done."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+import tyro
+from torch import nn
+
+from models.inception import InceptionV3
+from recipes import animorphosis, blur_generation, deblurring, evaluate
+from restore import features, load_image, save_image
+from tests.tiny import short, tiny
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def quick_classifier(monkeypatch):
+    monkeypatch.setattr(features, "of_classifier", partial(features.of_classifier, steps=20))
+
+
+def evaluation(*args: str) -> None:
+    tyro.cli(evaluate.Command, args=args)()
+
+
+def test_the_table(digits, capsys):
+    short(deblurring.recipe("digits"), 1).train(digits / "run")
+    evaluation("restoration", "run", "--severities", "0.5", "1", "--images", "20")
+    printed = capsys.readouterr().out
+    rows = re.findall(r"^\| (0\.5|1) \| ([\w ]+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$", printed, re.M)
+    assert [row[:2] for row in rows] == [
+        (severity, name) for severity in ("0.5", "1") for name in ("degraded", "direct", "Algorithm 1", "Algorithm 2")
+    ]
+    assert "classifier of 10 classes trained on these images" in printed
+    assert (digits / "run/evaluation/restoration.md").read_text().startswith("| severity |")
+    assert load_image(digits / "run/evaluation/restoration.png").shape[2] == 5 * (64 + 4) + 4
+
+
+def test_the_table_of_a_mixture_has_the_estimated_latent(digits, capsys):
+    short(animorphosis.recipe("digits"), 1).train(digits / "run")
+    evaluation("restoration", "run", "--images", "6")
+    assert "Algorithm 2, estimated latent" in capsys.readouterr().out
+
+
+def test_the_table_of_generation(digits, capsys):
+    short(blur_generation.recipe("digits"), 1).train(digits / "run")
+    evaluation("generation", "run", "--images", "12", "--noise", "0")
+    printed = capsys.readouterr().out
+    assert re.search(r"\| test images \| 0\.000 \| [\d.]+ \| [\d.]+ \|", printed) and "| generated |" in printed
+    assert (digits / "run/evaluation/generation-noise-0.png").exists()
+
+
+def test_a_table_needs_other_images(digits):
+    run = short(deblurring.recipe("digits"), 1)
+    replace(run, images=digits / "runs/data/digits/train/1").train(digits / "run")
+    with pytest.raises(ValueError, match="name a folder of images that were not trained on"):
+        evaluation("restoration", "run")
+    with pytest.raises(ValueError, match="nowhere: name a folder"):
+        evaluation("restoration", "run", "nowhere")
+
+
+def test_inception_from_a_published_file(digits, capsys):
+    """The snippet of docs/evaluation.md makes of a .pth what --features takes, and the table names it."""
+    state = InceptionV3().state_dict()
+    counts = {"Conv2d_1a_3x3.bn.num_batches_tracked": torch.tensor(1)}
+    torch.save(state | counts, "pt_inception-2015-12-05-6726825d.pth")
+    (snippet,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/evaluation.md").read_text(encoding="utf-8"), re.DOTALL)
+    exec(compile(snippet, "docs/evaluation.md", "exec"), {})
+    short(blur_generation.recipe("digits"), 1).train(digits / "run")
+    evaluation("generation", "run", "--images", "2", "--features", "inception.safetensors")
+    printed = capsys.readouterr().out
+    assert re.search(r"\| test images \| 0\.000 \|", printed)
+    assert "Frechet distance: 2048 features of FID's Inception-v3, weights inception.safetensors." in printed
+
+
+class Writes(nn.Module):
+    """As TorchScript, writes a file when it is called."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        torch.save(x, "planted")
+        return x.float().mean([2, 3])
+
+
+def test_what_is_refused_before_the_work(digits, monkeypatch):
+    """One line each, before a classifier is trained or an image made; and no code of a file is run."""
+    short(deblurring.recipe("digits"), 1).train(digits / "run")
+    torch.jit.script(Writes()).save("script.pt")
+    for side in (20, 30):
+        save_image(torch.zeros(1, side, 20), digits / f"mixed/{side}.png")
+    monkeypatch.setattr(features, "of_classifier", lambda *_: pytest.fail("a classifier was trained"))
+    for args, message in [
+        (["restoration", "run", "--features", "script.pt"], "script.pt is no safetensors file"),
+        (["restoration", "run", "--features", "missing.pt"], "missing.pt is no file"),
+        (["restoration", "run", "--images", "0"], "images is at least 2, got 0"),
+        (["generation", "run", "--images", "1"], "images is at least 2, got 1"),
+        (["restoration", "run", "--steps", "0"], "at least one step, got steps=0"),
+        (["restoration", "run", "--severities"], r"one or more numbers in \(0, 1\], got \(\)"),
+        (["restoration", "run", "--severities", "0.5", "1.5"], r"one or more numbers in \(0, 1\], got \(0.5, 1.5\)"),
+        (["classes", "run", "--guidance"], "guidance is one or more numbers"),
+        (["classes", "run"], "run was not told two classes"),
+        (["classes", "run", "--features", "script.pt"], "leave out --features"),
+        (["generation", "run", "--noise", "-1"], "noise is a standard deviation >= 0"),
+    ]:
+        with pytest.raises(ValueError, match=message) as caught:
+            evaluation(*args)
+        assert "\n" not in str(caught.value)
+    assert not Path("planted").exists() and not Path("run/evaluation").exists()
+
+
+def test_test_images_of_several_sizes(photo, tmp_path):
+    """A run of one photograph looks at whole images: they have to be of one size."""
+    tiny(photo).train(tmp_path / "run")
+    for side in (20, 30):
+        save_image(torch.zeros(3, side, 24), tmp_path / f"test/{side}.png")
+    with pytest.raises(
+        ValueError, match=r"test holds images of 2 sizes, such as \[\(20, 24\), \(30, 24\)\]: expected one size"
+    ):
+        evaluation("restoration", str(tmp_path / "run"), str(tmp_path / "test"), "--images", "2")
