@@ -34,5 +34,7 @@ def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation
     return replace(chosen, prediction="x0", sampling=replace(chosen.sampling, show="samples"))
 
 
+main = cli.commands(recipe, __file__, __doc__, lambda: "digits")
+
 if __name__ == "__main__":
-    cli.run(cli.commands(recipe, __file__, __doc__, lambda: "digits"))
+    cli.run(main)

@@ -42,5 +42,7 @@ def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation
     return replace(chosen, prior=None if degradation else Thumbnails(), prediction="x0", sampling=sampling)
 
 
+main = cli.commands(recipe, __file__, __doc__, lambda: "digits")
+
 if __name__ == "__main__":
-    cli.run(cli.commands(recipe, __file__, __doc__, lambda: "digits"))
+    cli.run(main)

@@ -18,7 +18,7 @@ from degrade.settings import check_numbers
 from recipes import datasets
 from recipes.command.next_steps import say_what_next
 from recipes.command.outputs import check_file, check_folder
-from recipes.command.pasteable import pasteable
+from recipes.command.pasteable import pasteable, program
 from recipes.command.size import OptionalSize
 from recipes.own_types import offered, types_in
 from recipes.recipe import Recipe
@@ -285,7 +285,7 @@ def commands(make: Make, file: str, doc: str | None, demo: Callable[[], str | Pa
         ]
         config = (tyro.conf.CascadeSubcommandArgs,)
         with offered(own):
-            asked = tyro.cli(command, args=args, prog=Path(file).name, description=doc, config=config)
+            asked = tyro.cli(command, args=args, prog=program(file), description=doc, config=config)
         asked()
 
     return main

@@ -27,5 +27,7 @@ def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation
     return cold(images, degradation or Decolour(), preset, 128 if preset == "paper" else 64, 20)
 
 
+main = cli.commands(recipe, __file__, __doc__, lambda: "photographs")
+
 if __name__ == "__main__":
-    cli.run(cli.commands(recipe, __file__, __doc__, lambda: "photographs"))
+    cli.run(main)

@@ -13,7 +13,7 @@ Recipes take a name in place of a folder: `python recipes/deblurring.py train di
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Annotated
 if __name__ == "__main__":  # this project's packages come before any other of the same name
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     import recipes.command.interrupt  # noqa: F401
+
+import tyro
 
 from degrade.files import beside, sweep
 
@@ -133,10 +135,9 @@ def written(name: str) -> Path:
     return folder
 
 
-if __name__ == "__main__":
-    import tyro
-
-    from recipes import cli
+def main(args: Sequence[str]) -> None:
+    """The command line of this file."""
+    from recipes.command.pasteable import program
 
     def write(name: Annotated[str, tyro.conf.Positional]) -> None:
         """Writes the set as folders of PNGs.
@@ -148,4 +149,10 @@ if __name__ == "__main__":
             raise ValueError(f"{name!r} is no set; known are {', '.join(SETS)}.")
         print(f"train and test images in {written(name)}")
 
-    cli.run(lambda args: tyro.cli(write, args=args, prog="datasets.py", description=__doc__))
+    tyro.cli(write, args=args, prog=program(__file__), description=__doc__)
+
+
+if __name__ == "__main__":
+    from recipes import cli
+
+    cli.run(main)

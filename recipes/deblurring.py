@@ -35,5 +35,7 @@ def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation
     return cold(images, degradation or IteratedBlur(50, 11, "linear", 0.35, 0.02), preset, 64, 4)
 
 
+main = cli.commands(recipe, __file__, __doc__, lambda: "photographs")
+
 if __name__ == "__main__":
-    cli.run(cli.commands(recipe, __file__, __doc__, lambda: "photographs"))
+    cli.run(main)

@@ -17,7 +17,7 @@ SDEdit: Meng et al. 2021, arXiv 2108.01073. Resampling of what is repainted: Lug
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Union
@@ -33,6 +33,7 @@ from degrade.lazy import torch
 from degrade.settings import check_numbers
 from recipes import cli
 from recipes.command.outputs import check_folder
+from recipes.command.pasteable import program
 from recipes.command.size import OptionalSize
 from recipes.editor import Editor
 from recipes.instant import LAST, Guide, laid_out, placed, softened
@@ -292,5 +293,11 @@ Command = Union[
     Annotated[Panorama, tyro.conf.subcommand("panorama")],
 ]
 
+
+def main(args: Sequence[str]) -> None:
+    """The command line of this file."""
+    tyro.cli(Command, args=args, prog=program(__file__), description=__doc__)()
+
+
 if __name__ == "__main__":
-    cli.run(lambda args: tyro.cli(Command, args=args, prog="edit.py", description=__doc__)())
+    cli.run(main)

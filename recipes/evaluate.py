@@ -14,7 +14,7 @@ Frechet distance compares the set with the clean set, in the features of FID's I
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Union
@@ -31,6 +31,7 @@ from degrade.files import subfolder, whole
 from degrade.lazy import torch
 from degrade.settings import check_numbers
 from recipes import cli, datasets
+from recipes.command.pasteable import program
 from recipes.own_types import types_in
 from samplers import DDIM, Improved, Naive, Sampler
 
@@ -253,5 +254,11 @@ Command = Union[
     Annotated[Classes, tyro.conf.subcommand("classes")],
 ]
 
+
+def main(args: Sequence[str]) -> None:
+    """The command line of this file."""
+    tyro.cli(Command, args=args, prog=program(__file__), description=__doc__)()
+
+
 if __name__ == "__main__":
-    cli.run(lambda args: tyro.cli(Command, args=args, prog="evaluate.py", description=__doc__)())
+    cli.run(main)

@@ -7,6 +7,7 @@ python recipes/film.py photo.jpg degradation:gaussian-mask --degradation.reverse
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from degrade.lazy import torch
 from degrade.settings import check_numbers
 from recipes import cli
 from recipes.command.outputs import check_file
+from recipes.command.pasteable import program
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,10 @@ class Film:
         print(f"{self.frames} severities from 0 to 1: {path}")
 
 
+def main(args: Sequence[str]) -> None:
+    """The command line of this file."""
+    tyro.cli(Film, args=args, prog=program(__file__), description=__doc__, config=(tyro.conf.CascadeSubcommandArgs,))()
+
+
 if __name__ == "__main__":
-    config = (tyro.conf.CascadeSubcommandArgs,)
-    cli.run(lambda args: tyro.cli(Film, args=args, prog="film.py", description=__doc__, config=config)())
+    cli.run(main)

@@ -35,6 +35,7 @@ from degrade.random import normal
 from degrade.settings import check_numbers
 from recipes import cli
 from recipes.command.outputs import check_folder
+from recipes.command.pasteable import program
 from recipes.command.size import OptionalSize
 from samplers import DDIM, Resampled, Scale, Symmetry, enlarge, keep, low_frequencies, pyramid, seamless, sizes, symmetric
 
@@ -353,6 +354,10 @@ def report(photograph: Tensor, images: list[Tensor]) -> None:
     print("   ".join(f"{name} {value:.4f}" for name, value in figures.items() if value == value))
 
 
+def main(args: Sequence[str]) -> None:
+    """The command line of this file."""
+    tyro.cli(Instant, args=args, prog=program(__file__), description=__doc__, config=(tyro.conf.CascadeSubcommandArgs,))()
+
+
 if __name__ == "__main__":
-    config = (tyro.conf.CascadeSubcommandArgs,)
-    cli.run(lambda args: tyro.cli(Instant, args=args, prog="instant.py", description=__doc__, config=config)())
+    cli.run(main)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +25,7 @@ if __name__ == "__main__":  # this project's packages come before any other of t
 import tyro
 
 from recipes import cli
+from recipes.command.pasteable import program
 
 if TYPE_CHECKING:
     from restore.single_image import Report
@@ -77,5 +79,10 @@ def row(name: str, report: Report) -> str:
     return f"| {name} | {' | '.join('' if figure == 'nan' else figure for figure in figures)} |"
 
 
+def main(args: Sequence[str]) -> None:
+    """The command line of this file."""
+    tyro.cli(table, args=args, prog=program(__file__), description=__doc__)
+
+
 if __name__ == "__main__":
-    cli.run(lambda args: tyro.cli(table, args=args, prog="judge.py", description=__doc__))
+    cli.run(main)

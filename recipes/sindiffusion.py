@@ -73,5 +73,7 @@ def recipe(image: str | Path, preset: Preset = "fast", degradation: Degradation 
     return replace(chosen, degradation=degradation, prediction="residual", objective=Objective("l1"), sampling=cold)
 
 
+main = cli.commands(recipe, __file__, __doc__, datasets.bundled_photograph)
+
 if __name__ == "__main__":
-    cli.run(cli.commands(recipe, __file__, __doc__, datasets.bundled_photograph))
+    cli.run(main)

@@ -34,5 +34,7 @@ def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation
     return cold(images, degradation or Pixelate(halvings), preset, 128 if preset == "paper" else 64, steps)
 
 
+main = cli.commands(recipe, __file__, __doc__, lambda: "photographs")
+
 if __name__ == "__main__":
-    cli.run(cli.commands(recipe, __file__, __doc__, lambda: "photographs"))
+    cli.run(main)

@@ -1,4 +1,4 @@
-"""Commands that a program prints for what to do next: they can be pasted where it was started."""
+"""How the program was called, for its help and for the commands that it prints: these can be pasted where it was started."""
 
 from __future__ import annotations
 
@@ -6,9 +6,27 @@ import shlex
 import sys
 from pathlib import Path
 
+NAME = "thaw"
+"""Of the installed command: `thaw x ...` is `python recipes/x.py ...`."""
+
+
+def program(file: str | Path) -> str:
+    """What the help calls the recipe in `file`: sindiffusion.py, or thaw sindiffusion."""
+    return f"{NAME} {_word(file)}" if _installed() else Path(file).name
+
 
 def pasteable(*words: str | Path, recipe: str | None = None) -> str:
     """`words` for the program that runs, or for the file `recipe` beside it, as it was called and quoted for a shell:
-    python recipes/sindiffusion.py resume 'runs/my photo'."""
+    python recipes/sindiffusion.py resume 'runs/my photo', or thaw sindiffusion resume 'runs/my photo'."""
     program = Path(sys.argv[0])
+    if _installed():
+        return shlex.join([NAME, _word(recipe) if recipe else sys.argv[1], *map(str, words)])
     return shlex.join(map(str, (sys.orig_argv[0], program.with_name(recipe) if recipe else program, *words)))
+
+
+def _installed() -> bool:
+    return Path(sys.argv[0]).stem == NAME
+
+
+def _word(file: str | Path) -> str:
+    return Path(file).stem.replace("_", "-")

@@ -1,0 +1,48 @@
+"""The command `thaw`: `thaw x ...` is `python recipes/x.py ...`."""
+
+from __future__ import annotations
+
+import recipes.command.interrupt  # noqa: F401  # isort: skip
+import ast
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parents[1]
+
+
+def recipes_by_name() -> dict[str, str]:
+    """Every file of recipes/ that has a command line, as it is called, with the first line of what it says of itself."""
+    found = {}
+    for file in sorted(HERE.glob("*.py")):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        if any(_is_main(node) for node in tree.body):
+            found[file.stem.replace("_", "-")] = (ast.get_docstring(tree) or "").partition("\n")[0]
+    return found
+
+
+def _is_main(node: ast.stmt) -> bool:
+    if isinstance(node, ast.FunctionDef):
+        return node.name == "main"
+    return isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "main" for t in node.targets)
+
+
+def thaw(args: Sequence[str]) -> None:
+    """Runs the recipe that the first argument names, with the others. Raises ValueError where there is none of that name."""
+    known = recipes_by_name()
+    if not args or args[0] in ("-h", "--help"):
+        width = max(map(len, known))
+        print("usage: thaw RECIPE ...\n")
+        print("\n".join(f"  {name:{width}}  {line}" for name, line in known.items()))
+        print("\nthaw RECIPE --help says more.")
+        return
+    name = args[0].replace("_", "-")
+    if name not in known:
+        raise ValueError(f"{args[0]!r} is no recipe; known are {', '.join(known)}.")
+    importlib.import_module(f"recipes.{name.replace('-', '_')}").main(args[1:])
+
+
+def main() -> None:
+    from recipes import cli
+
+    cli.run(thaw)

@@ -1,0 +1,63 @@
+"""The installed command: `thaw x ...` is `python recipes/x.py ...`."""
+
+from __future__ import annotations
+
+import configparser
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from recipes.command import main as entry
+from recipes.command.pasteable import pasteable, program
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def called(monkeypatch, *args: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["/somewhere/bin/thaw", *args])
+    entry.main()
+
+
+def test_every_recipe_is_listed(monkeypatch, capsys):
+    called(monkeypatch)
+    shown = capsys.readouterr().out
+    runnable = [path for path in (ROOT / "recipes").glob("*.py") if "cli.run(main)" in path.read_text(encoding="utf-8")]
+    assert len(runnable) == len(entry.recipes_by_name()) >= 15
+    assert all(f"  {path.stem.replace('_', '-')} " in shown for path in runnable)
+
+
+@pytest.mark.parametrize("name", entry.recipes_by_name())
+def test_a_recipe_answers_under_both_of_its_names(name, monkeypatch, capsys):
+    for asked in {name, name.replace("-", "_")}:
+        with pytest.raises(SystemExit) as end:
+            called(monkeypatch, asked, "--help")
+        assert not end.value.code
+        assert f"usage: thaw {name}" in " ".join(capsys.readouterr().out.split())
+
+
+def test_what_it_does_is_what_the_file_does(photo, tmp_path, monkeypatch, capsys):
+    called(monkeypatch, "film", str(photo), "--out", str(tmp_path / "a.png"), "--frames", "2", "degradation:snow")
+    import_module("recipes.film").main([str(photo), "--out", str(tmp_path / "b.png"), "--frames", "2", "degradation:snow"])
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_an_unknown_recipe_is_one_line(monkeypatch):
+    with pytest.raises(SystemExit, match=r"^error: 'nothing' is no recipe; known are animorphosis,"):
+        called(monkeypatch, "nothing")
+
+
+def test_next_commands_are_those_of_the_program(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/somewhere/bin/thaw", "simple-diffusion", "train"])
+    assert program("recipes/simple_diffusion.py") == "thaw simple-diffusion"
+    assert pasteable("resume", "my run") == "thaw simple-diffusion resume 'my run'"
+    assert pasteable("restoration", "run", recipe="evaluate.py") == "thaw evaluate restoration run"
+
+
+def test_setup_installs_it():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    module, _, function = setup["options.entry_points"]["console_scripts"].strip().removeprefix("thaw = ").partition(":")
+    assert getattr(import_module(module), function) is entry.main
+    assert module.rpartition(".")[0] in setup["options"]["packages"].split()
