@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from degrade.checks import checked
+from degrade.checks import bounded, checked
 from degrade.priors import ImagePrior
 from degrade.protocols import Degradation
-from degrade.settings import bounded, check_numbers
 from degrade.severity import wide
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ class Curve:
     """Above 1 it sets in slowly, below 1 at once."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         if not (0 <= self.start < self.end <= 1 and self.power > 0):
             raise ValueError(
                 f"a curve needs 0 <= start < end <= 1 and power > 0, got {self.start}, {self.end} and {self.power}."

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from degrade.checks import checked
+from degrade.checks import bounded, checked
 from degrade.lazy import torch
 from degrade.priors import ImagePrior, LatentPrior
 from degrade.random import uniform
-from degrade.settings import bounded, check_numbers
 from degrade.severity import on_grid, wide
 
 if TYPE_CHECKING:
@@ -60,7 +59,6 @@ class GaussianMask:
     """Whether the picture shrinks to the centre instead of vanishing from there."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         if not 1 <= self.steps <= 10_000 or self.first < 1 or not self.std > 0:
             raise ValueError(
                 f"GaussianMask needs 1 to 10000 steps, first >= 1 and std > 0, got {self.steps}, {self.first}, {self.std}."

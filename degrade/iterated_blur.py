@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from degrade.checks import checked
+from degrade.checks import bounded, checked
 from degrade.latent import NoLatent
 from degrade.lazy import torch
 from degrade.priors import ThumbnailPrior
-from degrade.settings import bounded, check_numbers
 from degrade.severity import on_grid, per_sample, wide_dtype
 from degrade.spectral import Border, filter_axes, frequencies
 
@@ -52,7 +51,6 @@ class IteratedBlur:
     """Whether x at t = 1 is the mean of each channel."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         if self.growth not in ("linear", "exponential"):
             raise ValueError(f"growth of IteratedBlur is 'linear' or 'exponential', got {self.growth!r}.")
         if self.border not in ("reflect", "circular"):

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from degrade.checks import bounded
 from degrade.lazy import torch
 from degrade.mixture import fit
 from degrade.protocols import Degradation, Start
 from degrade.random import Stream, integers, normal, seeded, uniform
-from degrade.settings import bounded, check_numbers
 
 if TYPE_CHECKING:
     from degrade.protocols import Random
@@ -127,7 +127,6 @@ class Thumbnails:
     """Standard deviation of the noise for each pixel; 0 for none."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         if self.grid < 1 or self.components < 1 or not self.noise >= 0:
             raise ValueError(
                 f"Thumbnails needs grid >= 1, components >= 1 and noise >= 0, "

@@ -14,7 +14,6 @@ from tyro.conf import Positional
 
 from degrade import OPERATORS, Degradation, GaussianNoise
 from degrade.files import subfolder
-from degrade.settings import check_numbers
 from recipes import datasets
 from recipes.command.next_steps import say_what_next
 from recipes.command.outputs import check_file, check_folder
@@ -55,7 +54,6 @@ class _Walk:
     """Python file with your own operator, sampler or network, where the run has one; it is executed."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         if self.steps is not None and self.steps < 1:
             raise ValueError(f"steps is at least 1, got {self.steps}.")
 
@@ -255,7 +253,6 @@ class Train:
     """Python file with your own operator, sampler or network, to be named like the others; it is executed."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         if self.minutes is not None and not 0 < self.minutes <= YEAR:
             raise ValueError(f"minutes is a time > 0, of at most a year, got {self.minutes}.")
 

@@ -30,7 +30,6 @@ import tyro
 from tyro.conf import Positional
 
 from degrade.lazy import torch
-from degrade.settings import check_numbers
 from recipes import cli
 from recipes.command.outputs import check_folder
 from recipes.command.pasteable import program
@@ -77,7 +76,6 @@ class _Edit:
     """Python file with your own operator, sampler or network, where the run has one; it is executed."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         if min(self.count, self.detail, 1 if self.steps is None else self.steps) < 1:
             raise ValueError(f"count, steps and detail are at least 1, got {self.count}, {self.steps} and {self.detail}.")
         if bool(self.text) != bool(self.clip):

@@ -29,7 +29,6 @@ from tyro.conf import Positional
 from degrade import Estimable
 from degrade.files import subfolder, whole
 from degrade.lazy import torch
-from degrade.settings import check_numbers
 from recipes import cli, datasets
 from recipes.command.pasteable import program
 from recipes.own_types import types_in
@@ -60,7 +59,6 @@ class _Evaluation:
     """Python file with your own operator, sampler or network, where the run has one; it is executed."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         if self.images < 2:
             raise ValueError(
                 f"a Frechet distance needs two images or more in each set: images is at least 2, got {self.images}."

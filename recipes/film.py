@@ -21,7 +21,6 @@ from tyro.conf import Positional
 from degrade import GaussianBlur, Operator, seeds
 from degrade.latent import each
 from degrade.lazy import torch
-from degrade.settings import check_numbers
 from recipes import cli
 from recipes.command.outputs import check_file
 from recipes.command.pasteable import program
@@ -45,7 +44,6 @@ class Film:
     """Of the latent."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         if self.out.suffix.lower() not in (".png", ".gif"):
             raise ValueError(f"a film is written to a .png (strip) or a .gif (animation), not to {self.out}.")
         if not 2 <= self.frames <= 1000 or self.size < 1:

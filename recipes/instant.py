@@ -32,7 +32,6 @@ from degrade import Flow, GaussianNoise, Start, seeds
 from degrade.gaussian_noise import Noise
 from degrade.lazy import torch
 from degrade.random import normal
-from degrade.settings import check_numbers
 from recipes import cli
 from recipes.command.outputs import check_folder
 from recipes.command.pasteable import program
@@ -73,7 +72,6 @@ class Settings:
     """Steps of each finer scale; the coarsest takes twice as many."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         if not LAST < self.noise <= 1 or not 0 < self.factor < 1 or not self.width > 0:
             raise ValueError(
                 f"noise lies in ({LAST}, 1], factor in (0, 1), width is > 0; got {self.noise}, {self.factor} and {self.width}."
@@ -293,7 +291,6 @@ class Instant:
     """How images are made."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         if min(self.count, self.detail) < 1:
             raise ValueError(f"count and detail are at least 1, got {self.count} and {self.detail}.")
 

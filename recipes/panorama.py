@@ -13,7 +13,6 @@ from tyro.conf import Positional
 
 from degrade import GaussianNoise, seeds
 from degrade.files import discard, subfolder
-from degrade.settings import check_numbers
 from recipes.command.outputs import check_file
 from recipes.command.pasteable import pasteable
 from recipes.command.size import Size
@@ -51,7 +50,6 @@ class Panorama:
     """Python file with your own operator, sampler or network, where the run has one; it is executed."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         if min(1 if value is None else value for value in (self.steps, self.detail, self.tile)) < 1:
             raise ValueError(f"steps, detail and tile are at least 1, got {self.steps}, {self.detail} and {self.tile}.")
 

@@ -23,10 +23,10 @@ from degrade import (
     Stage,
     Thumbnails,
 )
+from degrade.checks import bounded
 from degrade.files import subfolder
 from degrade.lazy import torch
 from degrade.random import Stream, globally_seeded
-from degrade.settings import bounded, check_numbers
 from models import NETWORKS, STEMS, NetworkSettings, PatchUNetConfig, Stem
 from recipes import datasets
 from recipes.own_types import choice
@@ -63,7 +63,6 @@ class Sampling:
     """Guidance acts at severities above the first and up to the second."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         if not (self.guidance >= 0 and 0 <= self.guided[0] < self.guided[1] <= 1):
             raise ValueError(f"guidance is >= 0, its severities rise within [0, 1]; got {self.guidance} and {self.guided}.")
         if self.steps < 1 or self.pad_to < 1:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Union
 
+from degrade.checks import bounded
 from degrade.lazy import torch
 from degrade.random import Stream, integers, seeded, uniform
-from degrade.settings import bounded, check_numbers
 from restore.images import image_files, load_image
 from restore.pictures import Pictures
 
@@ -88,7 +88,6 @@ class OneImage:
     """Sides are rounded down to a multiple of this, and of the network's stride."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         _check(self.size, self.rescale)
         bounded(self, multiple=(1, 1024))
 
@@ -132,7 +131,6 @@ class Crops:
     """Sides of the crops are rounded down to a multiple of this, and of the network's stride: padding is not to be learned."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         _check(self.size, self.rescale)
         bounded(self, multiple=(1, 1024), crop=(0, 65_536))
         if self.crop < 8:
@@ -186,7 +184,6 @@ class Folder:
     """Whether a file that cannot be read ends the run; else it is skipped, with a warning, and counted."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         _check(self.size, (1, 1))
         bounded(self, size=(8, LARGEST_SQUARE))
         if self.channels not in (1, 3):

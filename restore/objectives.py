@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from degrade.checks import bounded
 from degrade.lazy import torch
 from degrade.protocols import Affine
-from degrade.settings import bounded, check_numbers
 from restore.restorer import Restorer
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ class Objective:
     """Shift of sigmoid, in log snr."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         if self.coarsest < 0:
             raise ValueError(f"coarsest is a side in pixels, or 0; got {self.coarsest}.")
         if not self.gamma > 0:

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from degrade.checks import bounded
 from degrade.lazy import torch
-from degrade.settings import bounded, check_numbers
 from restore.journal import Track
 from restore.restorer import Precision
 
@@ -64,7 +64,6 @@ class Training:
     """Seconds that a process waits for the others before it gives them up for lost."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         if min(self.steps, self.batch, self.accumulate, self.log_every, self.save_every, self.preview_every, self.keep) < 1:
             raise ValueError("steps, batch, accumulate, log_every, save_every, preview_every and keep are all at least 1.")
         if min(self.warmup, self.clip, self.levels, self.weight_decay) < 0 or not self.rate > 0:
