@@ -33,6 +33,18 @@ def check(x0: Tensor, t: Tensor, latent: tuple = ()) -> None:
         raise ValueError("the image holds NaN or infinite values: expected finite numbers, in [-1, 1] when clean.")
 
 
+def bounded(settings: object, **bounds: tuple[float, float]) -> None:
+    """Raises ValueError unless each setting, or all numbers of a tuple, lie within (lowest, highest).
+
+    Bounds that nothing sensible meets: settings may come from a stranger's file.
+    """
+    for name, (lowest, highest) in bounds.items():
+        value = getattr(settings, name)
+        for number in value if isinstance(value, tuple) else (value,):
+            if not lowest <= number <= highest:
+                raise ValueError(f"{name} of {type(settings).__name__} is {lowest:g} to {highest:g}, got {str(number)[:40]}.")
+
+
 def wide_sum(x: Tensor) -> torch.dtype:
     """A dtype in which the sum of an image cannot overflow."""
     return torch.float64 if x.dtype == torch.float64 else torch.float32

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from degrade.checks import check
+from degrade.checks import bounded, check
 from degrade.priors import ImagePrior
 from degrade.protocols import Degradation
-from degrade.settings import check_numbers
 from degrade.severity import wide
 
 if TYPE_CHECKING:
@@ -29,11 +28,11 @@ class Curve:
     """Above 1 it sets in slowly, below 1 at once."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         if not (0 <= self.start < self.end <= 1 and self.power > 0):
             raise ValueError(
                 f"a curve needs 0 <= start < end <= 1 and power > 0, got {self.start}, {self.end} and {self.power}."
             )
+        bounded(self, power=(0, 1000))
 
     def __call__(self, t: Tensor) -> Tensor:
         return ((wide(t) - self.start) / (self.end - self.start)).clamp(0, 1) ** self.power

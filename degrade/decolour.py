@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from degrade.checks import check
+from degrade.checks import bounded, check
 from degrade.latent import NoLatent
 from degrade.lazy import torch
 from degrade.priors import ImagePrior
-from degrade.settings import check_numbers
 from degrade.severity import on_grid, per_sample, wide
 
 if TYPE_CHECKING:
@@ -39,7 +38,6 @@ class Decolour:
     """Where colour is removed."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         if self.fade not in ("linear", "geometric") or self.space not in ("rgb", "lab"):
             raise ValueError(
                 f"Decolour has the fades 'linear' and 'geometric' and the spaces 'rgb' and 'lab', "
@@ -47,6 +45,7 @@ class Decolour:
             )
         if not 0 < self.factor < 1 or self.steps < 1:
             raise ValueError(f"Decolour needs a factor in (0, 1) and steps >= 1, got {self.factor} and {self.steps}.")
+        bounded(self, steps=(1, 1_000_000))
 
     def saturation(self, t: Tensor) -> Tensor:
         """a(t) (B,), float64."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from degrade.checks import check
+from degrade.checks import bounded, check
 from degrade.latent import NoLatent
 from degrade.lazy import torch
 from degrade.priors import ThumbnailPrior
-from degrade.settings import check_numbers
 from degrade.severity import wide
 from degrade.spectral import Border, filter_axes, frequencies
 
@@ -33,11 +32,11 @@ class GaussianBlur:
     """What lies beyond the edge: the image mirrored (edge pixel not repeated), or wrapped around."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         if not self.sigma_max > 0:
             raise ValueError(f"sigma_max is a width in pixels and must be > 0, got {self.sigma_max}.")
         if self.border not in ("reflect", "circular"):
             raise ValueError(f"border of GaussianBlur is 'reflect' or 'circular', got {self.border!r}.")
+        bounded(self, sigma_max=(0, 65_536))
 
     def draw(self, x0: Tensor, generator: Random = None) -> NoLatent:
         return NoLatent()

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from degrade.checks import check
+from degrade.checks import bounded, check
 from degrade.lazy import torch
 from degrade.priors import ImagePrior, LatentPrior
 from degrade.random import uniform
-from degrade.settings import check_numbers
 from degrade.severity import on_grid
 
 if TYPE_CHECKING:
@@ -58,7 +57,6 @@ class GaussianMask:
     """Whether the picture shrinks to the centre instead of vanishing from there."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         if not 1 <= self.steps <= 10_000 or self.first < 1 or not self.std > 0:
             raise ValueError(
                 f"GaussianMask needs 1 to 10000 steps, first >= 1 and std > 0, got {self.steps}, {self.first}, {self.std}."
@@ -69,6 +67,7 @@ class GaussianMask:
             )
         if self.centre not in ("random", "middle"):
             raise ValueError(f"centre of GaussianMask is 'random' or 'middle', got {self.centre!r}.")
+        bounded(self, first=(1, 10_000), std=(1e-3, 65_536), spread=(0, 100), colour=(-100, 100))
 
     def draw(self, x0: Tensor, generator: Random = None) -> Hole:
         """Whole pixels from -1 to S - 1 along a side of S when random; S // 2 - 1 in the middle (as published)."""

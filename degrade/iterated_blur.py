@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from degrade.checks import check
+from degrade.checks import bounded, check
 from degrade.latent import NoLatent
 from degrade.lazy import torch
 from degrade.priors import ThumbnailPrior
-from degrade.settings import check_numbers
 from degrade.severity import on_grid, per_sample, wide_dtype
 from degrade.spectral import Border, filter_axes, frequencies
 
@@ -52,7 +51,6 @@ class IteratedBlur:
     """Whether x at t = 1 is the mean of each channel."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         if self.growth not in ("linear", "exponential"):
             raise ValueError(f"growth of IteratedBlur is 'linear' or 'exponential', got {self.growth!r}.")
         if self.border not in ("reflect", "circular"):
@@ -63,6 +61,7 @@ class IteratedBlur:
             )
         if not (self.first > 0 and self.rate >= 0):
             raise ValueError(f"IteratedBlur needs first > 0 and rate >= 0, got {self.first} and {self.rate}.")
+        bounded(self, first=(1e-3, 65_536), rate=(0, 1000))
 
     def stds(self) -> Tensor:
         """std_i (steps,) in pixels, float64."""

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from degrade.checks import bounded
 from degrade.lazy import torch
 from degrade.mixture import fit
 from degrade.protocols import Degradation, Start
 from degrade.random import integers, normal, uniform
-from degrade.settings import check_numbers
 
 if TYPE_CHECKING:
     from degrade.protocols import Random
@@ -90,12 +90,12 @@ class Thumbnails:
     """Standard deviation of the noise for each pixel; 0 for none."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         if self.grid < 1 or self.components < 1 or not self.noise >= 0:
             raise ValueError(
                 f"Thumbnails needs grid >= 1, components >= 1 and noise >= 0, "
                 f"got {self.grid}, {self.components} and {self.noise}."
             )
+        bounded(self, grid=(1, 1024), components=(1, 1024), noise=(0, 100))
 
     def fit(self, images: torch.Tensor) -> ThumbnailPrior:
         """The mixture for `images` (N, C, H, W)."""

@@ -19,12 +19,6 @@ if TYPE_CHECKING:
     from degrade.protocols import Random
 
 
-def check_seed(seed: int) -> None:
-    """Raises ValueError for a seed out of range."""
-    if not 0 <= seed < 2**63:
-        raise ValueError(f"a seed is an integer from 0 to 2^63 - 1, got {str(seed)[:40]}.")
-
-
 def seeded(*words: int, device: torch.device | str = "cpu") -> torch.Generator:
     """A generator that is a function of `words` (integers >= 0), such as (seed, rank, step)."""
     from numpy.random import SeedSequence

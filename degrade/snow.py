@@ -6,11 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from degrade.checks import check
+from degrade.checks import bounded, check
 from degrade.lazy import torch
 from degrade.priors import ImagePrior
 from degrade.random import normal, uniform
-from degrade.settings import check_numbers
 from degrade.severity import on_grid, per_sample
 
 if TYPE_CHECKING:
@@ -65,9 +64,9 @@ class Snow:
     """Whether the picture under the flakes stays as it is: B = x0."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         if self.level not in LEVELS or self.steps < 2:
             raise ValueError(f"Snow has the levels 1, 2, 3, 4 and at least 2 steps, got {self.level} and {self.steps}.")
+        bounded(self, steps=(2, 1_000_000))
 
     def draw(self, x0: Tensor, generator: Random = None) -> Flakes:
         """Noise, and for each sample streaks along the height or the width, with equal odds."""

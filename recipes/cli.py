@@ -12,8 +12,8 @@ import tyro
 from tyro.conf import Positional
 
 from degrade import OPERATORS, Degradation, GaussianNoise
-from degrade.settings import check_numbers
 from recipes import datasets
+from recipes.command.limits import COUNT, GUIDANCE, NOISE, SEED, SHARE, STEPS, check_options
 from recipes.command.next_steps import say_what_next
 from recipes.command.outputs import check_file, check_folder
 from recipes.command.pasteable import pasteable
@@ -48,9 +48,7 @@ class _Walk:
     """Where the result goes (default: into the folder of the run)."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
-        if self.steps is not None and self.steps < 1:
-            raise ValueError(f"steps is at least 1, got {self.steps}.")
+        check_options(self, steps=STEPS, seed=SEED)
 
     def rule(self) -> Sampler | None:
         """The step rule of that name; None for the recipe's."""
@@ -74,10 +72,7 @@ class Sample(_Walk):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.count < 1:
-            raise ValueError(f"count is at least 1, got {self.count}.")
-        if min(self.noise or 0, self.guidance or 0) < 0:
-            raise ValueError(f"noise and guidance are at least 0, got {self.noise} and {self.guidance}.")
+        check_options(self, count=COUNT, noise=NOISE, guidance=GUIDANCE)
 
     def __call__(self) -> None:
         from recipes.run import open_run
@@ -124,8 +119,7 @@ class Restore(_Walk):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.severity <= 1:
-            raise ValueError(f"severity lies in (0, 1], got {self.severity}.")
+        check_options(self, severity=SHARE)
 
     def __call__(self) -> None:
         from recipes.run import open_run
@@ -234,7 +228,6 @@ class Train:
     """Train for about so long, whatever the machine (default: for --training.steps)."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         if self.minutes is not None and not 0 < self.minutes <= YEAR:
             raise ValueError(f"minutes is a time > 0, of at most a year, got {self.minutes}.")
 

@@ -27,8 +27,8 @@ from tyro.conf import Positional
 
 from degrade import Estimable
 from degrade.lazy import torch
-from degrade.settings import check_numbers
 from recipes import cli, datasets
+from recipes.command.limits import COUNT, GUIDANCE, NOISE, SEED, SHARE, STEPS, check_options
 from samplers import DDIM, Improved, Naive, Sampler
 
 if TYPE_CHECKING:
@@ -54,9 +54,7 @@ class _Evaluation:
     """Image i is degraded, or generated, with the seed `seed + i`."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
-        if min(self.images, 1 if self.steps is None else self.steps) < 1:
-            raise ValueError(f"images and steps are at least 1, got {self.images} and {self.steps}.")
+        check_options(self, images=COUNT, steps=STEPS, seed=SEED)
 
     def opened(self) -> tuple[Run, Tensor, Features]:
         """The run, the clean test images (N, C, H, W), and the features to compare sets in."""
@@ -94,8 +92,7 @@ class Restoration(_Evaluation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.severities or not all(0 < severity <= 1 for severity in self.severities):
-            raise ValueError(f"severities are one number or more in (0, 1], got {self.severities}.")
+        check_options(self, severities=SHARE)
 
     def __call__(self) -> None:
         run, clean, features = self.opened()
@@ -135,8 +132,7 @@ class Generation(_Evaluation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.noise is not None and self.noise < 0:
-            raise ValueError(f"noise is at least 0, got {self.noise}.")
+        check_options(self, noise=NOISE)
 
     def __call__(self) -> None:
         run, clean, features = self.opened()
@@ -162,8 +158,7 @@ class Classes(_Evaluation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.guidance or min(self.guidance) < 0:
-            raise ValueError(f"guidance is one number or more of at least 0, got {self.guidance}.")
+        check_options(self, guidance=GUIDANCE)
 
     def __call__(self) -> None:
         run, clean, features = self.opened()

@@ -22,8 +22,8 @@ from degrade import (
     Stage,
     Thumbnails,
 )
+from degrade.checks import bounded
 from degrade.lazy import torch
-from degrade.settings import check_numbers
 from models import NETWORKS, STEMS, NetworkConfig, PatchUNetConfig, Stem
 from recipes import datasets
 from restore import SOURCES, Crops, Folder, Objective, Source, Training
@@ -59,11 +59,11 @@ class Sampling:
     """Guidance acts at severities above the first and up to the second."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         if not (self.guidance >= 0 and 0 <= self.guided[0] < self.guided[1] <= 1):
             raise ValueError(f"guidance is >= 0, its severities rise within [0, 1]; got {self.guidance} and {self.guided}.")
         if self.steps < 1 or self.pad_to < 1:
             raise ValueError(f"steps and pad_to are at least 1, got {self.steps} and {self.pad_to}.")
+        bounded(self, steps=(1, 100_000), pad_to=(1, 256), guidance=(0, 1000))
 
 
 @dataclass(frozen=True)

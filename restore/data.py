@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Union
 
+from degrade.checks import bounded
 from degrade.lazy import torch
 from degrade.random import integers, uniform
-from degrade.settings import check_numbers
 from restore.images import image_files, load_image
 from restore.pictures import Pictures
 
@@ -62,6 +62,10 @@ if TYPE_CHECKING:
             ...
 
 
+LARGEST_SQUARE = 2048
+"""Pixels, of images that are cut to squares, several of which are looked at together."""
+
+
 def _check(size: int, rescale: tuple[float, float]) -> None:
     if not 8 <= size <= 65_536:
         raise ValueError(f"images of {size} pixels are too small or too large: give at least 8, at most 65536.")
@@ -81,10 +85,8 @@ class OneImage:
     """Sides are rounded down to a multiple of this."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         _check(self.size, self.rescale)
-        if self.multiple < 1:
-            raise ValueError(f"sides are multiples of at least 1, got {self.multiple}.")
+        bounded(self, multiple=(1, 1024))
 
     def open(self, path: Path, device: torch.device | str = "cpu") -> Batches:
         image = self.read(path)[None].to(device)
@@ -123,10 +125,8 @@ class Crops:
     """Sides of the crops are rounded down to a multiple of this: a network that pads to its stride would not learn the rest."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         _check(self.size, self.rescale)
-        if self.multiple < 1:
-            raise ValueError(f"sides are multiples of at least 1, got {self.multiple}.")
+        bounded(self, multiple=(1, 1024), crop=(0, 65_536))
         if self.crop < 8:
             raise ValueError(f"crops of {self.crop} pixels are too small: give at least 8.")
 
@@ -178,8 +178,8 @@ class Folder:
     """Whether a file that cannot be read ends the run; else it is skipped, with a warning, and counted."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         _check(self.size, (1, 1))
+        bounded(self, size=(8, LARGEST_SQUARE))
         if self.channels not in (1, 3):
             raise ValueError(f"images have 1 or 3 channels, got {self.channels}.")
         if self.reduce and not self.size <= self.reduce <= 65_536:

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from degrade.checks import bounded
 from degrade.lazy import torch
 from degrade.protocols import Affine
-from degrade.settings import check_numbers
 from restore.restorer import Restorer
 
 if TYPE_CHECKING:
@@ -42,11 +42,11 @@ class Objective:
     """Shift of sigmoid, in log snr."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        if not self.gamma > 0:
+            raise ValueError(f"gamma bounds a weight and is > 0, got {self.gamma}.")
         if self.coarsest < 0:
             raise ValueError(f"coarsest is a side in pixels, or 0; got {self.coarsest}.")
-        if not self.gamma > 0:
-            raise ValueError(f"gamma bounds a weight, and is > 0; got {self.gamma}.")
+        bounded(self, coarsest=(0, 65_536), gamma=(0, 1e6), bias=(-100, 100))
 
     def __call__(self, restorer: Restorer, x0: Tensor, t: Tensor, latent: tuple) -> Tensor:
         """The loss of each sample (B,), t > 0. Raises ValueError where the degradation does not allow the weight."""

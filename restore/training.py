@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from degrade.checks import bounded
 from degrade.lazy import torch
-from degrade.settings import check_numbers
 from restore.journal import Track
 from restore.restorer import Precision
 
@@ -64,7 +64,6 @@ class Training:
     """Seconds that a process waits for the others before it gives them up for lost."""
 
     def __post_init__(self) -> None:
-        check_numbers(self)
         if min(self.steps, self.batch, self.accumulate, self.log_every, self.save_every, self.preview_every, self.keep) < 1:
             raise ValueError("steps, batch, accumulate, log_every, save_every, preview_every and keep are all at least 1.")
         if min(self.warmup, self.clip, self.levels, self.weight_decay, self.seed) < 0 or not self.rate > 0:
@@ -79,6 +78,9 @@ class Training:
             raise ValueError(f"ema is a decay in [0, 1), got {self.ema}.")
         if not 0 <= self.withheld <= 1:
             raise ValueError(f"withheld is a share in [0, 1], got {self.withheld}.")
+        counts = ("steps", "warmup", "log_every", "save_every", "preview_every")
+        bounded(self, **dict.fromkeys(counts, (0, 10**8)), batch=(1, 2**20), levels=(0, 10**6), keep=(1, 10**6))
+        bounded(self, rate=(0, 1000), weight_decay=(0, 1000), clip=(0, 1e9), timeout=(0, 1e6), seed=(0, 2**63 - 1))
 
     def lasting(self, minutes: float, step: float) -> Training:
         """The same for as many steps, of `step` seconds each, as take `minutes`: what is counted in steps keeps its share."""
