@@ -15,6 +15,7 @@ from tyro.conf import Positional
 from degrade import OPERATORS, Degradation, GaussianNoise
 from degrade.files import subfolder
 from recipes import datasets
+from recipes.command.limits import COUNT, GUIDANCE, NOISE, SEED, SHARE, STEPS, check_options
 from recipes.command.next_steps import say_what_next
 from recipes.command.outputs import check_file, check_folder
 from recipes.command.pasteable import pasteable, program
@@ -54,8 +55,7 @@ class _Walk:
     """Python file with your own operator, sampler or network, where the run has one; it is executed."""
 
     def __post_init__(self) -> None:
-        if self.steps is not None and self.steps < 1:
-            raise ValueError(f"steps is at least 1, got {self.steps}.")
+        check_options(self, steps=STEPS, seed=SEED)
 
     def opened(self) -> Run:
         from recipes.run import open_run
@@ -84,10 +84,7 @@ class Sample(_Walk):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.count < 1:
-            raise ValueError(f"count is at least 1, got {self.count}.")
-        if min(self.noise or 0, self.guidance or 0) < 0:
-            raise ValueError(f"noise and guidance are at least 0, got {self.noise} and {self.guidance}.")
+        check_options(self, count=COUNT, noise=NOISE, guidance=GUIDANCE)
 
     def __call__(self) -> None:
         from restore.images import save_image
@@ -133,8 +130,7 @@ class Restore(_Walk):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.severity <= 1:
-            raise ValueError(f"severity lies in (0, 1], got {self.severity}.")
+        check_options(self, severity=SHARE)
 
     def __call__(self) -> None:
         from restore.images import format_of, grid, save_image

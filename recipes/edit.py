@@ -31,6 +31,7 @@ from tyro.conf import Positional
 
 from degrade.lazy import torch
 from recipes import cli
+from recipes.command.limits import COUNT, SEED, SHARE, SIDE, STEPS, WIDTH, check_options
 from recipes.command.outputs import check_folder
 from recipes.command.pasteable import program
 from recipes.command.size import OptionalSize
@@ -41,9 +42,6 @@ from samplers import steered
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-WIDEST = 1000
-"""Pixels, of soft edges and margins."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +74,9 @@ class _Edit:
     """Python file with your own operator, sampler or network, where the run has one; it is executed."""
 
     def __post_init__(self) -> None:
-        if min(self.count, self.detail, 1 if self.steps is None else self.steps) < 1:
-            raise ValueError(f"count, steps and detail are at least 1, got {self.count}, {self.steps} and {self.detail}.")
+        check_options(self, count=COUNT, steps=STEPS, detail=SIDE, seed=SEED, weight=(0, 2))
         if bool(self.text) != bool(self.clip):
             raise ValueError("--text and --clip belong together: words, and the CLIP that understands them.")
-        if not 0 <= self.weight <= 2:
-            raise ValueError(f"weight is how far a value in [-1, 1] may be moved, 0 to 2; got {self.weight}.")
 
     @property
     def folder(self) -> Path:
@@ -125,8 +120,7 @@ class _Soft(_Edit):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.soft <= WIDEST:
-            raise ValueError(f"soft edges are 0 to {WIDEST} pixels wide, got {self.soft}.")
+        check_options(self, soft=WIDTH)
 
     def kept(self, picture: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """What is known, and how far each of its pixels stays."""
@@ -140,8 +134,7 @@ class _Resampled(_Soft):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 1 <= self.resample <= 1000:
-            raise ValueError(f"each step is taken 1 to 1000 times, got resample {self.resample}.")
+        check_options(self, resample=(1, 1000))
 
 
 def _pull(loss: Callable[[Tensor], Tensor], weight: float) -> Guide:
@@ -159,8 +152,7 @@ class Outpaint(_Resampled):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.crop <= 1:
-            raise ValueError(f"crop is a share in (0, 1], got {self.crop}.")
+        check_options(self, crop=SHARE)
 
     def __call__(self) -> None:
         editor = self.opened()
@@ -201,8 +193,7 @@ class _FromSeverities(_Edit):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.severities or not all(0 < severity <= 1 for severity in self.severities):
-            raise ValueError(f"severities are one number or more in (0, 1], got {self.severities}.")
+        check_options(self, severities=SHARE)
 
     def made_at(self, editor: Editor, known: tuple[Tensor, Tensor] | None = None, fine: bool = False) -> None:
         """A row of images for each severity."""
@@ -256,8 +247,7 @@ class Harmonise(_ByHand):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.margin <= WIDEST:
-            raise ValueError(f"the margin around a paste is 0 to {WIDEST} pixels, got {self.margin}.")
+        check_options(self, margin=WIDTH)
 
     def __call__(self) -> None:
         editor = self.opened()

@@ -30,6 +30,7 @@ from degrade import Estimable
 from degrade.files import subfolder, whole
 from degrade.lazy import torch
 from recipes import cli, datasets
+from recipes.command.limits import COUNT, GUIDANCE, NOISE, SEED, SHARE, STEPS, check_options
 from recipes.command.pasteable import program
 from recipes.own_types import types_in
 from samplers import DDIM, Improved, Naive, Sampler
@@ -59,12 +60,7 @@ class _Evaluation:
     """Python file with your own operator, sampler or network, where the run has one; it is executed."""
 
     def __post_init__(self) -> None:
-        if self.images < 2:
-            raise ValueError(
-                f"a Frechet distance needs two images or more in each set: images is at least 2, got {self.images}."
-            )
-        if self.steps is not None and self.steps < 1:
-            raise ValueError(f"a walk takes at least one step, got steps={self.steps}.")
+        check_options(self, images=(2, COUNT[1]), steps=STEPS, seed=SEED)
 
     def trained(self) -> Run:
         from recipes.run import open_run
@@ -118,8 +114,7 @@ class Restoration(_Evaluation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.severities or not all(0 < severity <= 1 for severity in self.severities):
-            raise ValueError(f"severities are one number or more in (0, 1], got {self.severities}.")
+        check_options(self, severities=SHARE)
 
     def __call__(self) -> None:
         run = self.trained()
@@ -161,8 +156,7 @@ class Generation(_Evaluation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.noise is not None and self.noise < 0:
-            raise ValueError(f"noise is at least 0, got {self.noise}.")
+        check_options(self, noise=NOISE)
 
     def __call__(self) -> None:
         from restore.features import frechet_distance
@@ -192,8 +186,7 @@ class Classes(_Evaluation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.guidance or min(self.guidance) < 0:
-            raise ValueError(f"guidance is one number or more of at least 0, got {self.guidance}.")
+        check_options(self, guidance=GUIDANCE)
         if self.features:
             raise ValueError("classes are told apart by a classifier that is trained on them: leave out --features.")
 

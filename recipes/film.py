@@ -22,6 +22,7 @@ from degrade import GaussianBlur, Operator, seeds
 from degrade.latent import each
 from degrade.lazy import torch
 from recipes import cli
+from recipes.command.limits import SEED, SIDE, check_options
 from recipes.command.outputs import check_file
 from recipes.command.pasteable import program
 
@@ -44,10 +45,9 @@ class Film:
     """Of the latent."""
 
     def __post_init__(self) -> None:
+        check_options(self, frames=(2, 1000), size=SIDE, seed=SEED)
         if self.out.suffix.lower() not in (".png", ".gif"):
             raise ValueError(f"a film is written to a .png (strip) or a .gif (animation), not to {self.out}.")
-        if not 2 <= self.frames <= 1000 or self.size < 1:
-            raise ValueError(f"a film has 2 to 1000 frames of at least 1 pixel, got {self.frames} of {self.size}.")
 
     def __call__(self) -> None:
         from restore.images import grid, load_image, save_animation, save_image

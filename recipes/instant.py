@@ -29,10 +29,12 @@ import tyro
 from tyro.conf import Positional
 
 from degrade import Flow, GaussianNoise, Start, seeds
+from degrade.checks import bounded
 from degrade.gaussian_noise import Noise
 from degrade.lazy import torch
 from degrade.random import normal
 from recipes import cli
+from recipes.command.limits import COUNT, SEED, SIDE, check_options
 from recipes.command.outputs import check_folder
 from recipes.command.pasteable import program
 from recipes.command.size import OptionalSize
@@ -72,12 +74,10 @@ class Settings:
     """Steps of each finer scale; the coarsest takes twice as many."""
 
     def __post_init__(self) -> None:
-        if not LAST < self.noise <= 1 or not 0 < self.factor < 1 or not self.width > 0:
-            raise ValueError(
-                f"noise lies in ({LAST}, 1], factor in (0, 1), width is > 0; got {self.noise}, {self.factor} and {self.width}."
-            )
-        if min(self.side, self.neighbours, self.stride, self.coarsest, self.steps) < 1:
-            raise ValueError("side, neighbours, stride, coarsest and steps are all at least 1.")
+        if not LAST < self.noise <= 1 or not 0 < self.factor < 1:
+            raise ValueError(f"noise lies in ({LAST}, 1] and factor in (0, 1), got {self.noise} and {self.factor}.")
+        bounded(self, side=(1, 1023), width=(1e-3, 100), neighbours=(1, 10**6), stride=(1, 1023), coarsest=(1, 65_536))
+        bounded(self, steps=(1, 100_000))
 
     def levels(self, size: tuple[int, int], photograph: tuple[int, int]) -> list[tuple[int, int]]:
         """The sizes of the scales of an image of `size`, coarse to fine; what is smaller, it or the photograph, has a shorter
@@ -291,8 +291,7 @@ class Instant:
     """How images are made."""
 
     def __post_init__(self) -> None:
-        if min(self.count, self.detail) < 1:
-            raise ValueError(f"count and detail are at least 1, got {self.count} and {self.detail}.")
+        check_options(self, count=COUNT, seed=SEED, detail=SIDE)
 
     def __call__(self) -> None:
         from tqdm import tqdm

@@ -13,6 +13,7 @@ from tyro.conf import Positional
 
 from degrade import GaussianNoise, seeds
 from degrade.files import discard, subfolder
+from recipes.command.limits import SEED, SIDE, STEPS, check_options
 from recipes.command.outputs import check_file
 from recipes.command.pasteable import pasteable
 from recipes.command.size import Size
@@ -50,8 +51,7 @@ class Panorama:
     """Python file with your own operator, sampler or network, where the run has one; it is executed."""
 
     def __post_init__(self) -> None:
-        if min(1 if value is None else value for value in (self.steps, self.detail, self.tile)) < 1:
-            raise ValueError(f"steps, detail and tile are at least 1, got {self.steps}, {self.detail} and {self.tile}.")
+        check_options(self, steps=STEPS, seed=SEED, tile=SIDE, detail=SIDE)
 
     def __call__(self) -> None:
         from recipes.run import open_run

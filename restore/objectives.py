@@ -45,10 +45,10 @@ class Objective:
     """Shift of sigmoid, in log snr."""
 
     def __post_init__(self) -> None:
+        if not self.gamma > 0:
+            raise ValueError(f"gamma bounds a weight and is > 0, got {self.gamma}.")
         if self.coarsest < 0:
             raise ValueError(f"coarsest is a side in pixels, or 0; got {self.coarsest}.")
-        if not self.gamma > 0:
-            raise ValueError(f"gamma bounds a weight, and is > 0; got {self.gamma}.")
         bounded(self, coarsest=(0, 65_536), gamma=(0, 1e6), bias=(-100, 100))
 
     def __call__(self, restorer: Restorer, x0: Tensor, t: Tensor, latent: tuple) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -9,7 +10,7 @@ from tempfile import TemporaryFile
 def check_folder(folder: Path) -> Path:
     """`folder`, in which files can be written, or which can be made. Nothing is left there. Raises ValueError in one line."""
     try:
-        if folder.is_file():
+        if os.path.isfile(folder):
             raise ValueError(f"{folder} is a file: --out names a folder here.")
         there = next(path for path in (folder, *folder.parents) if path.exists())
         with TemporaryFile(dir=there):
@@ -20,7 +21,7 @@ def check_folder(folder: Path) -> Path:
 
 def check_file(path: Path) -> Path:
     """`path`, where a file can be written. Raises ValueError in one line."""
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike pathlib, of a name that is too long too
         raise ValueError(f"{path} is a folder: --out names a file here, such as {path / 'image.png'}.")
     check_folder(path.parent)
     return path

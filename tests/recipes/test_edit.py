@@ -67,7 +67,7 @@ def test_harmonise_changes_the_paste_and_its_margin_only(source, photo, mask, tm
 @pytest.mark.parametrize("command", [edit.SDEdit, edit.Variations])
 def test_more_severity_changes_more(command, photo, tmp_path):
     """Without training; the mean over three seeds."""
-    command(photo, severities=(0.1, 0.5, 1.0), count=3, out=tmp_path / "out")()
+    command(photo, image=photo, severities=(0.1, 0.5, 1.0), count=3, out=tmp_path / "out")()
     made, picture = results(tmp_path / "out"), load_image(photo)
     change = [
         sum(float((made[f"severity-{s}-seed-{i}"] - picture).square().mean()) for i in range(3)) for s in ("0.1", "0.5", "1")
@@ -112,18 +112,21 @@ def test_bad_input(photo, mask, tmp_path):
         (lambda: edit.Inpaint(photo, mask=tmp_path / "black.png")(), "is dark all over"),
         (lambda: edit.Inpaint(photo, mask=tmp_path / "none.png")(), "none.png does not exist"),
         (lambda: edit.Outpaint(photo, size=(20, 90))(), "size of at least the photograph's 40x56"),
-        (lambda: edit.Outpaint(photo, crop=0.0)(), "crop is a share"),
-        (lambda: edit.Variations(photo, severities=(0.0,))(), "severity lies in"),
-        (lambda: edit.Variations(tmp_path / "run", severities=(1.5,))(), "severity lies in"),
-        (lambda: edit.Variations(photo, count=0)(), "count and steps are at least 1"),
+        (lambda: edit.Outpaint(photo, crop=0.0)(), "crop of Outpaint is 1e-06 to 1, got 0.0"),
+        (lambda: edit.Variations(photo, severities=(0.0,))(), "severities of Variations is"),
+        (lambda: edit.Variations(photo, severities=()), "severities of Variations is"),
+        (lambda: edit.Variations(photo, severities=(0.5, 0.01))(), r"without training, severities lie in \(0.02, 1\]"),
+        (lambda: edit.SDEdit(photo), "sdedit takes a picture that was changed by hand: --image strokes.png"),
+        (lambda: edit.Harmonise(photo, mask=mask), "harmonise takes a picture that was changed by hand"),
+        (lambda: edit.Variations(photo, count=0)(), "count of Variations is 1 to 1e.06, got 0"),
         (lambda: edit.Variations(photo, text="words")(), "--text and --clip belong together"),
         (lambda: edit.Panorama(tmp_path / "run", size=(100, 100), tile=4)(), "smaller than their halo"),
         (lambda: edit.Panorama(tmp_path / "run", size=(10**6, 10**6))(), r"take 22351\.7 GiB .* choose a smaller size"),
         (lambda: edit.Panorama(photo, size=(10**6, 10**6))(), "choose a smaller size"),
         (lambda: edit.Panorama(photo, out=tmp_path / "x.jpg")(), r"x.jpg: large images are written as .png, .tif or .tiff"),
-        (lambda: edit.Panorama(photo, steps=0)(), "steps, detail and tile are at least 1, got 0"),
+        (lambda: edit.Panorama(photo, steps=0)(), "steps of Panorama is 1 to 100000, got 0"),
         (lambda: edit.Panorama(tmp_path / "none.jpg")(), "none.jpg does not exist"),
-        (lambda: edit.Inpaint(photo, mask=mask, soft=-1)(), "soft edges are at least 0 pixels"),
+        (lambda: edit.Inpaint(photo, mask=mask, soft=-1)(), "soft of Inpaint is 0 to 1000, got -1"),
     ]
     for call, message in cases:
         with pytest.raises(ValueError, match=message):

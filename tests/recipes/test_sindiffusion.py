@@ -161,7 +161,7 @@ def test_minutes(photo, tmp_path):
     run = open_run(tmp_path / "run")
     assert run.step == run.recipe.training.steps > 5 and time.perf_counter() - before < 60
     result = command("train", photo, "--minutes", "0", *TINY_FLAGS, cwd=tmp_path)
-    assert "error: minutes is a time > 0, got 0.0." in result.stderr
+    assert "minutes is a time > 0, of at most a year, got 0.0" in result.stderr
 
 
 def test_a_second_run_gets_its_own_folder(photo, tmp_path, monkeypatch):
@@ -193,6 +193,8 @@ def test_a_run_is_not_overwritten(photo, tmp_path):
         (["sample", "nowhere"], "error: nowhere is not a folder"),
         (["sample", "empty"], "error: empty holds no checkpoint"),
         (["sample", "empty", "--size", "big"], "HEIGHTxWIDTH"),
+        (["train", "digits"], "error: digits is a set of images, and this recipe learns from one: name a photograph"),
+        (["train", "photo.png", "--out", "broken.png"], "error: broken.png is a file: --out names a folder here"),
         (["resume", "nowhere"], "error: nowhere is not a folder"),
         (["restore", "nowhere"], "error: nowhere is not a folder"),
     ],

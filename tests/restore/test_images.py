@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.ExifTags import Base
 
 from restore.images import ImageError, grid, image_files, load_image, save_image
 
@@ -34,6 +37,23 @@ def test_round_trip(tmp_path):
 def test_text_in_png(tmp_path):
     path = save_image(torch.zeros(1, 4, 4), tmp_path / "y.png", {"seed": "3"})
     assert Image.open(path).text == {"seed": "3"}
+
+
+@pytest.mark.parametrize(("name", "kind"), [("x.JPG", "JPEG"), ("x.jpeg", "JPEG"), ("x.webp", "WEBP"), ("x.tif", "TIFF")])
+def test_the_ending_names_the_format(name, kind, tmp_path):
+    """Without loss but in JPEG, whose pixels are near; what is told of the image comes with it."""
+    x = torch.linspace(-1, 1, 40 * 56).reshape(1, 40, 56).expand(3, -1, -1)
+    picture = Image.open(save_image(x, tmp_path / name, {"command": "für x", "seed": "3"}))
+    assert picture.format == kind
+    assert json.loads(picture.getexif()[Base.ImageDescription]) == {"command": "für x", "seed": "3"}
+    assert float((load_image(tmp_path / name) - x).abs().max()) <= (6 if kind == "JPEG" else 1) / 255
+
+
+@pytest.mark.parametrize("name", ["x", "x.gif", "x.pn", ".png"])
+def test_other_endings_are_refused(name, tmp_path):
+    with pytest.raises(ImageError, match=r"images are written as .png, .jpg, .webp or .tif"):
+        save_image(torch.zeros(3, 4, 4), tmp_path / name)
+    assert not list(tmp_path.iterdir())
 
 
 def test_grey_and_its_channels(tmp_path):

@@ -1,0 +1,69 @@
+"""What a program prints as the next command is one: a shell and the program's own parser take it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from recipes import cli, sindiffusion
+from recipes.command.pasteable import pasteable
+from recipes.panorama import Panorama
+from tests.options import FILES, program
+from tests.tiny import tiny
+
+
+@pytest.fixture
+def called(monkeypatch):
+    """As `.venv/bin/python recipes/sindiffusion.py`, called from the folder of the project."""
+    monkeypatch.setattr(sys, "argv", ["recipes/sindiffusion.py", "train", "it's a photo.png"])
+    monkeypatch.setattr(sys, "orig_argv", [".venv/bin/python", *sys.argv])
+
+
+def test_quoted(called):
+    assert pasteable("resume", Path("runs/my photo")) == ".venv/bin/python recipes/sindiffusion.py resume 'runs/my photo'"
+    assert pasteable("generation", "ü", recipe="evaluate.py") == ".venv/bin/python recipes/evaluate.py generation 'ü'"
+
+
+def printed(text: str) -> list[list[str]]:
+    """The commands among what was printed, without the interpreter."""
+    return [shlex.split(command) for command in re.findall(r"\.venv/bin/python (.*)", text)]
+
+
+def parsed(command: list[str]) -> object:
+    by_name = {f"recipes/{file.name}": file for file in FILES}
+    return program(by_name[command[0]]).parsed(command[1:])
+
+
+@pytest.mark.parametrize("show", ["samples", "restorations"])
+def test_after_a_training(show, called, photo, tmp_path, capsys):
+    """Before it begins, when it is stopped, and in the end."""
+    picture = photo.rename(photo.with_name("it's a photo.png"))
+    recipe = tiny(picture)
+    sampling = type(recipe.sampling)(**{**vars(recipe.sampling), "show": show})
+    cli.train(type(recipe)(**{**vars(recipe), "sampling": sampling}), tmp_path / "a run")
+    resumed, *rest = map(parsed, printed(capsys.readouterr().out))
+    assert isinstance(resumed, cli.Resume) and resumed.run == tmp_path / "a run"
+    assert [type(command) for command in rest] == [cli.Sample if show == "samples" else cli.Restore]
+    for command in rest:
+        command()
+
+
+def test_an_interrupted_panorama(photo, tmp_path, capsys, monkeypatch):
+    """The same command, word for word."""
+    words = ["panorama", str(photo), "--size", "64x90", "--out", str(tmp_path / "a picture.png")]
+    monkeypatch.setattr(sys, "argv", ["recipes/edit.py", *words])
+    monkeypatch.setattr(sys, "orig_argv", [".venv/bin/python", *sys.argv])
+    monkeypatch.setattr(Panorama, "_walked", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        parsed(sys.argv)()
+    assert printed(capsys.readouterr().out) == [sys.argv]
+
+
+def test_a_recipe_that_is_refused_does_not_say_that_it_trains(called, tmp_path, capsys):
+    with pytest.raises(ValueError, match="does not exist"):
+        cli.train(sindiffusion.recipe(tmp_path / "none.jpg"), tmp_path / "run")
+    assert capsys.readouterr().out == ""
