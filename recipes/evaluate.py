@@ -195,7 +195,7 @@ class Classes(_Evaluation):
 
         run = self.trained()
         if len(run.classes) < 2:
-            raise ValueError(f"{self.run} was not told two classes or more: there is nothing to tell apart.")
+            raise ValueError(f"{self.run} was not told classes, two or more: there is nothing to tell apart.")
         clean, features = self.compared(run)
         reference = features.extract(clean)
         assert features.classify is not None

@@ -33,7 +33,10 @@ def load_network(build: Callable[[], N], path: Path) -> N:
                 raise ValueError(f"{path} does not hold the weights of {name}: {len(wrong)} entries differ {wrong[:3]}.")
             network.load_state_dict({name: file.get_tensor(name) for name in file.keys()}, assign=True)  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} is no safetensors file ({error}); others can hold code, and are not read.") from None
+        raise ValueError(
+            f"{path} is no safetensors file ({error}). Others can hold code, and are not read: docs/evaluation.md tells how to "
+            "convert one."
+        ) from None
     return network.eval().requires_grad_(False)
 
 

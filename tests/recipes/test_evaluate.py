@@ -103,7 +103,7 @@ def test_what_is_refused_before_the_work(digits, monkeypatch):
         (["restoration", "run", "--severities"], r"one or more numbers in \(0, 1\], got \(\)"),
         (["restoration", "run", "--severities", "0.5", "1.5"], r"one or more numbers in \(0, 1\], got \(0.5, 1.5\)"),
         (["classes", "run", "--guidance"], "guidance is one or more numbers"),
-        (["classes", "run"], "run was not told two classes"),
+        (["classes", "run"], "run was not told classes"),
         (["classes", "run", "--features", "script.pt"], "leave out --features"),
         (["generation", "run", "--noise", "-1"], "noise is a standard deviation >= 0"),
     ]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from models.stems import Wavelets
 from recipes import cli, datasets, evaluate, simple_diffusion, sindiffusion
 from recipes.recipe import Recipe
 from recipes.run import open_run, resume
-from restore import Crops, Folder, save_image
+from restore import Crops, Folder, features, save_image
 from restore.checkpoint import CheckpointError
 
 NETWORK = UNetConfig(3, (8, 16), (1, 1), (0.0, 0.1), (), transformer=1, head=8, groups=4)
@@ -162,6 +163,7 @@ def test_flags(folder, monkeypatch):
 
 def test_evaluation_by_class(tmp_path, monkeypatch, capsys):
     """The digits, a few steps: a table and a grid."""
+    monkeypatch.setattr(features, "of_classifier", partial(features.of_classifier, steps=20))
     monkeypatch.chdir(tmp_path)
     for i, (name, image) in enumerate(datasets.SETS["digits"].images()):
         if i % 60 < 5:
