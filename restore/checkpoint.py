@@ -18,18 +18,17 @@ checked against the specification before anything is allocated.
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import shutil
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from degrade.files import beside, discard, flush, subfolder
 from degrade.lazy import torch
-from restore.memory import free_memory, readable
+from restore.memory import readable
 from restore.processes import ALONE, Processes
+from restore.reading import CheckpointError, opened, sha256, size, text
 from restore.weights import mismatches
 
 if TYPE_CHECKING:
@@ -38,13 +37,7 @@ if TYPE_CHECKING:
 FORMAT = 2
 FILES = ("run.json", "ema.safetensors", "training.safetensors", "prior.safetensors")
 SUMS = "SHA256SUMS"
-LARGEST_JSON = 2**20
-LARGEST_HEADER = 2**23
 LARGEST_PRIOR = 2**28
-
-
-class CheckpointError(ValueError):
-    """A run folder without a usable checkpoint; the message says what is wrong and what to do."""
 
 
 class Checkpoint(NamedTuple):
@@ -58,9 +51,9 @@ class Checkpoint(NamedTuple):
         path = self.folder / "prior.safetensors"
         if path.name not in self.sums:
             return {}
-        if _size(path) > LARGEST_PRIOR:
-            raise CheckpointError(f"{path} takes {readable(_size(path))}, more than any prior: it is not one of this project.")
-        with _opened(path) as file:
+        if size(path) > LARGEST_PRIOR:
+            raise CheckpointError(f"{path} takes {readable(size(path))}, more than any prior: it is not one of this project.")
+        with opened(path) as file:
             self._verify(path)
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
@@ -68,7 +61,7 @@ class Checkpoint(NamedTuple):
         """The file of `group` ("ema" or "training"), if its header names what `like` holds: names, shapes, dtypes, and no more
         than the memory takes. Nothing is allocated. Raises CheckpointError with one clear line."""
         path = self.folder / f"{group}.safetensors"
-        with _opened(path) as file:
+        with opened(path) as file:
             wrong = mismatches(file, like)
         if wrong:
             raise CheckpointError(
@@ -86,12 +79,12 @@ class Checkpoint(NamedTuple):
 
             load(dict(into), storage_reader=HuggingFaceStorageReader(str(self.folder)))
             return
-        with _opened(path) as file, torch.no_grad():
+        with opened(path) as file, torch.no_grad():
             for name, tensor in into.items():
                 tensor.copy_(file.get_tensor(name))
 
     def _verify(self, path: Path) -> None:
-        if _sha256(path) != self.sums.get(path.name):
+        if sha256(path) != self.sums.get(path.name):
             raise CheckpointError(
                 f"{path} is broken: its content is not what was saved. Remove {self.folder} to go back to the checkpoint "
                 "before it."
@@ -128,9 +121,9 @@ def save_checkpoint(
             if tensors:
                 _write(tensors, part / f"{name}.safetensors", processes)
         if processes.first:
-            text = json.dumps({"format": FORMAT, "step": step, **specification}, indent=2) + "\n"
-            (part / "run.json").write_text(text, encoding="utf-8")
-            sums = "".join(f"{_sha256(path)}  {path.name}\n" for path in sorted(part.iterdir()))
+            data = json.dumps({"format": FORMAT, "step": step, **specification}, indent=2) + "\n"
+            (part / "run.json").write_text(data, encoding="utf-8")
+            sums = "".join(f"{sha256(path)}  {path.name}\n" for path in sorted(part.iterdir()))
             (part / SUMS).write_text(sums, encoding="utf-8")
             for path in part.iterdir():
                 flush(path)
@@ -167,7 +160,7 @@ def open_checkpoint(run: Path) -> Checkpoint:
     sums = _sums(folder / SUMS)
     path = folder / "run.json"
     try:
-        data = json.loads(_text(path))
+        data = json.loads(text(path))
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}.") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT or type(data.get("step")) is not int or data["step"] < 0:
@@ -241,56 +234,13 @@ def _steps(home: Path) -> list[int]:
     return sorted(int(number) for number in numbers if number.isascii() and number.isdigit() and len(number) < 16)
 
 
-def _size(path: Path) -> int:
-    """The size of a regular file; CheckpointError for anything else."""
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({error.strerror}): the checkpoint is incomplete.") from None
-    if not stat.S_ISREG(status.st_mode):
-        raise CheckpointError(f"{path} is not an ordinary file: the checkpoint is not one of this project.")
-    return status.st_size
-
-
-def _text(path: Path) -> str:
-    if _size(path) > LARGEST_JSON:
-        raise CheckpointError(f"{path} takes {readable(_size(path))}: too large for what it should be.")
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}.") from None
-
-
 def _sums(path: Path) -> dict[str, str]:
     if not path.exists():
         raise CheckpointError(f"{path} is missing: the checkpoint is incomplete, or older than format {FORMAT}.")
     sums = {}
-    for line in _text(path).splitlines():
+    for line in text(path).splitlines():
         value, _, name = line.partition("  ")
         if name not in FILES:
             raise CheckpointError(f"{path} names {name[:80]!r}, expected {', '.join(FILES)}.")
         sums[name] = value
     return sums
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _opened(path: Path) -> Any:
-    """The safetensors file, its header read and checked against the file's size."""
-    from safetensors import SafetensorError, safe_open
-
-    if _size(path) > free_memory():
-        raise CheckpointError(f"{path} takes {readable(_size(path))}, and {readable(free_memory())} of memory are free.")
-    with open(path, "rb") as file:
-        header = int.from_bytes(file.read(8), "little")
-    if header > LARGEST_HEADER:
-        raise CheckpointError(f"{path} claims a header of {readable(header)}: more than any network's, or broken.")
-    try:
-        return safe_open(path, "pt")
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(
-            f"{path} is broken ({error}). Remove {path.parent} to go back to the checkpoint before it."
-        ) from None
