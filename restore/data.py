@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Union
 
 from degrade.lazy import torch
 from degrade.random import Stream, integers, seeded, uniform
-from restore.images import image_files, load_image
+from restore.images import ImageError, image_files, load_image
 from restore.pictures import Pictures
 
 if TYPE_CHECKING:
@@ -61,11 +61,27 @@ if TYPE_CHECKING:
             ...
 
 
+LEAST = 8
+"""Pixels along each side of what is learned from."""
+
+
 def _check(size: int, rescale: tuple[float, float]) -> None:
-    if not 8 <= size <= 65_536:
-        raise ValueError(f"images of {size} pixels are too small or too large: give at least 8, at most 65536.")
+    if not LEAST <= size <= 65_536:
+        raise ValueError(f"images of {size} pixels are too small or too large: give at least {LEAST}, at most 65536.")
     if not 0 < rescale[0] <= rescale[1] <= 100:
         raise ValueError(f"rescale is a range (low, high) with 0 < low <= high <= 100, got {rescale}.")
+
+
+def _wide(image: Tensor, file: Path, longer: int | None = None) -> Tensor:
+    """The image (C, H, W), whose longer side was reduced to `longer`. Raises ImageError if it is too narrow."""
+    height, width = image.shape[-2:]
+    if min(height, width) < LEAST:
+        seen = "is seen as" if max(height, width) == longer else "has"
+        raise ImageError(
+            f"{file} {seen} {height} x {width} pixels, too few to learn from: expected sides of at least {LEAST}. Cut its "
+            "longer side, or choose a larger --data.size or another image."
+        )
+    return image
 
 
 @dataclass(frozen=True)
@@ -105,7 +121,7 @@ class OneImage:
 
     def read(self, file: Path) -> Tensor:
         """The image with its longer side reduced to `size`."""
-        return load_image(file, self.size)
+        return _wide(load_image(file, self.size), file, self.size)
 
     def middle(self, file: Path) -> Tensor:
         return self.read(file)
@@ -128,8 +144,8 @@ class Crops:
         _check(self.size, self.rescale)
         if self.multiple < 1:
             raise ValueError(f"sides are multiples of at least 1, got {self.multiple}.")
-        if self.crop < 8:
-            raise ValueError(f"crops of {self.crop} pixels are too small: give at least 8.")
+        if self.crop < LEAST:
+            raise ValueError(f"crops of {self.crop} pixels are too small: give at least {LEAST}.")
 
     def open(self, path: Path, device: torch.device | str = "cpu") -> Batches:
         image = self.read(path)[None].to(device)
@@ -155,7 +171,7 @@ class Crops:
 
     def read(self, file: Path) -> Tensor:
         """The image with its longer side reduced to `size`."""
-        return load_image(file, self.size)
+        return _wide(load_image(file, self.size), file, self.size)
 
     def middle(self, file: Path) -> Tensor:
         return self.read(file)
@@ -211,7 +227,7 @@ class Folder:
 
     def read(self, file: Path) -> Tensor:
         """The reduced image (C, H, W), H and W at least `size`."""
-        x = load_image(file, channels=self.channels)
+        x = _wide(load_image(file, channels=self.channels), file)
         scale = (self.reduce or self.size) / min(x.shape[-2:])
         if self.reduce and scale > 1:
             scale = max(1.0, self.size / min(x.shape[-2:]))  # not enlarged, unless it is too small to cut
