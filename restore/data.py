@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Union
 from degrade.checks import bounded
 from degrade.lazy import torch
 from degrade.random import Stream, integers, seeded, uniform
-from restore.images import image_files, load_image
+from restore.images import ImageError, image_files, load_image
 from restore.pictures import Pictures
 
 if TYPE_CHECKING:
@@ -62,15 +62,34 @@ if TYPE_CHECKING:
             ...
 
 
+LEAST = 8
+"""Pixels along each side of what is learned from."""
 LARGEST_SQUARE = 2048
 """Pixels, of images that are cut to squares, several of which are looked at together."""
 
 
 def _check(size: int, rescale: tuple[float, float]) -> None:
-    if not 8 <= size <= 65_536:
-        raise ValueError(f"images of {size} pixels are too small or too large: give at least 8, at most 65536.")
+    if not LEAST <= size <= 65_536:
+        raise ValueError(f"images of {size} pixels are too small or too large: give at least {LEAST}, at most 65536.")
     if not 0 < rescale[0] <= rescale[1] <= 100:
         raise ValueError(f"rescale is a range (low, high) with 0 < low <= high <= 100, got {rescale}.")
+
+
+def _check_wide(height: int, width: int, file: Path, longer: int | None = None) -> None:
+    """Raises ImageError for an image, its longer side reduced to `longer`, that is too narrow."""
+    if min(height, width) < LEAST:
+        seen = "is seen as" if max(height, width) == longer else "has"
+        raise ImageError(
+            f"{file} {seen} {height} x {width} pixels, too few to learn from: expected sides of at least {LEAST}. Cut its "
+            "longer side, or choose a larger --data.size or another image."
+        )
+
+
+def _photograph(file: Path, size: int) -> Tensor:
+    """One photograph (C, H, W), its longer side reduced to `size`. Raises ImageError if that is too narrow."""
+    image = load_image(file, size)
+    _check_wide(image.shape[1], image.shape[2], file, size)
+    return image
 
 
 @dataclass(frozen=True)
@@ -111,7 +130,7 @@ class OneImage:
 
     def read(self, file: Path) -> Tensor:
         """The image with its longer side reduced to `size`."""
-        return load_image(file, self.size)
+        return _photograph(file, self.size)
 
     def middle(self, file: Path) -> Tensor:
         return self.read(file)
@@ -133,8 +152,8 @@ class Crops:
     def __post_init__(self) -> None:
         _check(self.size, self.rescale)
         bounded(self, multiple=(1, 1024), crop=(0, 65_536))
-        if self.crop < 8:
-            raise ValueError(f"crops of {self.crop} pixels are too small: give at least 8.")
+        if self.crop < LEAST:
+            raise ValueError(f"crops of {self.crop} pixels are too small: give at least {LEAST}.")
 
     def open(self, path: Path, device: torch.device | str = "cpu") -> Batches:
         image = self.read(path)[None].to(device)
@@ -160,7 +179,7 @@ class Crops:
 
     def read(self, file: Path) -> Tensor:
         """The image with its longer side reduced to `size`."""
-        return load_image(file, self.size)
+        return _photograph(file, self.size)
 
     def middle(self, file: Path) -> Tensor:
         return self.read(file)
@@ -217,14 +236,16 @@ class Folder:
 
     def read(self, file: Path) -> Tensor:
         """The reduced image (C, H, W), H and W at least `size`."""
-        return load_image(file, self._reduced, self.channels).clamp(-1, 1)
 
-    def _reduced(self, height: int, width: int) -> tuple[int, int]:
-        shorter = min(height, width)
-        scale = (self.reduce or self.size) / shorter
-        if self.reduce and scale > 1:
-            scale = max(1.0, self.size / shorter)  # not enlarged, unless it is too small to cut
-        return max(self.size, round(height * scale)), max(self.size, round(width * scale))
+        def reduced(height: int, width: int) -> tuple[int, int]:
+            _check_wide(height, width, file)
+            shorter = min(height, width)
+            scale = (self.reduce or self.size) / shorter
+            if self.reduce and scale > 1:
+                scale = max(1.0, self.size / shorter)  # not enlarged, unless it is too small to cut
+            return max(self.size, round(height * scale)), max(self.size, round(width * scale))
+
+        return load_image(file, reduced, self.channels).clamp(-1, 1)
 
     def middle(self, file: Path) -> Tensor:
         """The middle of the reduced image (C, size, size)."""

@@ -16,7 +16,7 @@ from degrade.files import discard, own, subfolder, whole
 from degrade.gaussian_noise import GaussianNoise, Noise
 from degrade.lazy import torch
 from degrade.protocols import Start
-from degrade.random import Field, normal
+from degrade.random import Field, check_seed, normal
 from degrade.severity import wide_dtype
 from samplers.driver import Sampler
 from samplers.first_order import DDIM, DDPM, Improved, Naive
@@ -85,6 +85,7 @@ class Canvas:
                 f"a canvas takes one-step samplers (DDIM, DDPM, Naive, Improved) and Gaussian noise, got {sampler} and "
                 f"{type(degradation).__name__}."
             )
+        check_seed(words[0])
         grid = [float(t) for t in times]
         _, height, width = self.size
         every = list(tiles(height, width, self.tile, self.halo, self.stride))

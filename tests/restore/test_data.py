@@ -74,6 +74,22 @@ def test_folder_reduces_and_cuts(tmp_path):
     assert batches.images.shape == (3, 3, 16, 16)
 
 
+@pytest.mark.parametrize(("shape", "seen"), [((3, 500), "1 x 64"), ((500, 40), "64 x 5"), ((5, 6), "5 x 6"), ((1, 1), "1 x 1")])
+def test_narrow_images_are_refused(shape, seen, tmp_path):
+    save_image(torch.zeros(3, *shape), tmp_path / "narrow.png")
+    for source in (OneImage(size=64), Crops(size=64, crop=32)):
+        with pytest.raises(ImageError, match=rf"narrow.png (has|is seen as) {seen} pixels, too few .* at least 8\. Cut"):
+            source.open(tmp_path / "narrow.png")
+
+
+def test_narrow_images_of_a_folder_are_passed_over(tmp_path, capsys):
+    save_image(torch.zeros(3, 3, 500), tmp_path / "narrow.png")
+    save_image(torch.zeros(3, 8, 9), tmp_path / "small.png")
+    batches = Folder(size=16).open(tmp_path)
+    assert batches.draw(3, seeded(0)).shape == (3, 3, 16, 16)
+    assert [path.name for path in batches.skipped] == ["narrow.png"] and "3 x 500 pixels" in capsys.readouterr().err
+
+
 def test_missing_files(tmp_path):
     with pytest.raises(ImageError, match="does not exist"):
         Crops().open(tmp_path / "none.png")

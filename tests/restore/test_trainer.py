@@ -345,7 +345,9 @@ def test_ema_of_bfloat16_weights_loses_nothing():
     torch.testing.assert_close(ema.average[0], torch.tensor([1 - 0.999**1000]), rtol=1e-3, atol=0)
 
 
-@pytest.mark.parametrize("settings", [{"steps": 0}, {"rate": 0.0}, {"ema": 1.0}, {"clip": -1.0}])
+@pytest.mark.parametrize(
+    "settings", [{"steps": 0}, {"rate": 0.0}, {"ema": 1.0}, {"clip": -1.0}, {"seed": -1}, {"seed": 99999999999999999999999}]
+)
 def test_bad_settings(settings):
-    with pytest.raises(ValueError, match="at least 1|rate is|ema is"):
+    with pytest.raises(ValueError, match="at least 1|rate is|ema is|a seed is an integer from 0 to"):
         Training(**settings)

@@ -204,6 +204,9 @@ def test_what_is_refused(tmp_path, monkeypatch):
         walk(halo=9)
     with pytest.raises(ValueError, match="sides, tile and stride are at least 1"):
         walk(shape=(1, 0, 20))
+    with pytest.raises(ValueError, match="a seed is an integer from 0"):
+        walk(seed=-1)
+    assert not (tmp_path / "canvas").exists()
     walk()
     with pytest.raises(CanvasError, match="holds another image"):
         walk(seed=1)
