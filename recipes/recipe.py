@@ -140,6 +140,12 @@ class Recipe:
     def open(self, device: str) -> tuple[Batches, Prior]:
         """The training images, and the prior fitted to them. Raises ImageError with one clear line for bad files."""
         batches = self.data.open(self.images, device)
+        channels = batches.images.shape[1]
+        if channels != self.network.image_channels:
+            raise ValueError(
+                f"the images have {channels} channels, the network takes {self.network.image_channels}: "
+                f"--network.image-channels {channels}."
+            )
         if self.others is not None:
             others = self.data.open(self.others, device)
             return batches._replace(others=others.draw), self.degradation.prior(others.images)
