@@ -152,6 +152,12 @@ class Recipe:
         if isinstance(data, OneImage | Crops):  # no part of an image is learned with padding around it
             data = replace(data, multiple=math.lcm(data.multiple, self.stride))
         batches = data.open(self.images, device)
+        channels = batches.images.shape[1]
+        if channels != self.network.image_channels:
+            raise ValueError(
+                f"the images have {channels} channels, the network takes {self.network.image_channels}: "
+                f"--network.image-channels {channels}."
+            )
         if self.others is not None:
             others = data.open(self.others, device)
             return batches._replace(others=others.draw), self.degradation.prior(others.images)
