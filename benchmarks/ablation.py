@@ -23,8 +23,8 @@ from models import PatchStem, WaveletStem
 from recipes import datasets, simple_diffusion
 from recipes.recipe import Recipe
 from restore import Objective, save_image
-from restore.features import frechet_distance, of_classifier, squares
-from restore.images import grid
+from restore.data.images import grid
+from restore.evaluation.features import frechet_distance, of_classifier, squares
 
 
 @dataclass(frozen=True)

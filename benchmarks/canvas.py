@@ -20,7 +20,7 @@ from pathlib import Path
 import tyro
 
 from recipes.panorama import Panorama
-from restore.memory import used_memory
+from restore.machine.memory import used_memory
 
 
 @dataclass(frozen=True)

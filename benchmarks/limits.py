@@ -17,8 +17,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from models import PatchUNetConfig
-from restore.allocator import keep_freed_memory
-from restore.memory import used_memory
+from restore.machine.allocator import keep_freed_memory
+from restore.machine.memory import used_memory
 
 SIZES = [(96, 128), (188, 248), (264, 352), (376, 496)]
 

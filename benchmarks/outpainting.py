@@ -23,8 +23,8 @@ from recipes.edit import Outpaint, middle
 from recipes.editor import Editor
 from recipes.instant import bounds, placed
 from restore import load_image, save_image
-from restore.images import grid
-from restore.single_image import coherence
+from restore.data.images import grid
+from restore.evaluation.single_image import coherence
 
 FOLDER = Path("runs/outpainting")
 

@@ -24,12 +24,12 @@ from degrade import GaussianBlur, GaussianMask, Start, seeded
 from recipes import datasets
 from recipes.instant import NOISE, Settings, generate
 from restore import load_image, save_image
-from restore.images import grid
-from restore.metrics import psnr
-from restore.patch_bank import LEAST_STD, Bank
-from restore.patch_posterior import PatchPosterior
-from restore.patches import cut
-from restore.single_image import coherence, nearest
+from restore.data.images import grid
+from restore.evaluation.metrics import psnr
+from restore.evaluation.single_image import coherence, nearest
+from restore.patches.bank import LEAST_STD, Bank
+from restore.patches.overlap import cut
+from restore.patches.posterior import PatchPosterior
 from samplers import Film, Improved, sample, uniform
 
 

@@ -21,8 +21,8 @@ from published import Published
 
 from recipes.run import open_run
 from restore import save_image
-from restore.images import grid
-from restore.single_image import judge
+from restore.data.images import grid
+from restore.evaluation.single_image import judge
 from samplers import DDIM, DDPM, DPMSolver, Sampler
 
 ROWS: dict[str, tuple[Sampler, int]] = {

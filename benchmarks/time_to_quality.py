@@ -25,8 +25,8 @@ from published import Published
 from recipes import sindiffusion
 from recipes.run import open_run
 from restore import load_image, save_image
-from restore.images import grid
-from restore.single_image import Report, judge
+from restore.data.images import grid
+from restore.evaluation.single_image import Report, judge
 
 FOLDER = Path("runs/time-to-quality")
 

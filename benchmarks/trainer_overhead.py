@@ -20,8 +20,8 @@ from pathlib import Path
 import torch
 
 from recipes import datasets, sindiffusion
-from restore.loop import train
-from restore.memory import used_memory
+from restore.machine.memory import used_memory
+from restore.training.loop import train
 
 STEPS = 50
 

@@ -19,8 +19,8 @@ from pathlib import Path
 import torch
 
 from recipes import datasets, sindiffusion
-from restore.loop import train
-from restore.memory import used_memory
+from restore.machine.memory import used_memory
+from restore.training.loop import train
 
 
 def whole(photo: Path, line: Connection) -> None:

@@ -29,9 +29,9 @@ from tqdm import tqdm
 from degrade import GaussianNoise, LinearBeta
 from models import PatchUNetConfig
 from restore import Objective, Training
-from restore.allocator import keep_freed_memory
-from restore.data import Batches
-from restore.trainer import Trainer
+from restore.data.sources import Batches
+from restore.machine.allocator import keep_freed_memory
+from restore.training.trainer import Trainer
 
 Step = Callable[[], object]
 

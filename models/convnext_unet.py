@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.config import ConvNeXtUNetConfig
-from models.embedding import sinusoid_inclusive
-from models.layers import PixelNorm, pad_to_multiple
+from models.layers.basic import PixelNorm, pad_to_multiple
+from models.layers.embedding import sinusoid_inclusive
 
 
 class ConvNeXtUNet(nn.Module):

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.config import DDPMUNetConfig
-from models.embedding import sinusoid_inclusive
-from models.layers import pad_to_multiple, zero
+from models.layers.basic import pad_to_multiple, zero
+from models.layers.embedding import sinusoid_inclusive
 
 
 class DDPMUNet(nn.Module):

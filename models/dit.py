@@ -5,14 +5,14 @@ from __future__ import annotations
 from einops import rearrange
 from torch import Tensor, nn
 
+from models.conditioning import Told
 from models.config import DiTConfig
-from models.layers import pad_to_multiple, zero
-from models.told import Told
-from models.transformer import Transformer, modulated
+from models.layers.basic import pad_to_multiple, zero
+from models.layers.transformer import Transformer, modulated
 
 
 class DiT(nn.Module):
-    """net(x (B, C, H, W), t (B,) in [0, 1], cond) -> (B, C, H, W), for any H and W; `cond` as in `models.told`.
+    """net(x (B, C, H, W), t (B,) in [0, 1], cond) -> (B, C, H, W), for any H and W; `cond` as in `models.conditioning`.
 
     Squares of patch x patch pixels are the tokens. Sides that are no multiple of it are padded with zeros at the bottom and
     right, and cropped back.

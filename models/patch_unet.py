@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.config import PatchUNetConfig
-from models.embedding import sinusoid
-from models.layers import PixelNorm, pad_to_multiple, zero
+from models.layers.basic import PixelNorm, pad_to_multiple, zero
+from models.layers.embedding import sinusoid
 
 
 class PatchUNet(nn.Module):

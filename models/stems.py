@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from models.layers import pad_to_multiple
-from models.wavelet import unwavelet, wavelet
+from models.layers.basic import pad_to_multiple
+from models.layers.wavelet import unwavelet, wavelet
 
 
 class Wavelets(nn.Module):

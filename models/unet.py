@@ -6,15 +6,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.attention import Attention
+from models.conditioning import Told
 from models.config import UNetConfig
-from models.layers import pad_to_multiple, zero
-from models.told import Told
-from models.transformer import Transformer
+from models.layers.attention import Attention
+from models.layers.basic import pad_to_multiple, zero
+from models.layers.transformer import Transformer
 
 
 class UNet(nn.Module):
-    """net(x (B, C, H, W), t (B,) in [0, 1], cond) -> (B, C, H, W), for any H and W; `cond` as in `models.told`.
+    """net(x (B, C, H, W), t (B,) in [0, 1], cond) -> (B, C, H, W), for any H and W; `cond` as in `models.conditioning`.
 
     Sides that are no multiple of the stride are padded with zeros at the bottom and right, and cropped back.
     """

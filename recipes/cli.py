@@ -22,9 +22,9 @@ from recipes.command.pasteable import pasteable, program
 from recipes.command.size import OptionalSize
 from recipes.own_types import offered, types_in
 from recipes.recipe import Recipe
-from restore.memory import exhausted
-from restore.processes import ProcessError, here, joined
-from restore.provenance import provenance
+from restore.machine.memory import exhausted
+from restore.machine.processes import ProcessError, here, joined
+from restore.machine.provenance import provenance
 from samplers import NAMED, Sampler
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Sample(_Walk):
         check_options(self, count=COUNT, noise=NOISE, guidance=GUIDANCE)
 
     def __call__(self) -> None:
-        from restore.images import save_image
+        from restore.data.images import save_image
 
         run = self.opened()
         if self.noise is not None:
@@ -133,8 +133,8 @@ class Restore(_Walk):
         check_options(self, severity=SHARE)
 
     def __call__(self) -> None:
-        from restore.images import format_of, grid, save_image
-        from restore.metrics import psnr, ssim
+        from restore.data.images import format_of, grid, save_image
+        from restore.evaluation.metrics import psnr, ssim
         from samplers import Film
 
         run = self.opened()

@@ -121,7 +121,7 @@ def written(name: str) -> Path:
     """The folder of the set, written at its first use. It appears whole or not at all."""
     from tqdm import tqdm
 
-    from restore.images import save_image
+    from restore.data.images import save_image
 
     folder = (HOME / name).resolve()
     if folder.exists():

@@ -91,8 +91,8 @@ class _Edit:
 
     def steering(self) -> list[Guide]:
         """What the result is pulled towards."""
-        from restore import losses
-        from restore.images import load_image
+        from restore.data.images import load_image
+        from samplers.guides import losses
 
         pulls: list[Callable[[Tensor], Tensor]] = []
         if self.text and self.clip:
@@ -104,8 +104,8 @@ class _Edit:
 
     def finish(self, images: dict[str, Tensor], shown: list[Tensor], columns: int) -> None:
         """Writes the images by name, and the grid."""
-        from restore.images import grid, save_image
-        from restore.provenance import provenance
+        from restore.data.images import grid, save_image
+        from restore.machine.provenance import provenance
 
         for name, image in images.items():
             save_image(image, self.folder / f"{name}.png", provenance())

@@ -30,7 +30,7 @@ class Editor:
         self, source: Path, image: Path | None, detail: int, steps: int | None, guides: list[Guide], types: Path | None = None
     ) -> None:
         from recipes.run import open_run
-        from restore.images import load_image
+        from restore.data.images import load_image
 
         self.steps, self.guides = steps, guides
         self.run: Run | None = open_run(source, types=types_in(types)) if source.is_dir() else None
@@ -44,8 +44,8 @@ class Editor:
 
     def mask(self, path: Path) -> Tensor:
         """The mask (1, H, W): 1 where the file is bright. Raises ValueError if its size is another, or nothing is."""
-        from restore.decoding import image_size
-        from restore.images import load_image
+        from restore.data.decoding import image_size
+        from restore.data.images import load_image
 
         mask = load_image(path, channels=1)
         sizes = {tuple(self.picture.shape[-2:]), *([image_size(self.original)] if self.original else [])}

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from recipes.run import Run
-    from restore.features import Features
+    from restore.evaluation.features import Features
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class _Evaluation:
 
     def compared(self, run: Run) -> tuple[Tensor, Features]:
         """The clean test images (N, C, H, W), and the features to compare sets in."""
-        from restore.features import of_classifier, squares
+        from restore.evaluation.features import of_classifier, squares
 
         test, source = self.folder(run), run.recipe.data
         features = self.pretrained(run, self.features) if self.features else None
@@ -81,8 +81,8 @@ class _Evaluation:
 
     def pretrained(self, run: Run, weights: Path) -> Features:
         from models.inception import InceptionV3
-        from restore.features import of_network
-        from restore.weights import load_network
+        from restore.evaluation.features import of_network
+        from restore.storage.weights import load_network
 
         if run.size[0] not in (1, 3):
             raise ValueError(f"Inception takes grey or colour images, and {self.run} makes images of {run.size[0]} channels.")
@@ -159,7 +159,7 @@ class Generation(_Evaluation):
         check_options(self, noise=NOISE)
 
     def __call__(self) -> None:
-        from restore.features import frechet_distance
+        from restore.evaluation.features import frechet_distance
 
         run = self.trained()
         if self.noise is not None:
@@ -191,7 +191,7 @@ class Classes(_Evaluation):
             raise ValueError("classes are told apart by a classifier that is trained on them: leave out --features.")
 
     def __call__(self) -> None:
-        from restore.features import frechet_distance
+        from restore.evaluation.features import frechet_distance
 
         run = self.trained()
         if len(run.classes) < 2:
@@ -219,8 +219,8 @@ def batches(count: int, what: str) -> Iterator[int]:
 
 def row(severity: str, name: str, x: Tensor, clean: Tensor, features: Features, reference: Tensor) -> str:
     """The figures of images x beside the clean ones, whose features are `reference`."""
-    from restore.features import frechet_distance
-    from restore.metrics import psnr, rmse, ssim
+    from restore.evaluation.features import frechet_distance
+    from restore.evaluation.metrics import psnr, rmse, ssim
 
     p, s, r = (float(metric(x, clean).mean()) for metric in (psnr, ssim, rmse))
     return f"| {severity} | {name} | {p:.2f} | {s:.4f} | {r:.4f} | {frechet_distance(features.extract(x), reference):.3f} |"
@@ -228,7 +228,7 @@ def row(severity: str, name: str, x: Tensor, clean: Tensor, features: Features, 
 
 def finish(run: Run, name: str, rows: list[str], features: Features, images: list[Tensor], columns: int, shown: str) -> None:
     """Prints the table, and writes it and the picture into the run's folder."""
-    from restore.images import grid, save_image
+    from restore.data.images import grid, save_image
 
     table = "\n".join([*rows, "", f"Frechet distance: {features.name}. Run at step {run.step}."])
     print(table)

@@ -50,7 +50,7 @@ class Film:
             raise ValueError(f"a film is written to a .png (strip) or a .gif (animation), not to {self.out}.")
 
     def __call__(self) -> None:
-        from restore.images import grid, load_image, save_animation, save_image
+        from restore.data.images import grid, load_image, save_animation, save_image
 
         check_file(self.out)
         x0 = load_image(self.image, self.size)[None]

@@ -8,7 +8,7 @@
     python recipes/instant.py stones.jpg --structure face.jpg               # the layout of one, the matter of the other
 
 Every patch of the result is a mean of patches of the photograph, weighted by how well each explains what is there
-(arXiv 2606.04299; restore/patch_posterior.py). Deterministic DDIM on alpha = 1 - t, sigma = t, at sizes a factor .75 apart.
+(arXiv 2606.04299; restore/patches/posterior.py). Deterministic DDIM on alpha = 1 - t, sigma = t, at sizes a factor .75 apart.
 """
 
 from __future__ import annotations
@@ -250,7 +250,7 @@ def around(x: Tensor, hole: Tensor, side: int) -> list[Tensor]:
 
 
 def _posterior(photograph: Tensor, ratio: float, settings: Settings, without: Tensor | None, continued: bool) -> Restore:
-    from restore.patch_posterior import PatchPosterior
+    from restore.patches.posterior import PatchPosterior
 
     shape = [max(settings.side + 1, round(side * ratio)) for side in photograph.shape[1:]]
     small = enlarge(photograph[None], (shape[0], shape[1]))[0]
@@ -296,7 +296,7 @@ class Instant:
     def __call__(self) -> None:
         from tqdm import tqdm
 
-        from restore.images import grid, load_image, save_image
+        from restore.data.images import grid, load_image, save_image
 
         photograph = load_image(self.image, self.detail)
         folder = self.out or Path("runs") / f"{self.image.stem}-instant"
@@ -329,7 +329,7 @@ class Instant:
 
     def guides(self) -> list[Guide]:
         """What was asked for."""
-        from restore.images import load_image
+        from restore.data.images import load_image
 
         guides: list[Guide] = []
         if self.tileable:
@@ -343,8 +343,8 @@ class Instant:
 
 
 def report(photograph: Tensor, images: list[Tensor]) -> None:
-    """Prints the figures of restore/single_image.py, on every fourth row of patches."""
-    from restore.single_image import judge
+    """Prints the figures of restore/evaluation/single_image.py, on every fourth row of patches."""
+    from restore.evaluation.single_image import judge
 
     figures = judge(images, photograph, every=4)._asdict()
     print("   ".join(f"{name} {value:.4f}" for name, value in figures.items() if value == value))

@@ -28,7 +28,7 @@ from recipes import cli
 from recipes.command.pasteable import program
 
 if TYPE_CHECKING:
-    from restore.single_image import Report
+    from restore.evaluation.single_image import Report
 
 
 def table(
@@ -47,8 +47,8 @@ def table(
     """
     from tqdm import tqdm
 
-    from restore.images import load_image
-    from restore.single_image import LARGEST_PATCH, Report, at_least, coherence, completeness, diversity, judge
+    from restore.data.images import load_image
+    from restore.evaluation.single_image import LARGEST_PATCH, Report, at_least, coherence, completeness, diversity, judge
 
     if not 1 <= every <= 1000 or (size is not None and not 1 <= size <= 65_536):
         raise ValueError(f"size is 1 to 65536 pixels and every 1 to 1000, got {size} and {every}.")

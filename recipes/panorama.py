@@ -55,7 +55,7 @@ class Panorama:
 
     def __call__(self) -> None:
         from recipes.run import open_run
-        from restore.streams import write_bands, writer
+        from restore.data.bands import write_bands, writer
 
         height, width = self.size
         path = self.out or Path("runs") / f"{self.source.stem}-panorama" / f"{height}x{width}-seed-{self.seed}.png"
@@ -96,8 +96,8 @@ class Panorama:
         )
 
     def _of_photograph(self, folder: Path) -> Callable[..., Canvas]:
-        from restore.decoding import image_size
-        from restore.images import load_image
+        from restore.data.decoding import image_size
+        from restore.data.images import load_image
 
         whole = image_size(self.source)
         axis = 0 if self.size[0] <= self.size[1] else 1

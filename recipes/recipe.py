@@ -31,16 +31,16 @@ from models import NETWORKS, STEMS, NetworkSettings, PatchUNetConfig, Stem
 from recipes import datasets
 from recipes.own_types import choice
 from restore import SOURCES, Crops, Folder, Objective, OneImage, Source, Training
+from restore.machine.processes import ALONE, Processes, best_device, joined
+from restore.machine.provenance import provenance
 from restore.parametrisation import Prediction
-from restore.processes import ALONE, Processes, best_device, joined
-from restore.provenance import provenance
-from restore.specification import check_round_trip, encode, own_types
+from restore.storage.specification import check_round_trip, encode, own_types
 from samplers import DDIM, SAMPLERS, Resampled, Sampler
 
 if TYPE_CHECKING:
     from recipes.run import Run
-    from restore.data import Batches
-    from restore.trainer import Trainer
+    from restore.data.sources import Batches
+    from restore.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Recipe:
         To open a run with types of your own (an operator, a sampler, a network), name them: `open_run(folder, types=[Darken])`.
         """
         from recipes.run import open_run
-        from restore.checkpoint import CheckpointError
+        from restore.storage.checkpoint import CheckpointError
 
         folder = Path(folder)
         device = device or best_device()
@@ -189,7 +189,7 @@ class Recipe:
 
     def lasting(self, minutes: float, batches: Batches, device: str, processes: Processes = ALONE) -> Recipe:
         """The same recipe with as many steps as this machine takes in `minutes`."""
-        from restore.estimate import pace
+        from restore.training.estimate import pace
 
         if not minutes > 0:
             raise ValueError(f"minutes is a time > 0, got {minutes}.")
@@ -198,7 +198,7 @@ class Recipe:
 
     def trainer(self, device: str, processes: Processes = ALONE) -> Trainer:
         """The trainer of this recipe at step 0, weights drawn from the seed."""
-        from restore.trainer import Trainer
+        from restore.training.trainer import Trainer
 
         with globally_seeded(self.training.seed, Stream.WEIGHTS):
             network = self.build()
@@ -217,9 +217,9 @@ def continue_training(
 
     Raises TrainingError where another process trains there, or has trained on from the checkpoint that `trainer` is at.
     """
-    from restore.checkpoint import last_step
-    from restore.lock import locked
-    from restore.trainer import TrainingError
+    from restore.storage.checkpoint import last_step
+    from restore.storage.lock import locked
+    from restore.training.trainer import TrainingError
 
     for name in ("checkpoints", "previews"):
         subfolder(folder, name)
@@ -239,10 +239,10 @@ def _continued(
     on_start: Callable[[], None] | None,
 ) -> bool:
     from recipes.run import Run
-    from restore.curve import draw_curve
-    from restore.estimate import estimate
-    from restore.images import save_image
-    from restore.loop import train
+    from restore.data.images import save_image
+    from restore.training.curve import draw_curve
+    from restore.training.estimate import estimate
+    from restore.training.loop import train
 
     first = trainer.processes.first
     made = provenance() | {"seed": str(recipe.training.seed)}

@@ -14,12 +14,12 @@ from torch import Tensor
 from degrade import Prior, Start, ThumbnailPrior, seeds
 from degrade.latent import each
 from recipes.recipe import ALLOWED, Recipe, continue_training
-from restore.allocator import keep_freed_memory
-from restore.checkpoint import Checkpoint, CheckpointError, open_checkpoint
-from restore.memory import free_memory, readable
-from restore.processes import ALONE, Processes, best_device, joined
+from restore.machine.allocator import keep_freed_memory
+from restore.machine.memory import free_memory, readable
+from restore.machine.processes import ALONE, Processes, best_device, joined
 from restore.restorer import Restorer
-from restore.specification import SpecificationError, decode
+from restore.storage.checkpoint import Checkpoint, CheckpointError, open_checkpoint
+from restore.storage.specification import SpecificationError, decode
 from samplers import Sampler, Step, classifier_free, clip, pad_to, sample, uniform
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class Run:
 
     def image(self, path: str | Path | None = None) -> Tensor:
         """The image file (C, H, W), reduced as for training; by default the training image, or the first of the folder."""
-        from restore.images import image_files
+        from restore.data.images import image_files
 
         images = self.recipe.images
         return self.recipe.data.read(Path(path) if path else image_files(images)[0] if images.is_dir() else images)
@@ -158,7 +158,7 @@ class Run:
     def picture(self, clean: Tensor, steps: int | None = None, progress: bool = True) -> Tensor:
         """What the recipe shows of itself (C, H, W): clean images beside samples, or rows of clean, degraded, direct and
         restored at severities from 1/4 to 1."""
-        from restore.images import grid
+        from restore.data.images import grid
 
         if self.recipe.sampling.show == "samples":
             images = self.sample(count=4, steps=steps, progress=progress)

@@ -1,10 +1,10 @@
 """Restorers and how they come to be: parametrisations, objectives, the trainer, checkpoints, image files, metrics."""
 
-from restore.data import SOURCES, Crops, Folder, OneImage, Source
-from restore.images import ImageError, load_image, save_image
-from restore.objectives import Objective
+from restore.data.images import ImageError, load_image, save_image
+from restore.data.sources import SOURCES, Crops, Folder, OneImage, Source
 from restore.restorer import Restorer
-from restore.training import Training
+from restore.training.objectives import Objective
+from restore.training.settings import Training
 
 __all__ = [
     "SOURCES",

@@ -35,7 +35,7 @@ class Restorer:
     """R(x_t, t) -> x0_hat = c_skip x_t + c_out net(c_in x_t, t), in the dtype of x_t; the network runs in `precision`.
 
     It is told t in float32, also where x_t is bfloat16, which knows three digits of t.
-    With a `cond`, one for each image of the batch (see models/told.py), the network is told that too.
+    With a `cond`, one for each image of the batch (see models/conditioning.py), the network is told that too.
     Raises ValueError on construction where the degradation does not allow the prediction.
     """
 

@@ -2,18 +2,17 @@
 
 from typing import TYPE_CHECKING, Union
 
-from samplers.canvas import Canvas, CanvasError
 from samplers.dpm_solver import DPMSolver
 from samplers.driver import Sampler, Step, sample
-from samplers.film import Film
 from samplers.first_order import DDIM, DDPM, Improved, Naive
-from samplers.guides import Symmetry, classifier_free, clip, keep, low_frequencies, pad_to, seamless, symmetric
-from samplers.panorama import panorama
-from samplers.pyramid import Scale, enlarge, pyramid, sizes
+from samplers.guides import Symmetry, classifier_free, clip, keep, low_frequencies, pad_to, seamless, steered, symmetric
+from samplers.large.canvas import Canvas, CanvasError
+from samplers.large.panorama import panorama
+from samplers.large.pyramid import Scale, enlarge, pyramid, sizes
+from samplers.large.tiles import blended, tiled
 from samplers.resampled import Resampled
-from samplers.steered import steered
-from samplers.tiled import blended, tiled
 from samplers.times import logsnr_uniform, of_steps, respaced, uniform
+from samplers.trajectory import Film
 
 SAMPLERS = (DDIM, DDPM, DPMSolver, Improved, Naive)
 if TYPE_CHECKING:

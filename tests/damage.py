@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from restore.memory import used_memory
+from restore.machine.memory import used_memory
 
 
 class Evil:

@@ -22,7 +22,7 @@ from models import PatchUNetConfig
 from recipes import sindiffusion
 from recipes.run import open_run, resume
 from restore import Crops
-from restore.checkpoint import CheckpointError
+from restore.storage.checkpoint import CheckpointError
 from tests.damage import Evil, main, outcome, report
 
 FILES = ("run.json", "ema.safetensors", "training.safetensors", "prior.safetensors", "SHA256SUMS")

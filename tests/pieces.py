@@ -14,8 +14,8 @@ import torch
 from degrade import OPERATORS, Compose, Curve, Degradation, Flow, GaussianNoise, ImageMixing, Stage
 from models import UNetConfig
 from restore import Crops, Objective, Training
-from restore.processes import ALONE, Processes, joined
-from restore.trainer import Trainer
+from restore.machine.processes import ALONE, Processes, joined
+from restore.training.trainer import Trainer
 
 CHAIN = Compose((Stage(ImageMixing()), Stage(GaussianNoise(Flow()), Curve(end=0.5)), Stage(ImageMixing())))
 CASES: list[Degradation] = [*(operator() for operator in OPERATORS), CHAIN]

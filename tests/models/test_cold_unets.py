@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from models import ConvNeXtUNetConfig, DDPMUNetConfig, load_published
-from models.embedding import sinusoid_inclusive
+from models.layers.embedding import sinusoid_inclusive
 from models.published import published_name
 from tests.reference import GOLDEN, assert_golden, given, golden, manifest, weight
 

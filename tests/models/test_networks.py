@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from models import ConvNeXtUNetConfig, DDPMUNetConfig, DiTConfig, PatchStem, PatchUNetConfig, UNetConfig, WaveletStem
-from models.attention import axial_turn, turned
+from models.layers.attention import axial_turn, turned
 
 UNET = UNetConfig(widths=(8, 16, 24), depths=(1, 2, 1), dropout=(0.0, 0.0, 0.0), attention=(1,), head=8, groups=4)
 DIT = DiTConfig(patch=2, width=32, depth=2, head=8)

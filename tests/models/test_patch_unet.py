@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from models import PatchUNet, PatchUNetConfig, load_published
-from models.embedding import sinusoid
+from models.layers.embedding import sinusoid
 from models.published import published_name
 from models.receptive_field import receptive_field
 from tests.reference import GOLDEN, assert_golden, given, golden, manifest, weight

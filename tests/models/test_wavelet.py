@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.wavelet import unwavelet, wavelet
+from models.layers.wavelet import unwavelet, wavelet
 
 SIDES = range(2, 66)
 

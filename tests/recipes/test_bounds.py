@@ -10,7 +10,7 @@ import torch
 from degrade import ImagePrior, PartnerPrior, Pixelate, ThumbnailPrior
 from models import PatchUNetConfig
 from recipes.recipe import ALLOWED, Sampling
-from restore.specification import SpecificationError, decode, encode
+from restore.storage.specification import SpecificationError, decode, encode
 from samplers import sizes
 
 DEFAULTS = [cls() for cls in ALLOWED if is_dataclass(cls) and all(f.default is not f.default_factory for f in fields(cls))]

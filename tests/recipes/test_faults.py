@@ -21,10 +21,10 @@ from recipes import sindiffusion
 from recipes.recipe import Recipe, continue_training
 from recipes.run import open_run, resume
 from restore import Crops, Folder
-from restore.checkpoint import CheckpointError, open_checkpoint
-from restore.estimate import estimate
-from restore.processes import ALONE
-from restore.trainer import TrainingError
+from restore.machine.processes import ALONE
+from restore.storage.checkpoint import CheckpointError, open_checkpoint
+from restore.training.estimate import estimate
+from restore.training.trainer import TrainingError
 from tests.commands import ENVIRONMENT, TINY, arguments, command
 
 
@@ -78,7 +78,7 @@ def test_a_full_disk(photo, tmp_path):
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
 def test_a_checkpoint_that_cannot_be_written(number, photo, tmp_path, monkeypatch):
     """Wherever in saving it happens."""
-    from restore import checkpoint
+    from restore.storage import checkpoint
 
     calls = []
 
@@ -109,11 +109,11 @@ def test_too_little_memory_is_said_before_the_run(photo, tmp_path, monkeypatch):
     assert "4 steps of about" in str(kept) and kept.checkpoint == sum(
         value.nbytes for group in recipe.trainer("cpu").state().values() for value in group.values()
     )
-    from restore.estimate import activations
+    from restore.training.estimate import activations
 
     image = activations(recipe.trainer("cpu"), batches)
     for share, advice in [(3, "--training.accumulate 2"), (1.5, "--training.accumulate 4"), (0.5, "sides of 63% of theirs")]:
-        monkeypatch.setattr("restore.estimate.free_memory", lambda device, share=share: share * image)
+        monkeypatch.setattr("restore.training.estimate.free_memory", lambda device, share=share: share * image)
         with pytest.raises(TrainingError, match=f"this needs more memory than there is. .*{advice}"):
             recipe.train(tmp_path / str(share))
 
@@ -145,7 +145,7 @@ def test_the_photograph_is_removed_while_it_is_learned(photo, tmp_path):
 
 def test_images_of_a_folder_are_removed_or_broken(photo, tmp_path, capsys, monkeypatch):
     """Each is passed over with one warning, and counted; `strict` refuses."""
-    monkeypatch.setattr("restore.pictures.KEPT", 0)  # every image is read anew
+    monkeypatch.setattr("restore.data.pictures.KEPT", 0)  # every image is read anew
     images = tmp_path / "images"
     for number in range(8):
         (images / f"deep/{number}").mkdir(parents=True)

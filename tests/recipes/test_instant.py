@@ -11,7 +11,7 @@ import torch
 
 from recipes.instant import Settings, filled, generate, held, laid_out, placed
 from restore import load_image
-from restore.single_image import coherence
+from restore.evaluation.single_image import coherence
 from samplers import seamless, symmetric
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -18,7 +18,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from restore.checkpoint import open_checkpoint
+from restore.storage.checkpoint import open_checkpoint
 from tests.commands import ENVIRONMENT, TINY, arguments, command
 
 FLAGS = [*TINY, "--training.save-every", "1", "--training.preview-every", "50"]

@@ -11,8 +11,8 @@ import torch
 from degrade import Compose, Curve, Flow, GaussianBlur, GaussianNoise, Snow, Stage
 from recipes import cli, sindiffusion
 from recipes.run import open_run, resume
-from restore.checkpoint import CheckpointError
-from restore.specification import SpecificationError
+from restore.storage.checkpoint import CheckpointError
+from restore.storage.specification import SpecificationError
 from samplers import DDPM, Improved, Resampled
 from tests import own_types
 from tests.own_types import Darken, Lazy, OneLayer

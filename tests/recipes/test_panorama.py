@@ -63,7 +63,7 @@ def test_another_image_is_not_gone_on_with(photo, tmp_path, monkeypatch):
     tiny(photo).train(tmp_path / "run")
     begun = Panorama(tmp_path / "run", size=(60, 120), tile=52, out=tmp_path / "x.png")
     with monkeypatch.context() as patch:
-        patch.setattr("restore.streams.write_bands", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("restore.data.bands.write_bands", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             begun()
     with pytest.raises(ValueError, match="holds another image: finish that with its own settings, or name another folder"):

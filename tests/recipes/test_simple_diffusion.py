@@ -15,7 +15,7 @@ from recipes import cli, datasets, evaluate, simple_diffusion, sindiffusion
 from recipes.recipe import Recipe
 from recipes.run import open_run, resume
 from restore import Crops, Folder, features, save_image
-from restore.checkpoint import CheckpointError
+from restore.storage.checkpoint import CheckpointError
 
 NETWORK = UNetConfig(3, (8, 16), (1, 1), (0.0, 0.1), (), transformer=1, head=8, groups=4)
 MAIN = cli.commands(simple_diffusion.recipe, "simple_diffusion.py", None, lambda: "digits")

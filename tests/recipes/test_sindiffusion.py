@@ -18,7 +18,7 @@ from recipes import cli, datasets, judge, sindiffusion
 from recipes.recipe import Recipe
 from recipes.run import open_run, resume
 from restore import Crops, load_image, save_image
-from restore.checkpoint import CheckpointError
+from restore.storage.checkpoint import CheckpointError
 from samplers import DDIM, DDPM, Improved
 from tests.commands import ENVIRONMENT, ROOT, arguments, command
 from tests.commands import TINY as TINY_FLAGS

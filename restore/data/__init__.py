@@ -1,0 +1,1 @@
+"""Images: files to tensors and back, and where training images come from."""

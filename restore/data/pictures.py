@@ -1,0 +1,67 @@
+"""The images of a folder, read when they are asked for, as many kept as memory allows; broken ones are passed over."""
+
+from __future__ import annotations
+
+import sys
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from restore.data.images import ImageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+KEPT = 2**30
+"""Bytes of decoded images kept."""
+WARNINGS = 5
+"""So many broken files are named, further ones counted only."""
+
+
+class Pictures:
+    """`pictures[i]` is image i of `files`, as `read` decodes it; or the next one that can be read."""
+
+    def __init__(self, files: Sequence[Path], read: Callable[[Path], Tensor], strict: bool = False) -> None:
+        self.files = files
+        self.read = read
+        self.strict = strict
+        self.skipped: dict[Path, str] = {}
+        self.kept: OrderedDict[Path, Tensor] = OrderedDict()
+        self.bytes = 0
+
+    def source(self, index: int) -> Path:
+        """The file that `pictures[index]` comes from, which was asked for before."""
+        turns = (self.files[(index + step) % len(self.files)] for step in range(len(self.files)))
+        return next(file for file in turns if file not in self.skipped)
+
+    def __getitem__(self, index: int) -> Tensor:
+        """Raises ImageError if none can be read; with `strict`, if this one cannot."""
+        for step in range(len(self.files)):
+            file = self.files[(index + step) % len(self.files)]
+            if file in self.kept:
+                self.kept.move_to_end(file)
+                return self.kept[file]
+            if file not in self.skipped:
+                try:
+                    return self._keep(file, self.read(file))
+                except ImageError as error:
+                    if self.strict:
+                        raise
+                    self._skip(file, str(error))
+        raise ImageError(f"none of {len(self.files)} images can be read; the first: {self.skipped[self.files[0]]}")
+
+    def _keep(self, file: Path, image: Tensor) -> Tensor:
+        self.kept[file] = image
+        self.bytes += image.nbytes
+        while self.bytes > KEPT:
+            self.bytes -= self.kept.popitem(last=False)[1].nbytes
+        return image
+
+    def _skip(self, file: Path, reason: str) -> None:
+        from tqdm import tqdm
+
+        self.skipped[file] = reason
+        if len(self.skipped) <= WARNINGS:
+            further = " Further broken files are counted in metrics.jsonl only." if len(self.skipped) == WARNINGS else ""
+            tqdm.write(f"warning: skipped an image. {reason}{further}", file=sys.stderr)

@@ -1,0 +1,263 @@
+"""Where training images come from. Every draw is a function of the generator alone, so that a run can be repeated.
+
+A source's settings are plain numbers; `open(path, device)` reads its files and gives `Batches`, which keep what fits on the
+device and cut their batches there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Union
+
+from degrade.checks import bounded
+from degrade.lazy import torch
+from degrade.random import Stream, integers, seeded, uniform
+from restore.data.images import ImageError, image_files, load_image
+from restore.data.pictures import Pictures
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Batches(NamedTuple):
+    """An opened source."""
+
+    draw: Draw
+    """Clean images to train on."""
+    images: Tensor
+    """Clean images to look at, and to fit a prior to (N, C, H, W)."""
+    others: Draw | None = None
+    """Images drawn alike, that a mixing degradation mixes in; None for other images of the same set."""
+    skipped: Mapping[Path, str] = {}
+    """Files that could not be read so far, and why."""
+    labels: Draw | None = None
+    """The classes of the images that `draw` gives for the same arguments: integers (B,)."""
+    classes: tuple[str, ...] = ()
+    """Their names."""
+
+
+if TYPE_CHECKING:
+
+    class Draw(Protocol):
+        def __call__(self, count: int, generator: torch.Generator, share: slice = slice(None), /) -> Tensor:
+            """Images (B, C, H, W) in [-1, 1]: of `count` the B that `share` names, which do not depend on the others."""
+            ...
+
+    class Source(Protocol):
+        @property
+        def size(self) -> int: ...
+
+        def open(self, path: Path, device: torch.device | str = "cpu") -> Batches:
+            """Reads the file or folder at `path`. Raises ImageError with one clear line where it cannot."""
+            ...
+
+        def read(self, file: Path) -> Tensor:
+            """One whole image (C, H, W), reduced as for training."""
+            ...
+
+        def middle(self, file: Path) -> Tensor:
+            """What an evaluation looks at of it: all of it, or a square from its middle where training cuts squares."""
+            ...
+
+
+LEAST = 8
+"""Pixels along each side of what is learned from."""
+LARGEST_SQUARE = 2048
+"""Pixels, of images that are cut to squares, several of which are looked at together."""
+
+
+def _check(size: int, rescale: tuple[float, float]) -> None:
+    if not LEAST <= size <= 65_536:
+        raise ValueError(f"images of {size} pixels are too small or too large: give at least {LEAST}, at most 65536.")
+    if not 0 < rescale[0] <= rescale[1] <= 100:
+        raise ValueError(f"rescale is a range (low, high) with 0 < low <= high <= 100, got {rescale}.")
+
+
+def _check_wide(height: int, width: int, file: Path, longer: int | None = None) -> None:
+    """Raises ImageError for an image, its longer side reduced to `longer`, that is too narrow."""
+    if min(height, width) < LEAST:
+        seen = "is seen as" if max(height, width) == longer else "has"
+        raise ImageError(
+            f"{file} {seen} {height} x {width} pixels, too few to learn from: expected sides of at least {LEAST}. Cut its "
+            "longer side, or choose a larger --data.size or another image."
+        )
+
+
+def _photograph(file: Path, size: int) -> Tensor:
+    """One photograph (C, H, W), its longer side reduced to `size`. Raises ImageError if that is too narrow."""
+    image = load_image(file, size)
+    _check_wide(image.shape[1], image.shape[2], file, size)
+    return image
+
+
+@dataclass(frozen=True)
+class OneImage:
+    """One photograph, H and W rescaled independently for each batch (SinDiffusion, arXiv 2211.12445).
+
+    For want of another image, mixing mixes in the photograph turned by 180 degrees.
+    """
+
+    size: int = 250
+    """The longer side is reduced to this, pixels."""
+    rescale: tuple[float, float] = (0.75, 1.25)
+    """Factors of H and W are uniform in this range (bicubic, no antialiasing)."""
+    multiple: int = 4
+    """Sides are rounded down to a multiple of this, and of the network's stride."""
+
+    def __post_init__(self) -> None:
+        _check(self.size, self.rescale)
+        bounded(self, multiple=(1, 1024))
+
+    def open(self, path: Path, device: torch.device | str = "cpu") -> Batches:
+        image = self.read(path)[None].to(device)
+        low, high = self.rescale
+
+        def draw(count: int, generator: torch.Generator, share: slice = slice(None)) -> Tensor:
+            factors = low + (high - low) * uniform((2,), generator)
+            shape = [
+                max(self.multiple, int(side * factor) // self.multiple * self.multiple)
+                for side, factor in zip(image.shape[-2:], factors.tolist(), strict=True)
+            ]
+            x = torch.nn.functional.interpolate(image, shape, mode="bicubic", align_corners=False)
+            return x.expand(len(range(count)[share]), -1, -1, -1)
+
+        def turned(count: int, generator: torch.Generator, share: slice = slice(None)) -> Tensor:
+            return draw(count, generator, share).flip(-1, -2)
+
+        return Batches(draw, image, turned)
+
+    def read(self, file: Path) -> Tensor:
+        """The image with its longer side reduced to `size`."""
+        return _photograph(file, self.size)
+
+    def middle(self, file: Path) -> Tensor:
+        return self.read(file)
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Crops of one photograph, each of its own independent rescaling of H and W (never to less than the crop)."""
+
+    size: int = 128
+    """The longer side is reduced to this, pixels."""
+    crop: int = 64
+    """Side of the crops, pixels; no larger than the image."""
+    rescale: tuple[float, float] = (0.75, 1.25)
+    """Factors of H and W are uniform in this range (bicubic, no antialiasing)."""
+    multiple: int = 4
+    """Sides of the crops are rounded down to a multiple of this, and of the network's stride: padding is not to be learned."""
+
+    def __post_init__(self) -> None:
+        _check(self.size, self.rescale)
+        bounded(self, multiple=(1, 1024), crop=(0, 65_536))
+        if self.crop < LEAST:
+            raise ValueError(f"crops of {self.crop} pixels are too small: give at least {LEAST}.")
+
+    def open(self, path: Path, device: torch.device | str = "cpu") -> Batches:
+        image = self.read(path)[None].to(device)
+        sides = torch.tensor(image.shape[-2:])
+        height, width = crop = (sides.clamp(max=self.crop) // self.multiple * self.multiple).clamp(min=self.multiple)
+        low, high = self.rescale
+
+        def draw(count: int, generator: torch.Generator, share: slice = slice(None)) -> Tensor:
+            u = uniform((count, 2, 2), generator)[share]
+            rescaled = (sides * (low + (high - low) * u[..., 0])).round().maximum(crop)  # (B, 2): H', W'
+            corner = (u[..., 1] * (rescaled - crop + 1)).floor()
+
+            def positions(axis: int, side: Tensor) -> Tensor:
+                """Pixel i of the crop is pixel corner + i of the rescaled image; in grid_sample's coordinates [-1, 1]."""
+                return 2 * (corner[:, axis, None] + torch.arange(int(side)) + 0.5) / rescaled[:, axis, None] - 1
+
+            y, x = positions(0, height)[:, :, None], positions(1, width)[:, None, :]
+            grid = torch.stack(torch.broadcast_tensors(x, y), -1).to(device)
+            whole = image.expand(len(u), -1, -1, -1)
+            return torch.nn.functional.grid_sample(whole, grid, mode="bicubic", padding_mode="border", align_corners=False)
+
+        return Batches(draw, image)
+
+    def read(self, file: Path) -> Tensor:
+        """The image with its longer side reduced to `size`."""
+        return _photograph(file, self.size)
+
+    def middle(self, file: Path) -> Tensor:
+        return self.read(file)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """All images below a folder, each reduced, then cut at random to size x size."""
+
+    size: int = 64
+    """Side of the training images, pixels."""
+    reduce: int = 0
+    """The shorter side of each image is reduced to this before it is cut; 0: to `size`."""
+    channels: Literal[1, 3] = 3
+    """Grey or RGB."""
+    flip: bool = False
+    """Whether every other image, at random, is mirrored left to right."""
+    labelled: bool = False
+    """Whether the folder that an image lies in is its class."""
+    strict: bool = False
+    """Whether a file that cannot be read ends the run; else it is skipped, with a warning, and counted."""
+
+    def __post_init__(self) -> None:
+        _check(self.size, (1, 1))
+        bounded(self, size=(8, LARGEST_SQUARE))
+        if self.channels not in (1, 3):
+            raise ValueError(f"images have 1 or 3 channels, got {self.channels}.")
+        if self.reduce and not self.size <= self.reduce <= 65_536:
+            raise ValueError(f"reduce is at least the size of the cut, {self.size}, or 0; got {self.reduce}.")
+
+    def open(self, path: Path, device: torch.device | str = "cpu") -> Batches:
+        pictures = Pictures(image_files(path), self.read, self.strict)
+
+        def draw(count: int, generator: torch.Generator, share: slice = slice(None)) -> Tensor:
+            index = integers(len(pictures.files), (count,), generator)[share]
+            u = uniform((count, 3), generator)[share]
+            batch = [self._cut(pictures[i], place) for i, place in zip(index.tolist(), u, strict=True)]
+            return torch.stack(batch).to(device)
+
+        few = max(16, 2**24 // (self.channels * self.size**2))  # 64 MiB of float32
+        order = torch.randperm(len(pictures.files), generator=seeded(0, Stream.TEST))[: min(few, 256)]
+        middle = torch.full((3,), 0.5)
+        images = torch.stack([self._cut(pictures[i], middle) for i in order.tolist()]).to(device)
+        if not self.labelled:
+            return Batches(draw, images, skipped=pictures.skipped)
+        classes = tuple(sorted({file.parent.name for file in pictures.files}))
+
+        def labels(count: int, generator: torch.Generator, share: slice = slice(None)) -> Tensor:
+            index = integers(len(pictures.files), (count,), generator)[share]
+            numbers = [classes.index(pictures.source(i).parent.name) for i in index.tolist()]
+            return torch.tensor(numbers, device=device)
+
+        return Batches(draw, images, skipped=pictures.skipped, labels=labels, classes=classes)
+
+    def read(self, file: Path) -> Tensor:
+        """The reduced image (C, H, W), H and W at least `size`."""
+
+        def reduced(height: int, width: int) -> tuple[int, int]:
+            _check_wide(height, width, file)
+            shorter = min(height, width)
+            scale = (self.reduce or self.size) / shorter
+            if self.reduce and scale > 1:
+                scale = max(1.0, self.size / shorter)  # not enlarged, unless it is too small to cut
+            return max(self.size, round(height * scale)), max(self.size, round(width * scale))
+
+        return load_image(file, reduced, self.channels).clamp(-1, 1)
+
+    def middle(self, file: Path) -> Tensor:
+        """The middle of the reduced image (C, size, size)."""
+        return self._cut(self.read(file), torch.full((3,), 0.5))
+
+    def _cut(self, x: Tensor, u: Tensor) -> Tensor:
+        """The square whose place, and whether it is mirrored, are read off u (3,) in [0, 1)."""
+        top, left = (u[:2] * (torch.tensor(x.shape[-2:]) - self.size + 1)).long().tolist()
+        y = x[:, top : top + self.size, left : left + self.size]
+        return y.flip(-1) if self.flip and float(u[2]) > 0.5 else y
+
+
+SOURCES = (OneImage, Crops, Folder)
+if not TYPE_CHECKING:
+    Source = Union[SOURCES]

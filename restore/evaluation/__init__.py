@@ -1,0 +1,1 @@
+"""How good are restored and generated images: fidelity, Frechet distance, single-image metrics."""

@@ -1,0 +1,1 @@
+"""The closed-form restorer: the posterior mean over the patches of known images."""

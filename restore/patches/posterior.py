@@ -1,0 +1,171 @@
+"""The restorer that needs no training: the posterior mean when every patch of the clean image is one of known patches.
+
+    x0_hat(patch) = sum_y w_y y,    w = softmax_y( -|x_t - D(y, t)|^2 / (2 s^2) )
+
+over the patches y of the training images; overlapping patches are averaged with Gaussian weights. For Gaussian noise,
+D(y, t) = alpha y and s = sigma, this is the exact minimum mean square error denoiser of a patch (arXiv 2606.04299;
+2412.20292; 2411.19339): scaled dot-product attention with queries x_t, keys and values y, and a key bias
+-alpha^2 |y|^2 / (2 s^2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from degrade import Degradation, GaussianNoise, ImageMixing
+from degrade.latent import each, leaves
+from restore.patches.bank import Bank
+from restore.patches.overlap import bell, cut, join, pad_to_grid
+
+
+class PatchPosterior:
+    """R(x_t, t) -> x0_hat from the patches of `images`, for any number and size of x_t.
+
+    | degradation | a patch of x_t is compared with | s |
+    | --- | --- | --- |
+    | GaussianNoise | alpha y | sigma(t) |
+    | without latent (blur, pixelation, decolouring) | the patch of D(image, t) where y lies: y with its surroundings | floor |
+    | pixel by pixel affine, given its latent (mask, mixing) | a y + b, from D; a pixel that is seen is kept | floor |
+    | ImageMixing, given `others` | alpha y + sigma z, z likewise from patches of the other set, in turns | floor |
+
+    Raises ValueError for degradations that spread a pixel over more than a patch, or whose latent it would have to know.
+    """
+
+    def __init__(
+        self,
+        images: Sequence[Tensor],
+        degradation: Degradation,
+        side: int = 11,
+        width: float = 0.2,
+        stride: int = 2,
+        neighbours: int | None = 800,
+        floor: float = 0.05,
+        latent: tuple = (),
+        others: Sequence[Tensor] = (),
+    ) -> None:
+        """From clean `images` (C, H_i, W_i) in [-1, 1].
+
+        side: of the patches, pixels. width: standard deviation of their weights in the average, in sides. stride: between
+        patches of x_t, pixels; all patches of the images are known. neighbours: how many of them, about, each patch of x_t is
+        compared with, in the nearest clusters; None compares with all, in float64. floor: standard deviation that noiseless
+        degradations are given. latent: of x_t, where there is one; others: images that are mixed in.
+        """
+        if not images or any(x.ndim != 3 or min(x.shape[-2:]) < side for x in images):
+            raise ValueError(f"the patch posterior needs images (C, H, W) of at least {side} x {side} pixels.")
+        if side < 1 or stride < 1 or not (width > 0 and floor > 0) or (neighbours is not None and neighbours < 1):
+            raise ValueError("side, stride and neighbours are at least 1, width and floor above 0.")
+        self.images, self.degradation, self.latent = [x[None].float() for x in images], degradation, latent
+        self.side, self.stride, self.floor, self.neighbours = side, stride, floor, neighbours
+        self.weight = bell(side, width, self.images[0])
+        self.restore_at = self._view(others)
+        self._banks: dict[float, Bank] = {}
+
+    def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
+        if min(x_t.shape[-2:]) < self.side or x_t.shape[1] != self.images[0].shape[1]:
+            raise ValueError(
+                f"the patches have {self.images[0].shape[1]} channels and {self.side} x {self.side} pixels, "
+                f"x_t is {tuple(x_t.shape)}."
+            )
+        out = torch.empty_like(x_t)
+        for value in t.unique():
+            here = t == value
+            out[here] = self.restore_at(x_t[here].float(), value, here).to(x_t)
+        return out
+
+    def _view(self, others: Sequence[Tensor]) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+        """How this degradation is compared."""
+        clean = torch.cat([cut(x, self.side)[0] for x in self.images])
+        if isinstance(self.degradation, GaussianNoise):
+            self.bank = Bank(clean, clean, self.neighbours)
+            return self._noisy
+        if isinstance(self.degradation, ImageMixing) and others:
+            self.bank = Bank(clean, clean, self.neighbours)
+            patches = torch.cat([cut(x[None].float(), self.side)[0] for x in others])
+            self.other_bank = Bank(patches, patches, self.neighbours)
+            return self._mixed
+        self.clean = clean
+        name = type(self.degradation).__name__
+        if not list(leaves(self.degradation.draw(self.images[0]))):
+            return self._in_context
+        if not list(leaves(self.latent)):
+            raise ValueError(f"the patch posterior has to know the latent of {name}: pass latent=, as it was drawn for x_t.")
+        return self._seen
+
+    def _noisy(self, x: Tensor, t: Tensor, here: Tensor) -> Tensor:
+        alpha, sigma = (float(c) for c in self.degradation.coefficients(t[None]))  # type: ignore[attr-defined]
+        return self._averaged(x, self.bank, alpha, sigma)
+
+    def _in_context(self, x: Tensor, t: Tensor, here: Tensor) -> Tensor:
+        key = float(t)
+        if key not in self._banks:
+            self._check_local(t)
+            keys = torch.cat([cut(self.degradation(y, t[None].to(y), ()), self.side)[0] for y in self.images])
+            self._banks = {**dict(list(self._banks.items())[-3:]), key: Bank(keys, self.clean, self.neighbours)}
+        return self._averaged(x, self._banks[key], 1.0, self.floor)
+
+    def _mixed(self, x: Tensor, t: Tensor, here: Tensor) -> Tensor:
+        """Estimates of x0 and of the image mixed in, each given the other, in turns, with a falling floor."""
+        alpha, sigma = (float(c) for c in self.degradation.coefficients(t[None]))  # type: ignore[attr-defined]
+        z = self.other_bank.overall(self.side, x)
+        for factor in (8.0, 4.0, 2.0, 1.0):
+            x0 = self._averaged(x - sigma * z, self.bank, alpha, factor * self.floor)
+            z = self._averaged(x - alpha * x0, self.other_bank, sigma, factor * self.floor)
+        return x0
+
+    def _seen(self, x: Tensor, t: Tensor, here: Tensor) -> Tensor:
+        """x_t = a x0 + b: patches are compared where a is large, and pixels seen are kept, each as far as it is certain."""
+        latent = each(lambda z: z[here].to(x) if len(z) == len(here) else z.to(x), self.latent)
+        many = t.to(x).expand(len(x))
+        b = self.degradation(torch.zeros_like(x), many, latent)
+        a = self.degradation(torch.ones_like(x), many, latent) - b
+        trial = x.flip(-1).clamp(-1, 1)
+        if not torch.allclose(self.degradation(trial, many, latent), a * trial + b, atol=1e-4):
+            raise ValueError(
+                "the patch posterior treats latents of degradations that act pixel by pixel; "
+                f"{type(self.degradation).__name__} does not."
+            )
+        gains, rest = (self._queries(v) for v in (a, x - b))
+        joined = self._joined(torch.stack([self._masked(r, g) for r, g in zip(rest, gains, strict=True)]), x)
+        variance = self.floor**2
+        return (a * (x - b) + variance * joined) / (a.square() + variance)
+
+    def _masked(self, rest: Tensor, gain: Tensor) -> Tensor:
+        """Posterior mean patches (Q, D) given rest = gain y: -|rest - gain y|^2 = 2 (rest gain).y - gain^2.y^2 + constant."""
+        out = []
+        squares = self.clean.square()
+        for r, g in zip(rest.split(1024), gain.split(1024), strict=True):
+            logits = ((r * g) @ self.clean.T - g.square() @ squares.T / 2) / self.floor**2
+            out.append(logits.softmax(1) @ self.clean)
+        return torch.cat(out)
+
+    def _averaged(self, x: Tensor, bank: Bank, gain: float, std: float) -> Tensor:
+        """The posterior mean of every patch of x = gain x0 + std noise, averaged where they overlap."""
+        queries = self._queries(x)
+        return self._joined(bank.mean(queries.flatten(0, 1), gain, std).unflatten(0, queries.shape[:2]), x)
+
+    def _queries(self, x: Tensor) -> Tensor:
+        """Patches of x, `stride` apart (B, Q, D)."""
+        return cut(pad_to_grid(x, self.side, self.stride), self.side, self.stride)
+
+    def _joined(self, patches: Tensor, x: Tensor) -> Tensor:
+        """The image of the size of x whose patches, as `_queries` cuts them, are `patches`, averaged where they overlap."""
+        shape = pad_to_grid(x, self.side, self.stride).shape
+        return join(patches, shape, self.side, self.stride, self.weight)[..., : x.shape[2], : x.shape[3]]
+
+    def _check_local(self, t: Tensor) -> None:
+        """Raises unless a tenth of what one pixel changes lies within a patch around it."""
+        size = 8 * self.side
+        nothing = torch.zeros(1, self.images[0].shape[1], size, size)
+        dot = nothing.clone()
+        middle = size // 2
+        dot[..., middle, middle] = 1
+        change = (self.degradation(dot, t[None].to(dot), ()) - self.degradation(nothing, t[None].to(dot), ())).abs()
+        reach = slice(middle - self.side // 2, middle + self.side // 2 + 1)
+        if float(change[..., reach, reach].sum()) < 0.1 * float(change.sum()):
+            raise ValueError(
+                f"{type(self.degradation).__name__} at t = {float(t):.2f} spreads a pixel over more than a patch of "
+                f"{self.side}: use larger patches, or a lower severity."
+            )

@@ -1,0 +1,1 @@
+"""What lies on disk: checkpoints, specifications, weights. Nothing is ever unpickled."""

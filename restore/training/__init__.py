@@ -1,0 +1,1 @@
+"""The trainer: settings, objectives, the loop and what it writes."""

@@ -1,0 +1,96 @@
+"""What a training will take, measured on one step of it that changes nothing: time, memory, and what would fit."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from restore.data.sources import Batches
+from restore.machine.memory import free_memory, readable, used_memory
+from restore.training.trainer import Trainer, TrainingError
+
+
+class Estimate(NamedTuple):
+    steps: int
+    seconds: float
+    """Of one step."""
+    memory: float
+    """At the peak, bytes."""
+    checkpoint: int
+    """Of one checkpoint, bytes."""
+
+    def __str__(self) -> str:
+        minutes, seconds = divmod(round(self.steps * self.seconds), 60)
+        hours, minutes = divmod(minutes, 60)
+        long = f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+        return (
+            f"{self.steps} steps of about {self.seconds:.3g} s: {long}; memory about {readable(self.memory)}; "
+            f"a checkpoint takes {readable(self.checkpoint)}"
+        )
+
+
+def estimate(trainer: Trainer, batches: Batches) -> Estimate:
+    """Runs one piece of the next step forward and backward. Raises TrainingError if a piece would not fit in memory."""
+    settings = trainer.settings
+    images = settings.batch // (trainer.processes.count * settings.accumulate)
+    image = activations(trainer, batches)
+    if image * images > free_memory(trainer.device):
+        raise TrainingError(f"this needs more memory than there is. {what_fits(trainer, image)}")
+    before = time.perf_counter()
+    trainer.loss(batches, trainer.processes.share(settings.batch, 0, settings.accumulate)).backward()
+    if trainer.device.type == "cuda":
+        torch.cuda.synchronize()
+    seconds = (time.perf_counter() - before) * settings.accumulate
+    trainer.optimizer.zero_grad(set_to_none=True)
+    saved = sum(value.nbytes for group in trainer.state().values() for value in group.values())
+    return Estimate(settings.steps - trainer.step, seconds, used_memory(trainer.device), saved)
+
+
+def pace(trainer: Trainer, batches: Batches, least: float = 3.0) -> float:
+    """Seconds a step takes, over at least `least` seconds of them. The trainer has learned something then: start afresh."""
+    for _ in range(3):
+        trainer.train_step(batches)
+    steps, norm, before = 0, torch.zeros(()), time.perf_counter()
+    while time.perf_counter() - before < least:
+        _, norm = trainer.train_step(batches)
+        steps += 1
+    norm.cpu()  # waits for the GPU
+    return (time.perf_counter() - before) / steps
+
+
+def activations(trainer: Trainer, batches: Batches) -> int:
+    """Bytes that the backward pass of one image keeps. All processes call it alike."""
+    kept: dict[int, int] = {p.untyped_storage().data_ptr(): 0 for p in map(_local, trainer.parameters.values())}
+
+    def keep(x: Tensor) -> Tensor:
+        storage = _local(x).untyped_storage()
+        kept.setdefault(storage.data_ptr(), storage.nbytes())
+        return x
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+        loss = trainer.loss(batches, slice(0, 1))
+    loss.backward()
+    trainer.optimizer.zero_grad(set_to_none=True)
+    return sum(kept.values())
+
+
+def what_fits(trainer: Trainer, image: int) -> str:
+    """Advice, given what one image takes: more and smaller pieces, which change nothing of the result, or smaller images."""
+    settings = trainer.settings
+    free = 0.8 * free_memory(trainer.device)
+    share = settings.batch // trainer.processes.count
+    needs = f"An image takes about {readable(image)}, and {readable(free)} can be used"
+    for pieces in (pieces for pieces in range(settings.accumulate + 1, share + 1) if share % pieces == 0):
+        if image * (share // pieces) <= free:
+            return f"{needs}: pieces of {share // pieces} fit, with the same result: --training.accumulate {pieces}."
+    if image <= free:
+        return f"{needs}: close other programs, or choose smaller images or a smaller network."
+    return f"{needs}: take images or crops with sides of {100 * math.sqrt(free / image):.0f}% of theirs, or a smaller network."
+
+
+def _local(x: Tensor) -> Tensor:
+    return x.to_local() if hasattr(x, "to_local") else x

@@ -1,0 +1,110 @@
+"""Settings of the trainer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from degrade.checks import bounded
+from degrade.lazy import torch
+from restore.restorer import Precision
+from restore.training.metrics_log import Track
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a network is trained: one batch a step, on one process or as many as torchrun starts."""
+
+    steps: int = 50_000
+    """Updates of the weights."""
+    batch: int = 1
+    """Images a step, shared out over all processes: the result does not depend on their number."""
+    accumulate: int = 1
+    """Pieces that a process takes up its images in, one after the other: less memory, the same result."""
+    shard: bool = False
+    """Whether the processes share out the weights too (FSDP2), for a network that does not fit; else each holds all (DDP)."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """AdamW, or Muon for the convolutions (restore/training/muon.py), which gets further in a short training."""
+    rate: float = 5e-4
+    """Learning rate."""
+    warmup: int = 0
+    """Steps over which the rate rises linearly from 0."""
+    decay: Literal["constant", "cosine"] = "constant"
+    """What the rate does after that: stay, or fall along a half cosine to 0 at the end."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay."""
+    clip: float = 0.0
+    """Largest norm of the gradient; 0 for no bound."""
+    ema: float = 0.9999
+    """Decay of the averaged weights, which are the ones sampled with."""
+    ema_warmup: bool = True
+    """Whether short runs average over fewer steps: decay of update n at most (1 + n)/(10 + n)."""
+    withheld: float = 0.1
+    """Share of images whose class the network is not told, so that it also learns to do without (where there are classes)."""
+    levels: int = 0
+    """Severities are uniform on 1/levels, ..., 1; 0 for all of (0, 1]."""
+    precision: Precision = "auto"
+    """What the network computes in, auto: bfloat16 where it is faster. Weights and optimizer stay float32."""
+    channels_last: bool = True
+    """Memory layout of the network, usually faster."""
+    seed: int = 0
+    """Everything random in training derives from it."""
+    log_every: int = 50
+    """Steps between lines of metrics.jsonl."""
+    save_every: int = 500
+    """Steps between checkpoints."""
+    preview_every: int = 500
+    """Steps between previews."""
+    keep: int = 2
+    """Checkpoints kept."""
+    track: Track | None = None
+    """Where metrics go beside metrics.jsonl (extras of the same names)."""
+    timeout: float = 50.0
+    """Seconds that a process waits for the others before it gives them up for lost."""
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.batch, self.accumulate, self.log_every, self.save_every, self.preview_every, self.keep) < 1:
+            raise ValueError("steps, batch, accumulate, log_every, save_every, preview_every and keep are all at least 1.")
+        if min(self.warmup, self.clip, self.levels, self.weight_decay) < 0 or not self.rate > 0:
+            raise ValueError("rate is > 0; warmup, clip, levels and weight_decay are >= 0.")
+        if self.batch % self.accumulate or not self.timeout > 0:
+            raise ValueError(
+                f"batch is a multiple of accumulate, and timeout > 0; got {self.batch}, {self.accumulate} and {self.timeout}."
+            )
+        if self.optimizer == "muon" and self.shard:
+            raise ValueError("muon needs whole weight matrices, which shard gives to no process: use optimizer='adamw'.")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema is a decay in [0, 1), got {self.ema}.")
+        if not 0 <= self.withheld <= 1:
+            raise ValueError(f"withheld is a share in [0, 1], got {self.withheld}.")
+        counts = ("steps", "warmup", "log_every", "save_every", "preview_every")
+        bounded(self, **dict.fromkeys(counts, (0, 10**8)), batch=(1, 2**20), levels=(0, 10**6), keep=(1, 10**6))
+        bounded(self, rate=(0, 1000), weight_decay=(0, 1000), clip=(0, 1e9), timeout=(0, 1e6), seed=(0, 2**63 - 1))
+
+    def lasting(self, minutes: float, step: float) -> Training:
+        """The same for as many steps, of `step` seconds each, as take `minutes`: what is counted in steps keeps its share."""
+        steps = max(1, round(60 * minutes / step))
+        share = steps / self.steps
+        return replace(
+            self,
+            steps=steps,
+            warmup=round(share * self.warmup),
+            ema=max(0.0, 1 - (1 - self.ema) / share),
+            save_every=max(1, round(share * self.save_every)),
+            preview_every=max(1, round(share * self.preview_every)),
+        )
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """The layout that `channels_last` stands for."""
+        return torch.channels_last if self.channels_last else torch.contiguous_format
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of the 0-based `step`."""
+        if step < self.warmup:
+            return self.rate * (step + 1) / self.warmup
+        if self.decay == "constant":
+            return self.rate
+        done = (step - self.warmup) / max(1, self.steps - self.warmup)
+        return self.rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))

@@ -1,0 +1,227 @@
+"""One training step, for any degradation, network and objective, on one process or several."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from degrade.image_mixing import with_partners
+from degrade.protocols import Degradation
+from degrade.random import Stream, seeded, uniform
+from restore.data.sources import Batches
+from restore.machine.processes import ALONE, Processes
+from restore.parametrisation import Prediction
+from restore.restorer import Restorer
+from restore.storage.checkpoint import Checkpoint, save_checkpoint
+from restore.training.dropout import Dropout, drops_out
+from restore.training.ema import Ema
+from restore.training.muon import Muon, is_matrix
+from restore.training.objectives import Objective
+from restore.training.settings import Training
+
+
+class TrainingError(ValueError):
+    """Training that cannot go on; the message says why and what to do."""
+
+
+class Trainer:
+    """Trains `network` to restore: x0 from the source, t and the latent drawn, the objective, the optimizer, EMA.
+
+    Everything random about image i of a step derives from (seed, step, i), so a resumed run repeats the uninterrupted one, and
+    the images of a step are the same whatever the number of processes, or of pieces, that they are shared out in.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        degradation: Degradation,
+        prediction: Prediction,
+        objective: Objective,
+        settings: Training,
+        device: torch.device | str = "cpu",
+        processes: Processes = ALONE,
+    ) -> None:
+        processes.share(settings.batch, 0, settings.accumulate)  # refuses a batch that cannot be shared out
+        self.settings = settings
+        self.objective = objective
+        self.processes = processes
+        self.device = torch.device(device)
+        shared_out = settings.shard and processes.count > 1
+        layout = torch.contiguous_format if shared_out else settings.memory_format
+        self.network = network.to(self.device, memory_format=layout).train()  # type: ignore[call-overload]
+        self.replica = _shared_out(network) if shared_out else _replicated(network, self.device, processes)
+        self.restorer = Restorer(self.network, degradation, prediction, settings.precision)
+        self.learner = replace(self.restorer, network=self.replica)
+        self.drops_out = drops_out(network)
+        self.parameters = dict(self.network.named_parameters())
+        kind = Muon if settings.optimizer == "muon" else torch.optim.AdamW
+        self.optimizer = kind(self.parameters.values(), lr=settings.rate, weight_decay=settings.weight_decay, fused=True)
+        for p in self.parameters.values():  # as at its first step; so that a checkpoint is always complete
+            names = ("momentum",) if kind is Muon and is_matrix(p) else ("exp_avg", "exp_avg_sq")
+            moments = {name: torch.zeros_like(p, memory_format=torch.preserve_format) for name in names}
+            self.optimizer.state[p] = {"step": torch.zeros((), device=self.device), **moments}
+        self.ema = Ema(self.parameters.values(), settings.ema, settings.ema_warmup)
+        self.step = 0
+
+    def train_step(self, batches: Batches) -> tuple[Tensor, Tensor]:
+        """One update of the weights, left out where the gradient is not finite.
+
+        Returns the mean loss of this process's images and the norm of the whole gradient, on the device.
+        """
+        settings = self.settings
+        rate = settings.rate_at(self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        total = torch.zeros((), device=self.device)
+        for part in range(settings.accumulate):
+            with self.synchronised(part == settings.accumulate - 1):
+                loss = self.loss(batches, self.processes.share(settings.batch, part, settings.accumulate))
+                (loss / settings.accumulate).backward()
+            total += loss.detach() / settings.accumulate
+        norm = nn.utils.clip_grad_norm_(self.parameters.values(), settings.clip or math.inf)
+        # fused AdamW and Muon leave everything as it is where found_inf is 1, without a look at it from the host
+        self.optimizer.found_inf = 1.0 - norm.isfinite().float()  # type: ignore[attr-defined]
+        self.optimizer.grad_scale = None  # type: ignore[attr-defined]
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.ema.update(self.parameters.values())
+        self.step += 1
+        return total, norm.full_tensor() if hasattr(norm, "full_tensor") else norm
+
+    def loss(self, batches: Batches, share: slice = slice(None)) -> Tensor:
+        """The mean loss of the images `share` of this step."""
+        settings = self.settings
+        seed, step, batch = settings.seed, self.step, settings.batch
+        x0 = batches.draw(batch, seeded(seed, Stream.DATA, step), share)
+        latent = self.restorer.degradation.draw(x0, self.generators(Stream.LATENT, share))
+        latent = with_partners(latent, self.partners(batches, x0, share))
+        u = severities(settings, step)[share].to(self.device)
+        t = ((u * settings.levels).floor() + 1) / settings.levels if settings.levels else 1 - u
+        labels = self.labels(batches, share)
+        learner = self.learner if labels is None else replace(self.learner, cond=labels)
+        with Dropout(self.generators(Stream.DROPOUT, share)) if self.drops_out else nullcontext():
+            return self.objective(learner, x0, t, latent).mean()
+
+    def generators(self, stream: Stream, share: slice) -> list[torch.Generator]:
+        """One for each of the images `share` of this step."""
+        seed, images = self.settings.seed, range(self.settings.batch)[share]
+        return [seeded(seed, stream, self.step, image, device=self.device) for image in images]
+
+    def partners(self, batches: Batches, x0: Tensor, share: slice) -> Callable[[], Tensor]:
+        """What is mixed into the images `share` of this step: others of the data, of the size of x0, new ones at every call."""
+        draw = batches.others or batches.draw
+        calls = itertools.count()
+
+        def drawn() -> Tensor:
+            y = draw(self.settings.batch, seeded(self.settings.seed, Stream.PARTNER, self.step, next(calls)), share)
+            if y.shape == x0.shape:
+                return y
+            return nn.functional.interpolate(y, x0.shape[-2:], mode="bicubic", antialias=True, align_corners=False)
+
+        return drawn
+
+    def labels(self, batches: Batches, share: slice) -> Tensor | None:
+        """The classes of the images `share` of this step, some withheld (-1); None where the images have none."""
+        if batches.labels is None:
+            return None
+        seed, step, batch = self.settings.seed, self.step, self.settings.batch
+        labels = batches.labels(batch, seeded(seed, Stream.DATA, step), share)
+        withheld = uniform((batch,), seeded(seed, Stream.LABEL_DROPOUT, step))[share] < self.settings.withheld
+        return labels.masked_fill(withheld.to(labels.device), -1)
+
+    def synchronised(self, now: bool) -> AbstractContextManager:
+        """Whether the backward pass inside adds up the gradients of all processes."""
+        if self.settings.shard and self.processes.count > 1:
+            self.network.set_requires_gradient_sync(now)
+        elif self.processes.count > 1 and not now:
+            return self.replica.no_sync()  # type: ignore[operator]
+        return nullcontext()
+
+    def averaged(self) -> dict[str, Tensor]:
+        """The EMA weights by name."""
+        return dict(zip(self.parameters, self.ema.average, strict=True))
+
+    @contextmanager
+    def averaged_weights(self) -> Iterator[Restorer]:
+        """The restorer with the EMA weights in the network, for as long as the context lasts."""
+        raw = {name: p.detach().clone() for name, p in self.parameters.items()}
+        self.network.eval()
+        try:
+            self._copy(self.averaged())
+            yield self.restorer
+        finally:
+            self._copy(raw)
+            self.network.train()
+
+    @torch.no_grad()
+    def _copy(self, values: dict[str, Tensor]) -> None:
+        for name, parameter in self.parameters.items():
+            parameter.copy_(values[name])
+
+    def state(self) -> dict[str, dict[str, Tensor]]:
+        """Everything that `load` needs beside the step, by the file that it goes to: the live tensors, not copies."""
+        training = {f"network.{name}": p.detach() for name, p in self.parameters.items()}
+        for name, p in self.parameters.items():
+            training |= {f"optimizer.{key}.{name}": v for key, v in self.optimizer.state[p].items() if key != "step"}
+        updates = max(state["step"] for state in self.optimizer.state.values()).reshape(1).clone()  # the same for all AdamW's
+        return {"ema": self.averaged(), "training": {**training, "optimizer.step": updates}}
+
+    def save(self, folder: Path, specification: dict[str, Any], prior: dict[str, Tensor]) -> Path:
+        """Writes a checkpoint of everything that `load` needs."""
+        groups = {**self.state(), "prior": prior}
+        return save_checkpoint(folder, self.step, specification, groups, self.settings.keep, self.processes)
+
+    def load(self, checkpoint: Checkpoint) -> None:
+        """Takes up the state of a checkpoint. Raises CheckpointError if it is not one of this network."""
+        state = self.state()
+        for group, tensors in state.items():
+            checkpoint.check(group, tensors)
+        for group, tensors in state.items():
+            checkpoint.load(group, tensors)
+        for p in self.parameters.values():
+            self.optimizer.state[p]["step"].copy_(state["training"]["optimizer.step"][0])
+        self.step = self.ema.updates = checkpoint.step
+
+
+def severities(settings: Training, step: int) -> Tensor:
+    """u (batch,) in [0, 1) for the images of a step: evenly spread over the batch, and over the steps that follow each other.
+
+    Image n = batch step + i of the run gets frac(u0 + n / golden ratio): every u is uniform over the seeds, and any stretch of
+    images covers [0, 1) almost as evenly as a grid, so that the loss of a stretch varies less than with independent draws
+    (the additive recurrence, the one-dimensional low-discrepancy sequence of least discrepancy; cf. Kingma et al. 2021,
+    arXiv 2107.00630, app. I.1).
+    """
+    first = uniform((1,), seeded(settings.seed, Stream.SEVERITY)).double()
+    numbers = settings.batch * step + torch.arange(settings.batch, dtype=torch.float64)
+    return ((first + numbers * ((5**0.5 - 1) / 2)) % 1).float().clamp(max=1 - 2**-24)
+
+
+def _replicated(network: nn.Module, device: torch.device, processes: Processes) -> nn.Module:
+    """The network, whose backward pass averages the gradients over the processes, each of which holds all of it."""
+    if processes.count == 1:
+        return network
+    return nn.parallel.DistributedDataParallel(network, device_ids=[device] if device.type == "cuda" else None)
+
+
+def _shared_out(network: nn.Module) -> nn.Module:
+    """The same network, its weights shared out among the processes, and gathered block by block when they are needed."""
+    from torch.distributed.fsdp import fully_shard
+
+    warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view")  # nothing writes to it
+    lists = [m for m in network.modules() if isinstance(m, nn.ModuleList | nn.Sequential)]
+    blocks = [child for m in lists for child in m if child not in lists and any(True for _ in child.parameters())]
+    inner = {part for block in blocks for part in block.modules() if part is not block}
+    for block in blocks:
+        if block not in inner:
+            fully_shard(block)
+    fully_shard(network)
+    return network

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import torch
+
+from restore.training.ema import Ema
+
+
+def test_ema_against_its_definition():
+    for warmup in (True, False):
+        weight = torch.zeros(3)
+        ema, expected = Ema([weight], 0.9, warmup), torch.zeros(3)
+        for n in range(1, 200):
+            weight += 1
+            decay = min(0.9, (1 + n) / (10 + n)) if warmup else 0.9
+            expected = decay * expected + (1 - decay) * weight
+            ema.update([weight])
+        torch.testing.assert_close(ema.average[0], expected)
+
+
+def test_ema_of_bfloat16_weights_loses_nothing():
+    weight = torch.ones(1, dtype=torch.bfloat16)
+    ema = Ema([torch.zeros(1, dtype=torch.bfloat16)], 0.999, warmup=False)
+    for _ in range(1000):
+        ema.update([weight])
+    assert ema.average[0].dtype == torch.float32
+    torch.testing.assert_close(ema.average[0], torch.tensor([1 - 0.999**1000]), rtol=1e-3, atol=0)
