@@ -54,7 +54,7 @@ class _Evaluation:
     """Image i is degraded, or generated, with the seed `seed + i`."""
 
     def __post_init__(self) -> None:
-        check_options(self, images=COUNT, steps=STEPS, seed=SEED)
+        check_options(self, images=(2, COUNT[1]), steps=STEPS, seed=SEED)
 
     def opened(self) -> tuple[Run, Tensor, Features]:
         """The run, the clean test images (N, C, H, W), and the features to compare sets in."""
