@@ -14,8 +14,10 @@ from machine import describe  # first: finds the project's packages
 
 import multiprocessing  # isort: skip
 import statistics
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -98,25 +100,29 @@ def in_turns(rows: list[Row], rounds: int) -> dict[str, list[float]]:
     for row in rows:
         lines[row.name], theirs = context.Pipe()
         context.Process(target=serve, args=(row, theirs), daemon=True).start()
+        theirs.close()  # so that a process which is gone is found out
     for i in tqdm(range(-3, rounds), unit="round"):
         for name, line in lines.items():
-            line.send("step")
-            seconds = line.recv()
+            try:
+                line.send("step")
+                seconds = line.recv()
+            except (EOFError, OSError):
+                sys.exit(f"error: the process of the row {name!r} is gone; what it said stands above.")
             if i >= 0:
                 times[name].append(seconds)
     return times
 
 
 def serve(row: Row, line: Connection) -> None:
-    """Takes a step whenever it is asked to, and answers with its seconds."""
+    """Takes a step whenever it is asked to, and answers with its seconds, until the asking process ends."""
     step = row.step()
-    while True:
-        line.recv()
-        before = time.perf_counter()
-        step()
-        if row.device == "cuda":
-            torch.cuda.synchronize()
-        line.send(time.perf_counter() - before)
+    with suppress(EOFError, BrokenPipeError):
+        while line.recv():
+            before = time.perf_counter()
+            step()
+            if row.device == "cuda":
+                torch.cuda.synchronize()
+            line.send(time.perf_counter() - before)
 
 
 def images(shape: tuple[int, ...], device: str) -> Tensor:

@@ -159,6 +159,7 @@ class ImagePrior:
     degradation: Degradation
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "images", self.images.float())
         _check_tensors(self, images=4)
 
     def sample(self, shape: Sequence[int], generator: Random = None) -> Start:
@@ -174,6 +175,7 @@ class PartnerPrior:
     images: torch.Tensor  # (N, C, H, W)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "images", self.images.float())
         _check_tensors(self, images=4)
 
     def sample(self, shape: Sequence[int], generator: Random = None) -> Start:

@@ -272,8 +272,8 @@ def use_runs(count: int, home: Path) -> dict:
         shutil.copytree(run, copy)
         craft(copy, rng, outside)
         for name, use in uses(copy).items():
-            if name == "restore" and craft not in (planted, guessed) and outcomes[-1][1] == "refused":
-                continue  # for what "sample" was
+            if craft not in (planted, guessed) and (name == "evaluate" or (name == "restore" and outcomes[-1][1] == "refused")):
+                continue  # nothing that it writes to was touched; or refused for what "sample" was
             began = time.perf_counter()
             outcomes.append([f"{number} {craft.__name__}, {name}", *said(use)])
             slowest = max(slowest, time.perf_counter() - began)

@@ -72,7 +72,7 @@ def test_structure(picture):
         (lambda x: placed(x, (20, 90)), "size of at least the photograph's 40x56"),
         (lambda x: generate(x, severity=0.0), "severity lies in"),
         (lambda x: Settings(noise=0.0), "noise lies in"),
-        (lambda x: Settings(steps=0), "steps is at least 1"),
+        (lambda x: Settings(steps=0), "steps of Settings is 1 to"),
     ],
 )
 def test_bad_input(call, message, picture):

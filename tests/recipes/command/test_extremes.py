@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from recipes import sindiffusion
 from tests.options import FILES, Option, Program, program
+from tests.tiny import tiny
 
 FLOATS = (0.0, -1.0, math.nan, math.inf, 1e30)
 GARBAGE = ("", "x", "9" * 5000, "0x4", "4x-1", "4x4x4", "99999999999999999999x10")
@@ -113,3 +115,26 @@ def test_words(one, request):
         for word in words:
             count = option.nargs if isinstance(option.nargs, int) else 1
             assert refused(partial(one.parsed, line(one, option, *[word] * count))), f"{option.flag} {word[:20]}"
+
+
+def test_what_means_something_works(photo, tmp_path, request):
+    """A training of one step at each number that is not refused: with --extremes for all options, else for some."""
+    one = next(program(file) for file in FILES if file.stem == "sindiffusion")
+    base = tiny(photo)
+    some = ("--training.ema", "--sampling.guidance", "--degradation.colour")
+    for option in one.options:
+        wanted = option.flag in some or request.config.getoption("--extremes")
+        numbers = {number for number, flags in MEANT.items() if option.flag in flags} if wanted else ()
+        for number in numbers if option.place[0] == "recipe" and "network" not in option.place else ():
+            recipe = one.parsed(line(one, option, str(number))).recipe
+            if "degradation" in option.place:  # with the prediction and the sampler that it needs
+                recipe = sindiffusion.recipe(photo, degradation=recipe.degradation)
+            recipe = replace(
+                recipe,
+                images=photo,
+                data=base.data,
+                network=base.network,
+                training=replace(recipe.training, steps=1),
+                sampling=replace(recipe.sampling, steps=2),
+            )
+            assert recipe.train(tmp_path / f"{'-'.join(option.commands)}{option.flag}{number}").step == 1

@@ -43,6 +43,23 @@ def test_a_second_training_is_refused(photo, tmp_path):
     assert resume(run, "cpu").step == 4 and not (run / ".lock").exists()
 
 
+def test_a_training_within_a_training(photo, tmp_path):
+    """Before the first has a checkpoint: the second is refused, the first ends undisturbed."""
+    recipe = tiny(photo)
+    batches, prior = recipe.open("cpu")
+    refused: list[str] = []
+
+    def drawing(*args):
+        if not refused:
+            with pytest.raises(TrainingError, match=REFUSED) as error:
+                tiny(photo).train(tmp_path / "run")
+            refused.append(str(error.value))
+        return batches.draw(*args)
+
+    assert continue_training(recipe, recipe.trainer("cpu"), batches._replace(draw=drawing), prior, tmp_path / "run")
+    assert refused and len((tmp_path / "run/metrics.jsonl").read_text().splitlines()) == 1
+
+
 def _specification(recipe, batches, prior) -> dict:
     from restore.storage.specification import encode
 
