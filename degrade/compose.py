@@ -13,7 +13,7 @@ from degrade.severity import wide
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from degrade.protocols import Random
+    from degrade.random import Random
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from degrade.severity import on_grid, per_sample, wide
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from degrade.protocols import Random
+    from degrade.random import Random
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from degrade.severity import on_grid, wide
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from degrade.protocols import Prior, Random
+    from degrade.protocols import Prior
+    from degrade.random import Random
 
 NODES = 32  # of the table, as log(1 + r^2 / 2 sigma_0^2) grows by 1
 

@@ -15,7 +15,7 @@ from degrade.severity import per_sample
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from degrade.protocols import Random
+    from degrade.random import Random
 
 
 class Other(NamedTuple):

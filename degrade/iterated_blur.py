@@ -16,7 +16,7 @@ from degrade.spectral import Border, filter_axes, frequencies
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from degrade.protocols import Random
+    from degrade.random import Random
 
 
 @dataclass(frozen=True)

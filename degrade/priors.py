@@ -16,7 +16,7 @@ from degrade.protocols import Degradation, Start
 from degrade.random import Stream, integers, normal, seeded, uniform
 
 if TYPE_CHECKING:
-    from degrade.protocols import Random
+    from degrade.random import Random
     from degrade.spectral import Border
 
 Enlarge = Literal["bicubic", "nearest-exact"]

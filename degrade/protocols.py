@@ -9,15 +9,14 @@ Shapes: images (B, C, H, W) in [-1, 1]; severities (B,); latents are NamedTuples
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, Union, runtime_checkable
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
-    from torch import Generator, Tensor
+    from torch import Tensor
 
-    from degrade.random import Field
+    from degrade.random import Random
 
-    Random = Union[Generator, Sequence[Generator], Field, None]  # one for the batch, one for each of its samples, or by place
     Restore = Callable[[Tensor, Tensor], Tensor]  # (x_t (B, C, H, W), t (B,)) -> x0_hat (B, C, H, W)
 
 L = TypeVar("L", bound=tuple)

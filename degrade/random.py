@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Union
 
 from degrade.lazy import torch
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor
+    from torch import Generator, Tensor
 
-    from degrade.protocols import Random
+    Random = Union[Generator, Sequence[Generator], "Field", None]  # one for the batch, one for each of its samples, or by place
 
 
 class Stream(StrEnum):

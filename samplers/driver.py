@@ -13,7 +13,8 @@ from degrade.severity import wide_dtype
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from degrade.protocols import Random, Restore
+    from degrade.protocols import Restore
+    from degrade.random import Random
 
 S = TypeVar("S")
 

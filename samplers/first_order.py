@@ -24,7 +24,8 @@ from degrade.severity import per_sample
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from degrade.protocols import Random, Restore
+    from degrade.protocols import Restore
+    from degrade.random import Random
 
 
 class _FirstOrder:

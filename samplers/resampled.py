@@ -14,7 +14,8 @@ from samplers.first_order import DDIM, DDPM, Improved, Naive, forward_std
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from degrade.protocols import Random, Restore
+    from degrade.protocols import Restore
+    from degrade.random import Random
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from samplers.guides import low_frequencies
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from degrade.protocols import Random, Restore
+    from degrade.protocols import Restore
+    from degrade.random import Random
 
 
 class Scale(NamedTuple):

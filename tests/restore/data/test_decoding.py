@@ -68,7 +68,13 @@ def test_sixteen_bits_in_bands(tmp_path, monkeypatch):
     assert torch.equal(load_image(tmp_path / "x.tif", 20), whole) and whole.max() < -0.9
 
 
-LOAD = "import sys; from restore.data.images import load_image; from restore.machine.memory import used_memory as u; {use}; print(u())"
+LOAD = """
+import sys
+from restore.data.images import load_image
+from restore.machine.memory import used_memory as u
+{use}
+print(u())
+"""
 
 
 @pytest.mark.parametrize("use", ["load_image(sys.argv[1], 256)", "load_image(sys.argv[1], lambda h, w: (h // 99, w // 99), 1)"])
