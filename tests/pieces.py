@@ -49,3 +49,4 @@ if __name__ == "__main__":
         ]
         if processes.first:
             Path(sys.argv[2]).write_text(json.dumps(found), encoding="utf-8")
+        processes.wait()
