@@ -32,6 +32,7 @@ from degrade.gaussian_noise import Noise
 from degrade.lazy import torch
 from degrade.random import normal
 from recipes import cli
+from restore.patches import check_window
 from samplers import DDIM, Resampled, Scale, Symmetry, enlarge, keep, low_frequencies, pyramid, seamless, sizes, symmetric
 
 if TYPE_CHECKING:
@@ -53,23 +54,29 @@ class Settings:
     side: int = 11
     """Patches are side x side pixels: larger ones keep more of the photograph."""
     width: float = 0.4
-    """Standard deviation of the weights with which overlapping patches are averaged, in sides."""
+    """Standard deviation of the weights with which overlapping patches are averaged, in sides, [0.01, 10]."""
     neighbours: int = 400
-    """Patches that each patch is compared with, about."""
+    """Patches that each patch is compared with, about, beside the means of groups of all others."""
     stride: int = 2
-    """Pixels between the patches that are averaged."""
+    """Pixels between the patches that are averaged, at most `side`."""
     coarsest: int = 24
     """Shorter side of the coarsest scale, pixels: near the side of a patch, the layout of the photograph is kept."""
     factor: float = 0.75
-    """Size of a scale relative to the next finer one."""
+    """Size of a scale relative to the next finer one, in (0, 1)."""
     noise: float = 0.42
-    """Severity that each finer scale starts from, in (0, 1]: more invents more."""
+    """Severity that each finer scale starts from, in (0.02, 1]: more invents more."""
     steps: int = 6
     """Steps of each finer scale; the coarsest takes twice as many."""
 
     def __post_init__(self) -> None:
-        if not LAST < self.noise <= 1 or self.steps < 1:
-            raise ValueError(f"noise lies in ({LAST}, 1] and steps is at least 1, got {self.noise} and {self.steps}.")
+        check_window(self.side, self.width, self.stride)
+        for name, most in (("neighbours", 10**9), ("coarsest", 10**6), ("steps", 1000)):
+            if not 1 <= getattr(self, name) <= most:
+                raise ValueError(f"{name} lies in [1, {most}], got {getattr(self, name)}.")
+        if not 0 < self.factor < 1:
+            raise ValueError(f"factor lies in (0, 1), got {self.factor}.")
+        if not LAST < self.noise <= 1:
+            raise ValueError(f"noise lies in ({LAST}, 1], got {self.noise}.")
 
     def levels(self, size: tuple[int, int], photograph: tuple[int, int]) -> list[tuple[int, int]]:
         """The sizes of the scales of an image of `size`, coarse to fine; what is smaller, it or the photograph, has a shorter
