@@ -38,6 +38,7 @@ from recipes.command.limits import COUNT, SEED, SIDE, check_options
 from recipes.command.outputs import check_folder
 from recipes.command.pasteable import program
 from recipes.command.size import OptionalSize
+from restore.patches.overlap import check_window
 from samplers import DDIM, Resampled, Scale, Symmetry, enlarge, keep, low_frequencies, pyramid, seamless, sizes, symmetric
 
 if TYPE_CHECKING:
@@ -59,25 +60,25 @@ class Settings:
     side: int = 11
     """Patches are side x side pixels: larger ones keep more of the photograph."""
     width: float = 0.4
-    """Standard deviation of the weights with which overlapping patches are averaged, in sides."""
+    """Standard deviation of the weights with which overlapping patches are averaged, in sides, [0.01, 10]."""
     neighbours: int = 400
-    """Patches that each patch is compared with, about."""
+    """Patches that each patch is compared with, about, beside the means of groups of all others."""
     stride: int = 2
-    """Pixels between the patches that are averaged."""
+    """Pixels between the patches that are averaged, at most `side`."""
     coarsest: int = 24
     """Shorter side of the coarsest scale, pixels: near the side of a patch, the layout of the photograph is kept."""
     factor: float = 0.75
-    """Size of a scale relative to the next finer one."""
+    """Size of a scale relative to the next finer one, in (0, 1)."""
     noise: float = 0.42
-    """Severity that each finer scale starts from, in (0, 1]: more invents more."""
+    """Severity that each finer scale starts from, in (0.02, 1]: more invents more."""
     steps: int = 6
     """Steps of each finer scale; the coarsest takes twice as many."""
 
     def __post_init__(self) -> None:
+        check_window(self.side, self.width, self.stride)
         if not LAST < self.noise <= 1 or not 0 < self.factor < 1:
             raise ValueError(f"noise lies in ({LAST}, 1] and factor in (0, 1), got {self.noise} and {self.factor}.")
-        bounded(self, side=(1, 1023), width=(1e-3, 100), neighbours=(1, 10**6), stride=(1, 1023), coarsest=(1, 65_536))
-        bounded(self, steps=(1, 100_000))
+        bounded(self, neighbours=(1, 10**6), coarsest=(1, 65_536), steps=(1, 100_000))
 
     def levels(self, size: tuple[int, int], photograph: tuple[int, int]) -> list[tuple[int, int]]:
         """The sizes of the scales of an image of `size`, coarse to fine; what is smaller, it or the photograph, has a shorter

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from degrade import Degradation, GaussianNoise, ImageMixing
 from degrade.latent import each, leaves
-from restore.patches.bank import Bank
-from restore.patches.overlap import bell, cut, join, pad_to_grid
+from restore.patches.bank import LEAST_STD, Bank
+from restore.patches.overlap import check_window, cut, join, pad_to_grid
 
 
 class PatchPosterior:
@@ -48,18 +48,21 @@ class PatchPosterior:
     ) -> None:
         """From clean `images` (C, H_i, W_i) in [-1, 1].
 
-        side: of the patches, pixels. width: standard deviation of their weights in the average, in sides. stride: between
-        patches of x_t, pixels; all patches of the images are known. neighbours: how many of them, about, each patch of x_t is
-        compared with, in the nearest clusters; None compares with all, in float64. floor: standard deviation that noiseless
-        degradations are given. latent: of x_t, where there is one; others: images that are mixed in.
+        side: of the patches, pixels. width: standard deviation of their weights in the average, in sides, [0.01, 10]. stride:
+        between patches of x_t, pixels, at most `side`; all patches of the images are known. neighbours: how many of them,
+        about, each patch of x_t is compared with, in the nearest clusters, beside the means of all other clusters; None
+        compares with all, in float64. floor: standard deviation that noiseless degradations are given, [0.001, 10]. latent:
+        of x_t, where there is one; others: images that are mixed in.
         """
+        check_window(side, width, stride)
+        if not LEAST_STD <= floor <= 10:
+            raise ValueError(f"floor lies in [{LEAST_STD}, 10], got {floor}.")
+        if neighbours is not None and neighbours < 1:
+            raise ValueError(f"neighbours is at least 1, or None for all, got {neighbours}.")
         if not images or any(x.ndim != 3 or min(x.shape[-2:]) < side for x in images):
             raise ValueError(f"the patch posterior needs images (C, H, W) of at least {side} x {side} pixels.")
-        if side < 1 or stride < 1 or not (width > 0 and floor > 0) or (neighbours is not None and neighbours < 1):
-            raise ValueError("side, stride and neighbours are at least 1, width and floor above 0.")
         self.images, self.degradation, self.latent = [x[None].float() for x in images], degradation, latent
-        self.side, self.stride, self.floor, self.neighbours = side, stride, floor, neighbours
-        self.weight = bell(side, width, self.images[0])
+        self.side, self.width, self.stride, self.floor, self.neighbours = side, width, stride, floor, neighbours
         self.restore_at = self._view(others)
         self._banks: dict[float, Bank] = {}
 
@@ -153,7 +156,7 @@ class PatchPosterior:
     def _joined(self, patches: Tensor, x: Tensor) -> Tensor:
         """The image of the size of x whose patches, as `_queries` cuts them, are `patches`, averaged where they overlap."""
         shape = pad_to_grid(x, self.side, self.stride).shape
-        return join(patches, shape, self.side, self.stride, self.weight)[..., : x.shape[2], : x.shape[3]]
+        return join(patches, shape, self.side, self.stride, self.width)[..., : x.shape[2], : x.shape[3]]
 
     def _check_local(self, t: Tensor) -> None:
         """Raises unless a tenth of what one pixel changes lies within a patch around it."""

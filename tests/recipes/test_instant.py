@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from degrade import seeded
 from recipes.instant import Settings, filled, generate, held, laid_out, placed
 from restore import load_image
 from restore.evaluation.single_image import coherence
@@ -64,6 +67,85 @@ def test_structure(picture):
     assert made[..., 32:].mean() > made[..., :24].mean() + 0.3
 
 
+def picture_of(kind: str, height: int, width: int) -> torch.Tensor:
+    """A picture (3, H, W) that has little in it, or an ordinary one."""
+    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
+    noise = torch.rand(3, height, width, generator=seeded(height + width)) * 2 - 1
+    ordinary = (torch.sin(9 * x) * torch.cos(7 * y) + 0.3 * noise).clamp(-1, 1)
+    point = torch.zeros(height, width)
+    point[height // 3, width // 3] = 1
+    kinds = {
+        "black": torch.full_like(noise, -1),
+        "white": torch.ones_like(noise),
+        "grey": torch.full_like(noise, 0.1),
+        "coloured": torch.tensor([0.8, -0.3, 0.1])[:, None, None].expand_as(noise),
+        "two colours": x.sign().expand_as(noise),
+        "two rows": y.sign().expand_as(noise),
+        "checks": ((torch.arange(height)[:, None] + torch.arange(width)) % 2 * 2 - 1.0).expand_as(noise),
+        "letterboxed": torch.where(y.abs() > 0.6, -1, ordinary),
+        "framed": torch.where(torch.maximum(x.abs(), y.abs()) > 0.7, 1, ordinary),
+        "one bright pixel": (2 * point - 1).expand_as(noise),
+        "gradient": x.expand_as(noise),
+        "faint": 1e-4 * noise,
+        "noise": noise,
+        "ordinary": ordinary,
+    }
+    return kinds[kind].contiguous()
+
+
+@pytest.mark.parametrize("size", [(12, 12), (12, 17), (12, 240), (60, 12), (13, 40), (20, 24), (31, 23)], ids=str)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("black", "white", "grey", "coloured", "two colours", "two rows", "checks", "letterboxed", "framed"),
+        *("one bright pixel", "gradient", "faint", "noise", "ordinary"),
+    ],
+)
+def test_any_picture_gives_pictures(kind, size):
+    """Finite and within the photograph's range; one colour stays that colour."""
+    photograph = picture_of(kind, *size)
+    made = generate(photograph, count=1, settings=replace(QUICK, steps=1, neighbours=30))
+    assert made.shape == (1, 3, *size) and bool(made.isfinite().all())
+    for channel, original in zip(made[0], photograph, strict=True):
+        assert original.min() - 1e-4 <= channel.min() and channel.max() <= original.max() + 1e-4
+
+
+@pytest.mark.parametrize("size", [(12, 240), (12, 13)], ids=str)
+def test_default_settings_on_small_pictures(size):
+    """A photograph of one patch and one pixel in height, at 1:20 too."""
+    made = generate(picture_of("ordinary", *size), count=1, settings=Settings(steps=1, neighbours=30))
+    assert made.shape == (1, 3, *size) and bool(made.isfinite().all())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"side": 0}, r"side lies in \[1, 64\], got 0"),
+        ({"side": 65}, r"side lies in \[1, 64\], got 65"),
+        ({"width": 1e-9}, r"width lies in \[0.01, 10\], got 1e-09"),
+        ({"width": math.nan}, r"width lies in \[0.01, 10\], got nan"),
+        ({"width": -1.0}, r"width lies in \[0.01, 10\], got -1"),
+        ({"width": math.inf}, r"width lies in \[0.01, 10\], got inf"),
+        ({"stride": 0}, r"stride lies in \[1, side = 11\], got 0"),
+        ({"stride": 50}, r"stride lies in \[1, side = 11\], got 50: pixels between patches would be left out"),
+        ({"neighbours": 0}, r"neighbours of Settings is 1 to "),
+        ({"coarsest": -5}, r"coarsest of Settings is 1 to "),
+        ({"coarsest": 10**400}, r"coarsest of Settings is 1 to "),
+        ({"factor": 0.0}, r"factor in \(0, 1\), got .* and 0"),
+        ({"factor": 1.0}, r"factor in \(0, 1\), got .* and 1"),
+        ({"factor": math.nan}, r"factor in \(0, 1\), got .* and nan"),
+        ({"noise": 0.0}, r"noise lies in \(0.02, 1\] .*, got 0"),
+        ({"noise": math.nan}, r"noise lies in \(0.02, 1\] .*, got nan"),
+        ({"steps": 0}, r"steps of Settings is 1 to "),
+        ({"steps": 10**9}, r"steps of Settings is 1 to "),
+    ],
+    ids=str,
+)
+def test_bad_settings(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Settings(**settings)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -71,8 +153,6 @@ def test_structure(picture):
         (lambda x: generate(x, (8, 50)), "sides of at least 11"),
         (lambda x: placed(x, (20, 90)), "size of at least the photograph's 40x56"),
         (lambda x: generate(x, severity=0.0), "severity lies in"),
-        (lambda x: Settings(noise=0.0), "noise lies in"),
-        (lambda x: Settings(steps=0), "steps of Settings is 1 to"),
     ],
 )
 def test_bad_input(call, message, picture):
@@ -106,6 +186,7 @@ def test_command_line(photo, tmp_path):
         (["none.jpg"], "none.jpg does not exist"),
         (["{photo}", "--size", "8x8"], "sides of at least 11"),
         (["{photo}", "--sise"], "sise"),
+        (["{photo}", "--settings.width", "1e-9"], "width lies in [0.01, 10], got 1e-09."),
     ],
 )
 def test_bad_command_line(args, message, photo, tmp_path):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -19,7 +21,7 @@ from degrade import (
     seeded,
 )
 from restore.evaluation.metrics import psnr
-from restore.patches.overlap import bell, cut, join, pad_to_grid
+from restore.patches.overlap import cut, join, pad_to_grid
 from restore.patches.posterior import PatchPosterior
 from samplers import Film, Improved, sample, uniform
 
@@ -38,7 +40,8 @@ def brute_force(x_t, image, alpha, sigma, side, width, stride):
     keys = F.unfold(image[None].double(), side)[0].T
     queries = F.unfold(x_t.double(), side, stride=stride)[0].T
     means = torch.stack([(-(q - alpha * keys).square().sum(1) / (2 * sigma**2)).softmax(0) @ keys for q in queries])
-    weight = bell(side, width, x_t.double())
+    offset = (torch.arange(side).double() - (side - 1) / 2) / (width * side)
+    weight = torch.exp(-(offset[:, None].square() + offset.square()) / 2)
     total, share = torch.zeros_like(x_t[0]).double(), torch.zeros(x_t.shape[-2:]).double()
     index = 0
     for top in range(0, x_t.shape[2] - side + 1, stride):
@@ -70,6 +73,25 @@ def test_fast_is_close_to_exact():
         assert error < 0.04, t
 
 
+@pytest.mark.parametrize("t", [0.05, 0.5, 0.95, 1.0])
+def test_a_flat_picture_stays_flat(t):
+    """All its patches are one, whatever is compared with them."""
+    posterior = PatchPosterior([torch.full((3, 64, 64), 0.25)], GaussianNoise(Flow()), 11, 0.2, 2, 100)
+    x_t = torch.randn(1, 3, 40, 50, generator=seeded(6))
+    torch.testing.assert_close(posterior(x_t, torch.tensor([t])), torch.full_like(x_t, 0.25), rtol=0, atol=1e-5)
+
+
+def test_high_noise_is_close_to_exact():
+    """Where a few neighbours are no sample of all: relative to what the posterior itself varies by, and at t = 1 exactly."""
+    image, noise = texture(60, 80), GaussianNoise(Flow())
+    exact, fast = (PatchPosterior([image], noise, side=7, neighbours=n) for n in (None, 100))
+    eps = torch.randn(1, 3, 41, 51, generator=seeded(1))
+    for t, most in ((1.0, 1e-5), (0.99, 0.002), (0.9, 0.02), (0.8, 0.05)):
+        x_t = noise(image[None, :, :41, 20:71], torch.tensor([t]), (eps,))
+        error = (exact(x_t, torch.tensor([t])) - fast(x_t, torch.tensor([t]))).square().mean().sqrt()
+        assert error < most, t
+
+
 def test_a_bank_that_meets_all_is_exact():
     image, noise = texture(20, 24), GaussianNoise(Flow())
     x_t = torch.randn(1, 3, 15, 15, generator=seeded(3))
@@ -86,11 +108,14 @@ def test_a_batch_of_mixed_severities_equals_a_loop():
         torch.testing.assert_close(together[i], posterior(x_t[i : i + 1], t[i : i + 1])[0], rtol=0, atol=1e-5)
 
 
-def test_patches_go_and_come_back():
+@pytest.mark.parametrize("width", [0.01, 0.04, 0.2, 10.0])
+@pytest.mark.parametrize(("side", "stride"), [(5, 3), (11, 2), (7, 7), (1, 1)])
+def test_patches_go_and_come_back(side, stride, width):
+    """Also at the corners, far from the centre of the only patch that covers them."""
     x = torch.rand(2, 3, 14, 19, generator=seeded(5))
-    padded = pad_to_grid(x, 5, 3)
-    assert (padded.shape[2] - 5) % 3 == 0 and (padded.shape[3] - 5) % 3 == 0
-    again = join(cut(padded, 5, 3), padded.shape, 5, 3, bell(5, 0.2, x))
+    padded = pad_to_grid(x, side, stride)
+    assert (padded.shape[2] - side) % stride == 0 and (padded.shape[3] - side) % stride == 0
+    again = join(cut(padded, side, stride), padded.shape, side, stride, width)
     torch.testing.assert_close(again[..., :14, :19], x, rtol=0, atol=1e-6)
 
 
@@ -142,7 +167,19 @@ def test_unmixes_two_sets():
     [
         (lambda: PatchPosterior([torch.zeros(3, 8, 8)], GaussianNoise()), "at least 11 x 11"),
         (lambda: PatchPosterior([], GaussianNoise()), "at least 11 x 11"),
-        (lambda: PatchPosterior([torch.zeros(3, 20, 20)], GaussianNoise(), stride=0), "at least 1"),
+        (lambda: PatchPosterior([torch.zeros(3, 20, 20)], GaussianNoise(), side=0), r"side lies in \[1, 64\], got 0"),
+        (
+            lambda: PatchPosterior([torch.zeros(3, 20, 20)], GaussianNoise(), stride=0),
+            r"stride lies in \[1, side = 11\], got 0",
+        ),
+        (lambda: PatchPosterior([torch.zeros(3, 20, 20)], GaussianNoise(), stride=12), "pixels between patches would be left"),
+        (
+            lambda: PatchPosterior([torch.zeros(3, 20, 20)], GaussianNoise(), width=1e-9),
+            r"width lies in \[0.01, 10\], got 1e-09",
+        ),
+        (lambda: PatchPosterior([torch.zeros(3, 20, 20)], GaussianNoise(), width=math.nan), "width lies in .* got nan"),
+        (lambda: PatchPosterior([torch.zeros(3, 20, 20)], GaussianNoise(), neighbours=0), "neighbours is at least 1"),
+        (lambda: PatchPosterior([torch.zeros(3, 20, 20)], GaussianNoise(), floor=0.0), r"floor lies in \[0.001, 10\], got 0.0"),
         (lambda: PatchPosterior([torch.zeros(3, 20, 20)], GaussianMask()), "has to know the latent of GaussianMask"),
         (lambda: PatchPosterior([torch.zeros(3, 20, 20)], Snow()), "has to know the latent of Snow"),
     ],
