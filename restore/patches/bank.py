@@ -18,9 +18,9 @@ class Bank:
 
     `neighbours`: about how many keys each query meets; None for all of them, in float64.
 
-    A query q meets the keys of the clusters whose means m are nearest. Every other cluster, of n keys, is one key, with the mean
-    of its keys' logits and n times the weight: log n - (|q - gain m|^2 + gain^2 mean|k - m|^2) / (2 std^2). At gain 0 that is
-    exact, and where there is little noise it hardly counts.
+    A query q meets the keys of the clusters whose means m are nearest. Every other cluster, of n keys, is one key, with the
+    mean of its keys' logits and n times the weight: log n - (|q - gain m|^2 + gain^2 mean|k - m|^2) / (2 std^2). At gain 0
+    that is exact, and where there is little noise it hardly counts.
     """
 
     def __init__(self, keys: Tensor, values: Tensor, neighbours: int | None) -> None:
