@@ -48,7 +48,7 @@ def nearness(photograph: torch.Tensor) -> None:
     keys = cut(photograph[None], 11)[0]
     fast, exact = Bank(keys, keys, Settings().neighbours), Bank(keys, keys, None)
     print("| severity | recall | difference from the exact posterior |\n| --- | --- | --- |")
-    for t in (0.05, 0.2, 0.42):
+    for t in (0.05, 0.2, 0.42, 0.6, 0.8, 0.9, 0.99):
         latent = NOISE.draw(photograph[None], seeded(0))
         x = NOISE(photograph[None], torch.tensor([t]), latent)
         queries = cut(x, 11, 2)[0][::7]

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from degrade.random import Random
 
 
+MOST_STAGES = 64
+
+
 @dataclass(frozen=True)
 class Curve:
     """The severity of a stage when that of the whole is t: ((t - start) / (end - start))^power, held within [0, 1]."""
@@ -61,6 +64,8 @@ class Compose:
     """The links, first done first."""
 
     def __post_init__(self) -> None:
+        if len(self.stages) > MOST_STAGES:
+            raise ValueError(f"Compose has at most {MOST_STAGES} stages, got {len(self.stages)}.")
         if not self.stages:
             raise ValueError("Compose needs at least one stage: Compose((Stage(GaussianBlur()), ...)).")
 

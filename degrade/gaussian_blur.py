@@ -36,7 +36,7 @@ class GaussianBlur:
             raise ValueError(f"sigma_max is a width in pixels and must be > 0, got {self.sigma_max}.")
         if self.border not in ("reflect", "circular"):
             raise ValueError(f"border of GaussianBlur is 'reflect' or 'circular', got {self.border!r}.")
-        bounded(self, sigma_max=(0, 65_536))
+        bounded(self, sigma_max=(1e-3, 65_536))
 
     def draw(self, x0: Tensor, generator: Random = None) -> NoLatent:
         return NoLatent()

@@ -55,9 +55,9 @@ class IteratedBlur:
             raise ValueError(f"growth of IteratedBlur is 'linear' or 'exponential', got {self.growth!r}.")
         if self.border not in ("reflect", "circular"):
             raise ValueError(f"border of IteratedBlur is 'reflect' or 'circular', got {self.border!r}.")
-        if not 1 <= self.steps <= 10_000 or not 1 <= self.size <= 1023 or self.size % 2 == 0:
+        if not 1 <= self.steps <= 10_000 or not 3 <= self.size <= 1023 or self.size % 2 == 0:
             raise ValueError(
-                f"IteratedBlur needs 1 to 10000 steps and an odd size of 1 to 1023, got {self.steps} and {self.size}."
+                f"IteratedBlur needs 1 to 10000 steps and an odd size of 3 to 1023, got {self.steps} and {self.size}."
             )
         if not (self.first > 0 and self.rate >= 0):
             raise ValueError(f"IteratedBlur needs first > 0 and rate >= 0, got {self.first} and {self.rate}.")
@@ -103,9 +103,17 @@ class IteratedBlur:
         return ThumbnailPrior.of_blurred(images, self, self.width(), self.border)
 
 
+LARGEST_TABLE = 2**25
+"""Transfer functions by pixels along a side."""
+
+
 @lru_cache(maxsize=16)
 def _composed(blur: IteratedBlur, period: int, device: torch.device) -> Tensor:
     """Products of the first 0..steps transfer functions, minus one, at the frequencies of `period`: (steps + 1, K)."""
+    if blur.steps * period > LARGEST_TABLE:
+        raise ValueError(
+            f"IteratedBlur holds {blur.steps} kernels for sides of {period} pixels: take fewer steps, or smaller images."
+        )
     kernels = blur.kernels()[: blur.steps - blur.mean_at_end]
     offset = torch.arange(blur.size, dtype=torch.float64) - blur.size // 2
     transfer = kernels @ torch.cos(offset[:, None] * frequencies(period, torch.device("cpu")))  # (steps, K)

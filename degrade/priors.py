@@ -132,7 +132,7 @@ class Thumbnails:
                 f"Thumbnails needs grid >= 1, components >= 1 and noise >= 0, "
                 f"got {self.grid}, {self.components} and {self.noise}."
             )
-        bounded(self, grid=(1, 1024), components=(1, 1024), noise=(0, 100))
+        bounded(self, grid=(1, 128), components=(1, 64), noise=(0, 100))
 
     def fit(self, images: torch.Tensor, degradation: Degradation | None = None) -> ThumbnailPrior:
         """The mixture for `images` (N, C, H, W), or for D(images, 1, z)."""

@@ -25,6 +25,7 @@ from recipes.recipe import Recipe
 from restore.machine.memory import exhausted
 from restore.machine.processes import ProcessError, here, joined
 from restore.machine.provenance import provenance
+from restore.machine.terminal import printable
 from samplers import NAMED, Sampler
 
 if TYPE_CHECKING:
@@ -285,7 +286,7 @@ def commands(make: Make, file: str, doc: str | None, demo: Callable[[], str | Pa
 
 
 def _leave(reason: str) -> NoReturn:
-    who = here()
+    who, reason = here(), printable(reason)
     sys.exit(f"error: {reason}" if who.count == 1 else f"error in process {who.rank} of {who.count}: {reason}")
 
 

@@ -26,6 +26,7 @@ import tyro
 
 from recipes import cli
 from recipes.command.pasteable import program
+from restore.machine.terminal import printable
 
 if TYPE_CHECKING:
     from restore.evaluation.single_image import Report
@@ -76,7 +77,7 @@ def table(
 def row(name: str, report: Report) -> str:
     """A row of the table, blank where a figure is undefined."""
     figures = (f"{value:.{digits}f}" for value, digits in zip(report, (4, 4, 3, 3), strict=True))
-    return f"| {name} | {' | '.join('' if figure == 'nan' else figure for figure in figures)} |"
+    return f"| {printable(name)} | {' | '.join('' if figure == 'nan' else figure for figure in figures)} |"
 
 
 def main(args: Sequence[str]) -> None:

@@ -79,6 +79,9 @@ class Panorama:
     def _of_run(self, run: Run, folder: Path) -> Callable[..., Canvas]:
         from models import PatchUNetConfig
         from models.receptive_field import receptive_field
+        from restore.storage.checkpoint import open_checkpoint
+
+        weights = open_checkpoint(run.folder).sums["ema.safetensors"]
 
         network, degradation, sampling = run.recipe.network, run.recipe.degradation, run.recipe.sampling
         assert isinstance(network, PatchUNetConfig) and isinstance(degradation, GaussianNoise)  # is_local
@@ -91,13 +94,14 @@ class Panorama:
             halo=receptive_field(network) // 2 + run.recipe.stride,
             stride=run.recipe.stride,
             channels=run.size[0],
-            source=f"{run.folder.resolve()} at step {run.step}",
+            source=f"{run.folder.resolve()} at step {run.step}, weights {weights}",
             device=run.device,
         )
 
     def _of_photograph(self, folder: Path) -> Callable[..., Canvas]:
         from restore.data.decoding import image_size
         from restore.data.images import load_image
+        from restore.storage.reading import sha256
 
         whole = image_size(self.source)
         axis = 0 if self.size[0] <= self.size[1] else 1
@@ -114,7 +118,7 @@ class Panorama:
             halo=settings.side + settings.stride,
             stride=settings.stride,
             channels=photograph.shape[0],
-            source=f"{self.source.resolve()} at {detail} pixels",
+            source=f"{self.source.resolve()} at {detail} pixels, sum {sha256(self.source)}",
         )
 
     def _walked(self, walk: Callable[..., Canvas]) -> Canvas:

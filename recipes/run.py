@@ -266,6 +266,8 @@ def resume(folder: str | Path, device: str | None = None, types: Sequence[type] 
     folder = Path(folder)
     device = device or best_device()
     checkpoint = open_checkpoint(folder)
+    if checkpoint.folder == folder:
+        raise CheckpointError(f"{folder} is a checkpoint, in which nothing is trained: resume the folder of its run.")
     recipe, prior, *_ = _specification(checkpoint, types)
     if checkpoint.step < recipe.training.steps:
         with joined(recipe.training.timeout) as processes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from degrade.checks import bounded
 from degrade.gaussian_noise import GaussianNoise
 from degrade.protocols import Degradation, Start
 from degrade.random import normal
@@ -33,8 +34,7 @@ class Resampled:
     def __post_init__(self) -> None:
         if not isinstance(self.sampler, DDPM | DDIM | Improved | Naive):
             raise ValueError(f"Resampled takes one-step samplers (DDIM, DDPM, Naive, Improved), got {self.sampler}.")
-        if self.times < 1:
-            raise ValueError(f"each step is taken at least once, got {self.times}.")
+        bounded(self, times=(1, 1000))
 
     def init(self, start: Start) -> Start:
         return self.sampler.init(start)

@@ -21,10 +21,12 @@ MOST_PIXELS = 100_000_000
 """"Decompression bombs" claim more: a small file can grow a thousandfold."""
 MOST_BYTES = 600 * 2**20
 """That an image takes while it is read."""
-TAKEN = {"PNG": 4, "BMP": 4, "DIB": 4, "PPM": 4, "JPEG": 4, "GIF": 8, "TIFF": 12, "WEBP": 16, "JPEG2000": 20}
+TAKEN = {"PNG": 4, "BMP": 4, "DIB": 4, "PPM": 4, "JPEG": 4, "MPO": 4, "GIF": 8, "TIFF": 12, "WEBP": 16, "JPEG2000": 20}
 """Bytes a pixel that Pillow takes at the most for a format, measured."""
 PROGRESSIVE = 12
 """The same for progressive JPEGs, whose coefficients are all held."""
+RUN_LENGTHS = 60
+"""The same for run-length encoded BMPs, which Pillow decodes in Python: at most 10 million pixels, in seconds."""
 BAND = 2**20
 """Pixels that are floating-point numbers at a time."""
 TURNS = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE"} | {
@@ -103,7 +105,11 @@ def _loaded(path: Path, resize: Resize, channels: int) -> ImageFile:
 def _check(path: Path, file: ImageFile, size: tuple[int, int], channels: int) -> None:
     """Refuses an image that takes too much memory to decode, or at its new `size`."""
     each = PROGRESSIVE if "progressive" in file.info else TAKEN[file.format or ""]
-    needed = each * file.width * file.height + 4 * channels * size[0] * size[1]
+    if any(tile[0] == "bmp_rle" for tile in file.tile):
+        each = RUN_LENGTHS
+    tags = getattr(file, "tag_v2", {})
+    pixels = max(file.width * file.height, int(tags.get(322, 0)) * int(tags.get(323, 0)))  # TIFF's tiles may be larger
+    needed = each * pixels + 4 * channels * size[0] * size[1]
     if needed > MOST_BYTES:
         raise ImageError(
             f"{path}, {file.height} x {file.width} pixels, takes {readable(needed)} to read as {size[0]} x {size[1]}, more "

@@ -57,7 +57,7 @@ def image_files(folder: str | Path) -> list[Path]:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     left.append(entry.path)
-                elif entry.name.lower().endswith(SUFFIXES) and not entry.is_dir():
+                elif entry.name.lower().endswith(SUFFIXES) and not os.path.isdir(entry.path):
                     files.append(Path(entry.path))
     files.sort()
     if not files:

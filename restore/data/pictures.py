@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from restore.data.images import ImageError
+from restore.machine.terminal import printable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,4 +65,4 @@ class Pictures:
         self.skipped[file] = reason
         if len(self.skipped) <= WARNINGS:
             further = " Further broken files are counted in metrics.jsonl only." if len(self.skipped) == WARNINGS else ""
-            tqdm.write(f"warning: skipped an image. {reason}{further}", file=sys.stderr)
+            tqdm.write(printable(f"warning: skipped an image. {reason}{further}"), file=sys.stderr)

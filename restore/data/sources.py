@@ -71,8 +71,8 @@ LARGEST_SQUARE = 2048
 def _check(size: int, rescale: tuple[float, float]) -> None:
     if not LEAST <= size <= 65_536:
         raise ValueError(f"images of {size} pixels are too small or too large: give at least {LEAST}, at most 65536.")
-    if not 0 < rescale[0] <= rescale[1] <= 100:
-        raise ValueError(f"rescale is a range (low, high) with 0 < low <= high <= 100, got {rescale}.")
+    if not 0 < rescale[0] <= rescale[1] <= 8:
+        raise ValueError(f"rescale is a range (low, high) with 0 < low <= high <= 8, got {rescale}.")
 
 
 def _check_wide(height: int, width: int, file: Path, longer: int | None = None) -> None:

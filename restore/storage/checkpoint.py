@@ -48,6 +48,8 @@ class Checkpoint(NamedTuple):
 
     def prior(self) -> dict[str, Tensor]:
         """The tensors of the prior."""
+        from safetensors import SafetensorError
+
         path = self.folder / "prior.safetensors"
         if path.name not in self.sums:
             return {}
@@ -55,11 +57,14 @@ class Checkpoint(NamedTuple):
             raise CheckpointError(f"{path} takes {readable(size(path))}, more than any prior: it is not one of this project.")
         with opened(path) as file:
             self._verify(path)
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            try:
+                return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            except SafetensorError as error:
+                raise CheckpointError(f"{path} holds tensors that are not of this project: {error}.") from None
 
     def check(self, group: str, like: Mapping[str, Tensor]) -> Path:
         """The file of `group` ("ema" or "training"), if its header names what `like` holds: names, shapes, dtypes, and no more
-        than the memory takes. Nothing is allocated. Raises CheckpointError with one clear line."""
+        than the memory takes; and if it is what was saved. Nothing is allocated. Raises CheckpointError with one clear line."""
         path = self.folder / f"{group}.safetensors"
         with opened(path) as file:
             wrong = mismatches(file, like)
@@ -68,20 +73,24 @@ class Checkpoint(NamedTuple):
                 f"{path} does not hold the weights of its own network: {len(wrong)} entries differ "
                 f"{[name[:60] for name in wrong[:3]]}."
             )
+        self._verify(path)
         return path
 
     def load(self, group: str, into: Mapping[str, Tensor]) -> None:
-        """Copies the tensors of `group` into those of `into`, after `check` and the sum of the file; each process its part."""
+        """Copies the tensors of `group` into those of `into`, after `check`; each process its part."""
         path = self.check(group, into)
-        self._verify(path)
         if any(map(_shared_out, into.values())):
             from torch.distributed.checkpoint import HuggingFaceStorageReader, load
 
+            for other in self.folder.glob("*.safetensors"):  # the reader takes whatever lies there
+                self._verify(other)
             load(dict(into), storage_reader=HuggingFaceStorageReader(str(self.folder)))
             return
         with opened(path) as file, torch.no_grad():
             for name, tensor in into.items():
                 tensor.copy_(file.get_tensor(name))
+                if not bool(tensor.isfinite().all()):
+                    raise CheckpointError(f"{path} holds weights that are NaN or infinite: {name[:60]}.")
 
     def _verify(self, path: Path) -> None:
         if sha256(path) != self.sums.get(path.name):

@@ -46,16 +46,21 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def opened(path: Path) -> Any:
-    """The safetensors file, its header read and checked against the file's size."""
-    from safetensors import SafetensorError, safe_open
-
+def check_size(path: Path) -> None:
+    """Raises CheckpointError for a safetensors file, or a header of one, of more than there is memory for, or sense in."""
     if size(path) > free_memory():
         raise CheckpointError(f"{path} takes {readable(size(path))}, and {readable(free_memory())} of memory are free.")
     with open(path, "rb") as file:
         header = int.from_bytes(file.read(8), "little")
-    if header > LARGEST_HEADER:
+    if LARGEST_HEADER < header < size(path):
         raise CheckpointError(f"{path} claims a header of {readable(header)}: more than any network's, or broken.")
+
+
+def opened(path: Path) -> Any:
+    """The safetensors file, its header read and checked against the file's size."""
+    from safetensors import SafetensorError, safe_open
+
+    check_size(path)
     try:
         return safe_open(path, "pt")
     except (SafetensorError, OSError) as error:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from degrade.lazy import torch
+from restore.machine.terminal import printable
+from restore.storage.reading import check_size
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -25,17 +27,21 @@ def load_network(build: Callable[[], N], path: Path) -> N:
         network = build()
     if not path.is_file():
         raise ValueError(f"{path} is no file: expected the weights of {type(network).__name__} (safetensors).")
+    check_size(path)
     try:
         with safe_open(path, "pt") as file:
             wrong = mismatches(file, network.state_dict())
             if wrong:
                 name = type(network).__name__
                 raise ValueError(f"{path} does not hold the weights of {name}: {len(wrong)} entries differ {wrong[:3]}.")
+            unsound = next((name for name in file.keys() if not bool(file.get_tensor(name).isfinite().all())), None)  # noqa: SIM118
+            if unsound is not None:
+                raise ValueError(f"{path} holds weights that are NaN or infinite: {unsound[:60]}.")
             network.load_state_dict({name: file.get_tensor(name) for name in file.keys()}, assign=True)  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise ValueError(
-            f"{path} is no safetensors file ({error}). Others can hold code, and are not read: docs/evaluation.md tells how to "
-            "convert one."
+            f"{path} is no safetensors file ({printable(str(error))[:200]}). Others can hold code, and are not read: "
+            "docs/evaluation.md tells how to convert one."
         ) from None
     return network.eval().requires_grad_(False)
 

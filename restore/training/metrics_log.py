@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from degrade.files import ordinary, subfolder, whole
+from restore.machine.memory import readable
 
 Track = Literal["tensorboard", "wandb"]
 
@@ -43,6 +44,8 @@ class Journal:
 
 LONGEST = 2**16
 """Characters of a line of metrics, at most."""
+LARGEST = 2**26
+"""Bytes of all of them: a line every 50 of 10 million steps."""
 
 
 def trim(metrics: Path, step: int) -> None:
@@ -59,6 +62,8 @@ def lines(metrics: Path) -> Iterator[dict[str, Any]]:
     with suppress(FileNotFoundError):
         if not ordinary(metrics):
             return
+        if metrics.stat().st_size > LARGEST:
+            raise ValueError(f"{metrics} takes {readable(metrics.stat().st_size)}, more than any run's: remove it.")
         last = -1
         with open(metrics, encoding="utf-8", errors="replace") as file:
             while text := file.readline(LONGEST):

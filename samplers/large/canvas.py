@@ -169,7 +169,7 @@ class Canvas:
                 done = int(found.pop("done"))
                 if not 0 <= done <= total:
                     raise ValueError
-            except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
                 raise CanvasError(f"{self._notes} is damaged: delete {self.folder} to begin anew.") from None
             if found != json.loads(json.dumps(settings)):
                 raise CanvasError(

@@ -1,0 +1,8 @@
+"""What is shown on a terminal."""
+
+from __future__ import annotations
+
+
+def printable(text: str) -> str:
+    """`text`, which may hold a stranger's names, without what a terminal would obey: "?" in place of control characters."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
