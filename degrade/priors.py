@@ -159,7 +159,8 @@ class ImagePrior:
     degradation: Degradation
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "images", self.images.float())
+        if self.images.is_floating_point():
+            object.__setattr__(self, "images", self.images.float())
         _check_tensors(self, images=4)
 
     def sample(self, shape: Sequence[int], generator: Random = None) -> Start:
@@ -175,7 +176,8 @@ class PartnerPrior:
     images: torch.Tensor  # (N, C, H, W)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "images", self.images.float())
+        if self.images.is_floating_point():
+            object.__setattr__(self, "images", self.images.float())
         _check_tensors(self, images=4)
 
     def sample(self, shape: Sequence[int], generator: Random = None) -> Start:

@@ -7,6 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
+torch.set_num_threads(1)  # two processes test on two cores
+
 
 def draw_photo(path: Path) -> Path:
     """A small picture with edges, colours and texture, as a PNG of 40 x 56."""

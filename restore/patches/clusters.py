@@ -28,11 +28,13 @@ class Clusters(NamedTuple):
 
     order: Tensor  # (N,): sorts the keys by cluster
     counts: Tensor  # (K,): keys of each
+    axes: Tensor  # (D, d): the principal components that tell them apart
 
     @classmethod
     def one(cls, keys: Tensor) -> Clusters:
         """All keys (N, ...) in one."""
-        return cls(torch.arange(len(keys), device=keys.device), torch.tensor([len(keys)], device=keys.device))
+        order = torch.arange(len(keys), device=keys.device)
+        return cls(order, order.new_tensor([len(keys)]), keys.new_zeros(keys.shape[1], 0))
 
     def centred(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The mean (K, ...) of x (N, ...) in each cluster, and how x differs from it, sorted by cluster (N, ...)."""
@@ -64,7 +66,7 @@ def clustered(keys: Tensor) -> Clusters:
     axes = torch.linalg.eigh((centred.T @ centred).double())[1][:, -DIMS:].to(keys)  # (D, DIMS), the first component last
     points = (keys - mean) @ axes
     centres = _k_means(points[shuffled[: SAMPLE * count]], points[shuffled[:count]])
-    return _bounded(_nearest(points, centres), points[:, -1], count)
+    return Clusters(*_bounded(_nearest(points, centres), points[:, -1], count), axes)
 
 
 def _nearest(points: Tensor, centres: Tensor) -> Tensor:
@@ -82,7 +84,7 @@ def _k_means(points: Tensor, centres: Tensor) -> Tensor:
     return centres
 
 
-def _bounded(home: Tensor, along: Tensor, most: int) -> Clusters:
+def _bounded(home: Tensor, along: Tensor, most: int) -> tuple[Tensor, Tensor]:
     """The clusters `home` (N,) that have points, large ones in even parts `along` (N,) of at most `most`.
 
     Else a picture that is flat, or has black bars, would be one cluster that nearly all of its patches meet.
@@ -94,4 +96,4 @@ def _bounded(home: Tensor, along: Tensor, most: int) -> Clusters:
     rank = torch.arange(len(home), device=home.device) - (count.cumsum(0) - count)[home]
     parts = (count + most - 1) // most
     part = (parts.cumsum(0) - parts)[home] + rank * parts[home] // count[home]
-    return Clusters(order, torch.bincount(part))
+    return order, torch.bincount(part)

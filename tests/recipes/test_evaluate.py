@@ -14,7 +14,8 @@ from torch import nn
 
 from models.inception import InceptionV3
 from recipes import animorphosis, blur_generation, deblurring, evaluate
-from restore import features, load_image, save_image
+from restore import load_image, save_image
+from restore.evaluation import features
 from tests.refusals import refusal
 from tests.tiny import short, tiny
 

@@ -14,7 +14,8 @@ from models.stems import Wavelets
 from recipes import cli, datasets, evaluate, simple_diffusion, sindiffusion
 from recipes.recipe import Recipe
 from recipes.run import open_run, resume
-from restore import Crops, Folder, features, save_image
+from restore import Crops, Folder, save_image
+from restore.evaluation import features
 from restore.storage.checkpoint import CheckpointError
 
 NETWORK = UNetConfig(3, (8, 16), (1, 1), (0.0, 0.1), (), transformer=1, head=8, groups=4)

@@ -41,6 +41,16 @@ def test_clusters_of_equal_keys_are_exact(name, gain):
     torch.testing.assert_close(fast, exact, rtol=0, atol=1e-5)
 
 
+def test_gradients_of_clusters_are_those_of_all_keys():
+    keys = points("three")
+    found = []
+    for neighbours in (None, 30):
+        queries = torch.randn(20, 30, generator=seeded(1)).requires_grad_()
+        Bank(keys, keys, neighbours).mean(queries, 0.5, 1.0).square().sum().backward()
+        found.append(queries.grad)
+    torch.testing.assert_close(found[1], found[0], rtol=0, atol=1e-5)
+
+
 def test_without_a_signal_the_mean_of_all_values_is_left():
     keys = points("random")
     values = torch.rand(400, 7, generator=seeded(2))
