@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from recipes import datasets
 from recipes.command.limits import COUNT, GUIDANCE, NOISE, SEED, SHARE, STEPS, check_options
 from recipes.command.next_steps import say_what_next
 from recipes.command.outputs import check_file, check_folder
-from recipes.command.pasteable import pasteable, program
+from recipes.command.pasteable import file_of_types, pasteable, program
 from recipes.command.size import OptionalSize
 from recipes.own_types import offered, types_in
 from recipes.recipe import Recipe
@@ -140,7 +139,7 @@ class Restore(_Walk):
 
         run = self.opened()
         clean = run.image(self.image)
-        out = check_file(self.out or self.run / "restored.png")
+        out = check_file(self.out or self.run / "restored.png", self.image, run.recipe.images)
         format_of(out)  # refuses what could not be written in the end
         film = Film()
         result = run.restore(clean, self.severity, self.steps, self.rule(), self.seed, on_step=film)
@@ -213,13 +212,6 @@ def chosen_operator(args: Sequence[str], own: Sequence[type] = ()) -> Degradatio
     return next((names[arg]() for arg in args if arg in names), None)
 
 
-def _file_of_types(args: Sequence[str]) -> Path | None:
-    """The value of --types, which says what the other arguments may name."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--types", type=Path)
-    return parser.parse_known_args(list(args))[0].types
-
-
 def _kebab(name: str) -> str:
     return "".join(f"-{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
 
@@ -265,7 +257,7 @@ def commands(make: Make, file: str, doc: str | None, demo: Callable[[], str | Pa
             train(make(demo()), None)
             return
         preset: Preset = "paper" if chosen(args, "--preset", get_args(Preset)) == "paper" else "fast"
-        own = types_in(_file_of_types(args))
+        own = types_in(file_of_types(args))
         images, operator = _chosen_set(args), chosen_operator(args, own)
         defaults = make(images, preset)
         if operator is not None and type(operator) is not type(defaults.degradation):  # else with the recipe's own settings

@@ -52,7 +52,7 @@ class Film:
     def __call__(self) -> None:
         from restore.data.images import grid, load_image, save_animation, save_image
 
-        check_file(self.out)
+        check_file(self.out, self.image)
         x0 = load_image(self.image, self.size)[None]
         latent = self.degradation.draw(x0, seeds(self.seed, 1))
         many = x0.expand(self.frames, -1, -1, -1)

@@ -59,7 +59,7 @@ class Panorama:
 
         height, width = self.size
         path = self.out or Path("runs") / f"{self.source.stem}-panorama" / f"{height}x{width}-seed-{self.seed}.png"
-        writer(check_file(path))  # refuses what could not be written in the end
+        writer(check_file(path, self.source))  # refuses what could not be written in the end
         folder = subfolder(path.parent, f".{path.name}.canvas")
         run = open_run(self.source, types=types_in(self.types)) if self.source.is_dir() else None
         if run is not None and not is_local(run):

@@ -11,7 +11,11 @@ import torch
 from degrade.laws import check_laws
 from models import PatchUNetConfig
 from recipes import sindiffusion
+from recipes.own_types import types_in
+from recipes.run import open_run, resume
 from restore import Crops, load_image
+from samplers import Improved
+from tests.tiny import tiny
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -39,23 +43,23 @@ def test_snippets(photo, monkeypatch):
     check_laws(names["storm"])
 
 
-def test_operator_of_the_contributing_guide():
-    """The 15-line operator works as written."""
+def test_operator_of_the_contributing_guide(photo, tmp_path, monkeypatch):
+    """As written, in a file of its own: it keeps the laws, and is trained with, opened and resumed."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    block = re.search(r"(?m)^    @dataclass\(frozen=True\)\n(?:(?:    .*)?\n)+", text)
+    block = re.search(r"(?m)^    from dataclasses import dataclass\n(?:(?:    .*)?\n)+", text)
     assert block is not None
-    code = "\n".join(line[4:] for line in block.group(0).splitlines())
-    names: dict = {"__name__": __name__}
-    exec(
-        "from dataclasses import dataclass\nfrom degrade import ImagePrior, NoLatent\nfrom degrade.checks import checked", names
-    )
-    exec("from degrade.severity import per_sample, wide", names)
-    exec(code, names)
-    check_laws(names["Darken"]())
+    file = tmp_path / "darken.py"
+    file.write_text("\n".join(line[4:] for line in block.group(0).splitlines()), encoding="utf-8")
+    (darken,) = types_in(file)
+    check_laws(darken())
     x0, t = torch.rand(2, 3, 4, 5), torch.tensor([0.0, 1.0])
-    x_t = names["Darken"]()(x0, t)
+    x_t = darken()(x0, t)
     assert torch.equal(x_t[0], x0[0])
     torch.testing.assert_close(x_t[1], x0[1] - 0.9 * (x0[1] + 1))
+    recipe = tiny(photo)
+    sampling = replace(recipe.sampling, sampler=Improved())
+    replace(recipe, degradation=darken(), prediction="residual", sampling=sampling).train(tmp_path / "run")
+    assert open_run(tmp_path / "run", types=[darken]).step == resume(tmp_path / "run", types=[darken]).step == 4
 
 
 def test_commands_of_the_readme_are_the_ones_of_ci():

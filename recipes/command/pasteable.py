@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 NAME = "thaw"
@@ -17,11 +19,22 @@ def program(file: str | Path) -> str:
 
 def pasteable(*words: str | Path, recipe: str | None = None) -> str:
     """`words` for the program that runs, or for the file `recipe` beside it, as it was called and quoted for a shell:
-    python recipes/sindiffusion.py resume 'runs/my photo', or thaw sindiffusion resume 'runs/my photo'."""
+    python recipes/sindiffusion.py resume 'runs/my photo', or thaw sindiffusion resume 'runs/my photo'. With the file of
+    the user's own types, if it was called with one."""
     program = Path(sys.argv[0])
+    types = file_of_types(sys.argv[1:])
+    if types is not None and "--types" not in words:
+        words = (*words, "--types", types)
     if _installed():
         return shlex.join([NAME, _word(recipe) if recipe else sys.argv[1], *map(str, words)])
     return shlex.join(map(str, (sys.orig_argv[0], program.with_name(recipe) if recipe else program, *words)))
+
+
+def file_of_types(args: Sequence[str]) -> Path | None:
+    """The value of --types, which says what other arguments may name."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--types", type=Path)
+    return parser.parse_known_args(list(args))[0].types
 
 
 def _installed() -> bool:

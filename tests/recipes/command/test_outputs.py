@@ -82,3 +82,11 @@ def test_an_ending_that_names_no_format(name, commands, tmp_path):
     if name != "x.gif":
         with pytest.raises(ValueError, match=r"a film is written to a .png \(strip\) or a .gif"):
             strip(Path(name))
+
+
+def test_what_is_read_is_not_written_over(photo):
+    before = photo.read_bytes()
+    for main, args in ((film.main, [str(photo)]), (edit.main, ["panorama", str(photo), "--size", "64x100"])):
+        with pytest.raises(ValueError, match="is what is read: --out names another file"):
+            main([*args, "--out", str(photo)])
+    assert photo.read_bytes() == before

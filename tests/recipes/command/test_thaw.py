@@ -53,6 +53,8 @@ def test_next_commands_are_those_of_the_program(monkeypatch):
     assert program("recipes/simple_diffusion.py") == "thaw simple-diffusion"
     assert pasteable("resume", "my run") == "thaw simple-diffusion resume 'my run'"
     assert pasteable("restoration", "run", recipe="evaluate.py") == "thaw evaluate restoration run"
+    monkeypatch.setattr(sys, "argv", ["/somewhere/bin/thaw", "sindiffusion", "train", "--types", "my own.py"])
+    assert pasteable("resume", "run") == "thaw sindiffusion resume run --types 'my own.py'"
 
 
 def test_setup_installs_it():
