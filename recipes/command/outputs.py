@@ -21,9 +21,9 @@ def check_folder(folder: Path) -> Path:
 
 def check_file(path: Path, *inputs: Path | None) -> Path:
     """`path`, where a file can be written, and which is none of `inputs`. Raises ValueError in one line."""
-    if path.exists() and any(one is not None and one.exists() and path.samefile(one) for one in inputs):
-        raise ValueError(f"{path} is what is read: --out names another file.")
     if os.path.isdir(path):  # unlike pathlib, of a name that is too long too
         raise ValueError(f"{path} is a folder: --out names a file here, such as {path / 'image.png'}.")
     check_folder(path.parent)
+    if path.exists() and any(one is not None and one.exists() and path.samefile(one) for one in inputs):
+        raise ValueError(f"{path} is what is read: --out names another file.")
     return path
