@@ -251,6 +251,7 @@ def open_run(folder: str | Path, device: str | None = None, types: Sequence[type
     checkpoint = open_checkpoint(Path(folder))
     recipe, prior, size, classes = _specification(checkpoint, types)
     _check(checkpoint, recipe)
+    _check_walk(checkpoint, recipe, prior, size[0])
     network = recipe.build()
     checkpoint.load("ema", dict(network.named_parameters()))
     network.to(device=device, memory_format=recipe.training.memory_format).eval()  # type: ignore[call-overload]
@@ -285,6 +286,21 @@ def _check(checkpoint: Checkpoint, recipe: Recipe) -> None:
         checkpoint.check("ema", dict(recipe.build().named_parameters()))
 
 
+def _check_walk(checkpoint: Checkpoint, recipe: Recipe, prior: Prior, channels: int) -> None:
+    """Refuses a prior, a degradation and a sampler that do not go together, by a step from one of 16 x 16 pixels."""
+    sampler, generators = recipe.sampling.sampler, seeds(0, 1)
+    t, s = (torch.full((1,), severity, dtype=torch.float64) for severity in (1.0, 0.5))
+    try:
+        start = prior.sample((1, channels, 16, 16), generators)
+        with torch.no_grad():
+            sampler.step(lambda x_t, t: x_t, recipe.degradation, sampler.init(start), t, s, generators)
+    except Exception as error:  # a stranger's: tensors of other shapes, latents of other kinds
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise CheckpointError(
+            f"{checkpoint.folder / 'run.json'}: prior, degradation and sampler do not go together: {reason}"
+        ) from None
+
+
 def _specification(
     checkpoint: Checkpoint, types: Sequence[type] = ()
 ) -> tuple[Recipe, Prior, tuple[int, int, int], tuple[str, ...]]:
@@ -299,6 +315,8 @@ def _specification(
         raise CheckpointError(f"{path} is incomplete: {error}.") from None
     except (SpecificationError, RecursionError) as error:
         raise CheckpointError(f"{path}: {error}") from None
+    if max(size[1:]) > recipe.data.size:
+        raise CheckpointError(f"{path}: images of {size[1]} x {size[2]} are larger than they were made, {recipe.data.size}.")
     if size[0] not in (1, 2, 3, 4) or not all(0 < side <= 2**16 for side in size[1:]):
         raise CheckpointError(f"{path}: images of {size[0]} x {size[1]} x {size[2]} were not learned from.")
     if size[0] != recipe.network.image_channels:

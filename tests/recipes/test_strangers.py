@@ -13,16 +13,17 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from degrade import Compose, GaussianBlur, IteratedBlur, Stage, Thumbnails
+from degrade import Compose, GaussianBlur, IteratedBlur, Snow, Stage, Thumbnails
 from models.inception import InceptionV3
 from recipes.run import open_run, resume
 from restore import ImageError, load_image
 from restore.data.images import image_files
 from restore.machine.terminal import printable
 from restore.storage.checkpoint import CheckpointError
+from restore.storage.specification import encode
 from restore.storage.weights import load_network
 from restore.training.metrics_log import lines
-from samplers import DDIM, Resampled
+from samplers import DDIM, Improved, Resampled
 from tests.damaged_checkpoints import sign
 from tests.tiny import tiny
 
@@ -51,6 +52,27 @@ def test_weights_are_what_was_saved_before_memory_is_taken(run, monkeypatch):
 def test_a_checkpoint_is_no_run_to_train_in(run):
     with pytest.raises(CheckpointError, match="is a checkpoint, in which nothing is trained"):
         resume(run / "checkpoints/step-00000004")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda data: data.update(size=[3, 5000, 5000]), "images of 5000 x 5000 are larger than they were made, 56"),
+        (lambda data: data["recipe"].update(degradation=encode(Snow())), "prior, degradation and sampler do not go together"),
+    ],
+)
+def test_parts_of_a_run_that_do_not_go_together(change, reason, run):
+    folder = run / "checkpoints/step-00000004"
+    data = json.loads((folder / "run.json").read_text())
+    change(data)
+    if data["recipe"]["degradation"]["type"] == "Snow":
+        data["recipe"]["prediction"] = "residual"
+        data["recipe"]["sampling"]["sampler"] = encode(Improved())
+    (folder / "run.json").write_text(json.dumps(data))
+    sign(folder)
+    with pytest.raises(CheckpointError, match=reason) as caught:
+        open_run(run)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
