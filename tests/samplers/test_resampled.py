@@ -84,7 +84,7 @@ def test_resampling_brings_the_parts_to_agree():
 
 
 def test_bad_settings():
-    with pytest.raises(ValueError, match="at least once"):
+    with pytest.raises(ValueError, match="times of Resampled is 1 to 1000"):
         Resampled(DDPM(), 0)
     with pytest.raises(ValueError, match="one-step samplers .*, got DPMSolver"):
         Resampled(DPMSolver())
