@@ -23,7 +23,7 @@ def pasteable(*words: str | Path, recipe: str | None = None) -> str:
     the user's own types, if it was called with one."""
     program = Path(sys.argv[0])
     types = file_of_types(sys.argv[1:])
-    if types is not None and "--types" not in words:
+    if types is not None:
         words = (*words, "--types", types)
     if _installed():
         return shlex.join([NAME, _word(recipe) if recipe else sys.argv[1], *map(str, words)])

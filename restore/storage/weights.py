@@ -34,10 +34,11 @@ def load_network(build: Callable[[], N], path: Path) -> N:
             if wrong:
                 name = type(network).__name__
                 raise ValueError(f"{path} does not hold the weights of {name}: {len(wrong)} entries differ {wrong[:3]}.")
-            unsound = next((name for name in file.keys() if not bool(file.get_tensor(name).isfinite().all())), None)  # noqa: SIM118
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            unsound = next((name for name, weight in weights.items() if not bool(weight.isfinite().all())), None)
             if unsound is not None:
                 raise ValueError(f"{path} holds weights that are NaN or infinite: {unsound[:60]}.")
-            network.load_state_dict({name: file.get_tensor(name) for name in file.keys()}, assign=True)  # noqa: SIM118
+            network.load_state_dict(weights, assign=True)
     except (SafetensorError, OSError) as error:
         raise ValueError(
             f"{path} is no safetensors file ({printable(str(error))[:200]}). Others can hold code, and are not read: "
