@@ -18,7 +18,7 @@ import torch
 import tyro
 
 from degrade import GaussianNoise, ShiftedCosine
-from degrade.files import whole
+from degrade.files import atomic_write
 from models import PatchStem, WaveletStem
 from recipes import datasets, simple_diffusion
 from recipes.recipe import Recipe
@@ -57,7 +57,7 @@ class Bench:
                 rows.append(f"| {name} | {seed} | {run.step} | {frechet_distance(features.extract(made), reference):.2f} |")
                 print(rows[-1])
         text = "\n".join([describe(), "", *rows, "", f"{features.name}; {self.minutes} minutes each."])
-        with whole(self.folder / "ablation.md") as part:
+        with atomic_write(self.folder / "ablation.md") as part:
             part.write_text(text + "\n", encoding="utf-8")
         print(text)
 

@@ -16,7 +16,7 @@ from machine import describe, seconds  # first: finds the project's packages
 import torch  # isort: skip
 import torch.nn.functional as F
 
-from degrade import OPERATORS, IteratedBlur, NoLatent, Start, seeded
+from degrade import OPERATORS, IteratedBlur, NoLatent, State, seeded
 from models import DDPMUNetConfig
 from samplers import Improved, sample, uniform
 
@@ -57,7 +57,7 @@ def main() -> None:
     x, steps = x0[:1], 300
     with torch.no_grad():
         calls = steps * seconds(lambda: network(x, torch.full((1,), 0.5)), 5)
-    walk = seconds(lambda: sample(Improved(), lambda x, t: x, BLUR, Start(x, NoLatent()), uniform(steps)), 3)
+    walk = seconds(lambda: sample(Improved(), lambda x, t: x, BLUR, State(x, NoLatent()), uniform(steps)), 3)
     print(f"\nAlgorithm 2, 300 steps, 1 x 3 x 128 x 128: network {calls:.1f} s, operator and sampler {walk:.2f} s: ", end="")
     print(f"{walk / (walk + calls):.2%} of the run")
 

@@ -22,7 +22,7 @@ from machine import describe  # first: finds the project's packages
 import torch  # isort: skip
 import tyro
 
-from degrade import GaussianBlur, GaussianMask, Start, seeded
+from degrade import GaussianBlur, GaussianMask, State, seeded
 from recipes import datasets
 from recipes.instant import NOISE, Settings, generate
 from restore import load_image, save_image
@@ -32,7 +32,7 @@ from restore.evaluation.single_image import coherence, nearest
 from restore.patches.bank import LEAST_STD, Bank
 from restore.patches.overlap import cut
 from restore.patches.posterior import PatchPosterior
-from samplers import Film, Improved, sample, uniform
+from samplers import Improved, Trajectory, sample, uniform
 
 
 def speed(photograph: torch.Tensor) -> None:
@@ -76,10 +76,10 @@ def halves() -> None:
             severity = torch.tensor([t])
             x = degradation(clean, severity, latent)
             restore = PatchPosterior([known], degradation, latent=tuple(latent))
-            film = Film()
+            film = Trajectory()
             one = restore(x, severity)
             before = time.perf_counter()
-            walked = sample(Improved(), restore, degradation, Start(x, latent), uniform(8, t), on_step=film)
+            walked = sample(Improved(), restore, degradation, State(x, latent), uniform(8, t), on_step=film)
             spent = time.perf_counter() - before
             values = (f"{float(psnr(image, clean)):.2f}" for image in (x, one, walked))
             print(f"| {name} | {type(degradation).__name__}, t = {t} | {' | '.join(values)} | {spent:.1f} |", flush=True)

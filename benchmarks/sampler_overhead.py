@@ -12,7 +12,7 @@ from machine import describe, seconds  # first: finds the project's packages
 
 import torch  # isort: skip
 
-from degrade import Cosine, GaussianBlur, GaussianNoise, Start, seeds
+from degrade import Cosine, GaussianBlur, GaussianNoise, State, seeds
 from recipes import sindiffusion
 from restore import Restorer
 from samplers import NAMED, sample, uniform
@@ -38,7 +38,7 @@ def main() -> None:
             latent = tuple(degradation.draw(x))
             cost = seconds(
                 lambda sampler=sampler, degradation=degradation, latent=latent: sample(
-                    sampler, lambda x_t, t: x_t, degradation, Start(x, latent), uniform(STEPS), generator=seeds(0, 1)
+                    sampler, lambda x_t, t: x_t, degradation, State(x, latent), uniform(STEPS), generator=seeds(0, 1)
                 )
             )
             label = f"{name}, {type(degradation).__name__}"

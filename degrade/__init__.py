@@ -12,13 +12,13 @@ from degrade.gaussian_mask import GaussianMask
 from degrade.gaussian_noise import GaussianNoise
 from degrade.image_mixing import ImageMixing
 from degrade.iterated_blur import IteratedBlur
-from degrade.latent import NoLatent
 from degrade.pixelate import Pixelate
 from degrade.priors import GaussianPrior, ImagePrior, LatentPrior, PartnerPrior, ThumbnailPrior, Thumbnails
-from degrade.protocols import Affine, Degradation, Estimable, Prior, Start
+from degrade.protocols import Affine, Degradation, Estimable, Prior, State
 from degrade.random import Field, Stream, seeded, seeds
-from degrade.schedules import SCHEDULES, Cosine, CosineBeta, Flow, LinearBeta, Schedule, ShiftedCosine
+from degrade.schedules import SCHEDULES, Cosine, CosineBeta, LinearBeta, RectifiedFlow, Schedule, ShiftedCosine
 from degrade.snow import Snow
+from degrade.tree import NoLatent
 
 OPERATORS = (GaussianNoise, GaussianBlur, IteratedBlur, GaussianMask, ImageMixing, Pixelate, Decolour, Snow)
 PRIORS = (GaussianPrior, ThumbnailPrior, ImagePrior, PartnerPrior, LatentPrior)
@@ -40,7 +40,6 @@ __all__ = [
     "Degradation",
     "Estimable",
     "Field",
-    "Flow",
     "GaussianBlur",
     "GaussianMask",
     "GaussianNoise",
@@ -55,11 +54,12 @@ __all__ = [
     "PartnerPrior",
     "Pixelate",
     "Prior",
+    "RectifiedFlow",
     "Schedule",
     "ShiftedCosine",
     "Snow",
     "Stage",
-    "Start",
+    "State",
     "Stream",
     "ThumbnailPrior",
     "Thumbnails",

@@ -6,8 +6,8 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from degrade.latent import each, leaves
 from degrade.lazy import torch
+from degrade.tree import tree_leaves, tree_map
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,7 +24,7 @@ def checked(call: F) -> F:
         check(x0, t, *given)
         if x0.dtype.itemsize >= 4:
             return call(self, x0, t, *given)
-        return call(self, x0.float(), t, *each(lambda z: z.float(), given)).to(x0.dtype)
+        return call(self, x0.float(), t, *tree_map(lambda z: z.float(), given)).to(x0.dtype)
 
     return cast(F, checked_call)
 
@@ -38,7 +38,7 @@ def check(x0: Tensor, t: Tensor, latent: tuple = ()) -> None:
         raise ValueError(f"a degradation takes images (B, C, H, W), got a tensor of shape {tuple(x0.shape)}.")
     if t.shape != x0.shape[:1]:
         raise ValueError(f"{len(x0)} images need severities t of shape ({len(x0)},), got {tuple(t.shape)}.")
-    for z in leaves(latent):
+    for z in tree_leaves(latent):
         if len(z) != len(x0):
             raise ValueError(
                 f"the latent was drawn for a batch of {len(z)}, the images are a batch of {len(x0)}: draw it for these images."

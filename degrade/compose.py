@@ -57,7 +57,7 @@ class Compose:
 
     The latent is the tuple of the stages' latents; all are drawn for the clean image.
 
-        Compose((Stage(GaussianBlur(4.0)), Stage(GaussianNoise(Flow()), Curve(end=0.5))))
+        Compose((Stage(GaussianBlur(4.0)), Stage(GaussianNoise(RectifiedFlow()), Curve(end=0.5))))
     """
 
     stages: tuple[Stage, ...]

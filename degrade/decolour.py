@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from degrade.checks import bounded, checked
-from degrade.latent import NoLatent
 from degrade.lazy import torch
 from degrade.priors import ImagePrior
 from degrade.severity import on_grid, per_sample, wide
+from degrade.tree import NoLatent
 
 if TYPE_CHECKING:
     from torch import Tensor

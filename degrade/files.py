@@ -29,7 +29,7 @@ class LinkError(ValueError):
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """A new file beside `path` to write to; when the context ends well it is forced to disk and takes the name `path`.
 
     Raises LinkError where that is a folder's.

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from degrade.checks import bounded, checked
-from degrade.latent import NoLatent
 from degrade.lazy import torch
 from degrade.priors import ThumbnailPrior
 from degrade.severity import wide
 from degrade.spectral import Border, filter_axes, frequencies
+from degrade.tree import NoLatent
 
 if TYPE_CHECKING:
     from torch import Tensor

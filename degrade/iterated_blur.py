@@ -7,11 +7,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from degrade.checks import bounded, checked
-from degrade.latent import NoLatent
 from degrade.lazy import torch
 from degrade.priors import ThumbnailPrior
 from degrade.severity import on_grid, per_sample, wide_dtype
 from degrade.spectral import Border, filter_axes, frequencies
+from degrade.tree import NoLatent
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -12,10 +12,10 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
-from degrade.latent import each, leaves
 from degrade.lazy import torch
 from degrade.protocols import Degradation, Estimable
 from degrade.random import seeded
+from degrade.tree import tree_leaves, tree_map
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,7 +43,7 @@ def _severities(x0: Tensor) -> Tensor:
 
 
 def _equal(a: tuple, b: tuple) -> bool:
-    pairs = list(zip(leaves(a), leaves(b), strict=True))
+    pairs = list(zip(tree_leaves(a), tree_leaves(b), strict=True))
     return all(torch.equal(x, y) for x, y in pairs)
 
 
@@ -74,7 +74,7 @@ def samples_are_separate(operator: Degradation, x0: Tensor) -> None:
     together = operator(x0, t, latent)
     for i in range(len(x0)):
         one = slice(i, i + 1)
-        alone = operator(x0[one], t[one], each(lambda z, one=one: z[one], latent))  # type: ignore[misc]
+        alone = operator(x0[one], t[one], tree_map(lambda z, one=one: z[one], latent))  # type: ignore[misc]
         error = float((together[one] - alone).abs().max())
         _require(error < 1e-6, operator, "a batch of mixed severities equals a loop", f"sample {i} differs by {error:.3g}")
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from degrade.checks import checked
-from degrade.latent import NoLatent
 from degrade.lazy import torch
 from degrade.priors import ThumbnailPrior
 from degrade.severity import on_grid, per_sample
+from degrade.tree import NoLatent
 
 if TYPE_CHECKING:
     from torch import Tensor

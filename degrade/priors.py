@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from degrade.checks import bounded
 from degrade.lazy import torch
 from degrade.mixture import fit
-from degrade.protocols import Degradation, Start
+from degrade.protocols import Degradation, State
 from degrade.random import Stream, integers, normal, seeded, uniform
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ Enlarge = Literal["bicubic", "nearest-exact"]
 class GaussianPrior:
     """x = eps, standard normal, and eps is the latent."""
 
-    def sample(self, shape: Sequence[int], generator: Random = None) -> Start:
+    def sample(self, shape: Sequence[int], generator: Random = None) -> State:
         eps = normal(shape, generator)
-        return Start(eps, (eps,))
+        return State(eps, (eps,))
 
 
 @dataclass(frozen=True)
@@ -92,14 +92,14 @@ class ThumbnailPrior:
         height, width = (min(side, max(fewest, round(side / (2 * sigma)))) for side in images.shape[-2:])
         return ThumbnailPrior.fit(images, (height, width), degradation=blur)
 
-    def sample(self, shape: Sequence[int], generator: Random = None) -> Start:
+    def sample(self, shape: Sequence[int], generator: Random = None) -> State:
         batch, channels, height, width = shape
         if channels != self.means.shape[1]:
             raise ValueError(f"this prior was fitted to images of {self.means.shape[1]} channels, {channels} were asked for.")
         k = torch.searchsorted(self.weights.cumsum(0), uniform((batch,), generator)).clamp(max=len(self.weights) - 1)
         z = normal((batch, self.factors.shape[2]), generator)
         small = self.means[k] + torch.einsum("bdr,br->bd", self.factors[k], z).reshape(batch, *self.means.shape[1:])
-        return Start(_enlarged(small, (height, width), self.enlarge) + self.noise * normal(shape, generator), ())
+        return State(_enlarged(small, (height, width), self.enlarge) + self.noise * normal(shape, generator), ())
 
 
 def _enlarged(x: torch.Tensor, size: tuple[int, int], mode: Enlarge) -> torch.Tensor:
@@ -145,10 +145,10 @@ class LatentPrior:
 
     degradation: Degradation
 
-    def sample(self, shape: Sequence[int], generator: Random = None) -> Start:
+    def sample(self, shape: Sequence[int], generator: Random = None) -> State:
         nothing = torch.zeros(tuple(shape))
         latent = self.degradation.draw(nothing, generator)
-        return Start(self.degradation(nothing, torch.ones(len(nothing)), latent), latent)
+        return State(self.degradation(nothing, torch.ones(len(nothing)), latent), latent)
 
 
 @dataclass(frozen=True)
@@ -163,10 +163,10 @@ class ImagePrior:
             object.__setattr__(self, "images", self.images.float())
         _check_tensors(self, images=4)
 
-    def sample(self, shape: Sequence[int], generator: Random = None) -> Start:
+    def sample(self, shape: Sequence[int], generator: Random = None) -> State:
         y = _choose(self.images, shape, generator)
         latent = self.degradation.draw(y, generator)
-        return Start(self.degradation(y, torch.ones(len(y)), latent), latent)
+        return State(self.degradation(y, torch.ones(len(y)), latent), latent)
 
 
 @dataclass(frozen=True)
@@ -180,9 +180,9 @@ class PartnerPrior:
             object.__setattr__(self, "images", self.images.float())
         _check_tensors(self, images=4)
 
-    def sample(self, shape: Sequence[int], generator: Random = None) -> Start:
+    def sample(self, shape: Sequence[int], generator: Random = None) -> State:
         y = _choose(self.images, shape, generator)
-        return Start(y, (y,))
+        return State(y, (y,))
 
 
 def _check_tensors(prior: object, **dims: int) -> None:

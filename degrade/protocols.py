@@ -1,10 +1,10 @@
-"""The seams of the toolkit: what a degradation is, what can be asked of some, and where a walk back starts.
+"""The seams of the toolkit: what a degradation is, what can be asked of some, and the state of a walk back.
 
     D(x0, t, z) -> x_t        t in [0, 1],  D(x0, 0, z) = x0
 
 `t` is the severity (0 clean, 1 fully degraded), `z` the degradation's own randomness, its *latent*.
 Shapes: images (B, C, H, W) in [-1, 1]; severities (B,); latents are NamedTuples of tensors with leading dimension B (see
-`degrade.latent`).
+`degrade.tree`).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 L = TypeVar("L", bound=tuple)
 
 
-class Start(NamedTuple):
-    """Where a walk back starts: a degraded image, and the latent it was degraded with."""
+class State(NamedTuple):
+    """A point of a walk back: a degraded image, and the latent it was degraded with."""
 
     x: Tensor
     latent: tuple[Tensor, ...]
@@ -33,7 +33,7 @@ class Start(NamedTuple):
 class Prior(Protocol):
     """A distribution over x at t = 1, from which images are generated rather than restored."""
 
-    def sample(self, shape: tuple[int, ...], generator: Random = None) -> Start:
+    def sample(self, shape: tuple[int, ...], generator: Random = None) -> State:
         """A start of `shape` (B, C, H, W) on the CPU."""
         ...
 

@@ -171,7 +171,7 @@ class Cosine(_VariancePreserving):
 
 
 @dataclass(frozen=True)
-class Flow(_Schedule):
+class RectifiedFlow(_Schedule):
     """alpha = 1 - t, sigma = t: the straight path of rectified flow (Liu et al. 2022, arXiv 2209.03003). alpha(1) = 0."""
 
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
@@ -270,8 +270,8 @@ class ShiftedCosine(_VariancePreserving):
         return shift, start, end - start
 
 
-SCHEDULES = (LinearBeta, CosineBeta, Cosine, ShiftedCosine, Flow)
-Schedule = Union[LinearBeta, CosineBeta, Cosine, ShiftedCosine, Flow]
+SCHEDULES = (LinearBeta, CosineBeta, Cosine, ShiftedCosine, RectifiedFlow)
+Schedule = Union[LinearBeta, CosineBeta, Cosine, ShiftedCosine, RectifiedFlow]
 
 
 def check_schedule(schedule: object) -> None:

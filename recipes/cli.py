@@ -22,7 +22,7 @@ from recipes.command.size import OptionalSize
 from recipes.own_types import offered, types_in
 from recipes.recipe import Recipe
 from restore.machine.memory import exhausted
-from restore.machine.processes import ProcessError, here, joined
+from restore.machine.processes import ProcessError, here, process_group
 from restore.machine.provenance import provenance
 from restore.machine.terminal import printable
 from samplers import NAMED, Sampler
@@ -135,13 +135,13 @@ class Restore(_Walk):
     def __call__(self) -> None:
         from restore.data.images import format_of, grid, save_image
         from restore.evaluation.metrics import psnr, ssim
-        from samplers import Film
+        from samplers import Trajectory
 
         run = self.opened()
         clean = run.image(self.image)
         out = check_file(self.out or self.run / "restored.png", self.image, run.recipe.images)
         format_of(out)  # refuses what could not be written in the end
-        film = Film()
+        film = Trajectory()
         result = run.restore(clean, self.severity, self.steps, self.rule(), self.seed, on_step=film)
         for name in ("degraded", "direct", "restored"):
             x = getattr(result, name)[None]
@@ -168,7 +168,7 @@ class Resume:
         from recipes.run import resume
 
         run = resume(self.run, types=types_in(self.types))
-        if here().first:
+        if here().is_main:
             say_what_next(run)
 
 
@@ -181,10 +181,10 @@ def train(recipe: Recipe, out: Path | None, minutes: float | None = None) -> Non
     stem = Path(recipe.images).stem
     hot = isinstance(recipe.degradation, GaussianNoise)
     name = stem if hot else f"{stem}-{_kebab(type(recipe.degradation).__name__)}"
-    with joined(recipe.training.timeout) as processes:
-        folder = processes.agreed(lambda: out or _free(Path("runs") / name))
+    with process_group(recipe.training.timeout) as processes:
+        folder = processes.broadcast(lambda: out or _free(Path("runs") / name))
         run = recipe.train(check_folder(folder), minutes=minutes, on_start=announce)
-    if processes.first:
+    if processes.is_main:
         say_what_next(run)
 
 

@@ -38,7 +38,7 @@ from recipes.command.size import OptionalSize
 from recipes.editor import Editor
 from recipes.instant import LAST, Guide, laid_out, placed, softened
 from recipes.panorama import Panorama
-from samplers import steered
+from samplers import loss_guidance
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -138,7 +138,7 @@ class _Resampled(_Soft):
 
 
 def _pull(loss: Callable[[Tensor], Tensor], weight: float) -> Guide:
-    return lambda restore, _: steered(restore, loss, weight)
+    return lambda restore, _: loss_guidance(restore, loss, weight)
 
 
 @dataclass(frozen=True)

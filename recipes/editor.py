@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from degrade import GaussianNoise, Start, seeds
+from degrade import GaussianNoise, State, seeds
 from degrade.lazy import torch
 from recipes.instant import Guide, Settings, filled, generate, held
 from recipes.own_types import types_in
@@ -125,7 +125,7 @@ class Editor:
         else:
             begin = _grown(begin, size, "replicate")[None]
             latent = degradation.draw(begin, generators)
-            start = Start(degradation(begin, torch.tensor([severity]), latent), latent)
+            start = State(degradation(begin, torch.tensor([severity]), latent), latent)
         restore = run.guided()
         for guide in guides:
             restore = guide(restore, size)

@@ -27,7 +27,7 @@ import tyro
 from tyro.conf import Positional
 
 from degrade import Estimable
-from degrade.files import subfolder, whole
+from degrade.files import atomic_write, subfolder
 from degrade.lazy import torch
 from recipes import cli, datasets
 from recipes.command.limits import COUNT, GUIDANCE, NOISE, SEED, SHARE, STEPS, check_options
@@ -234,7 +234,7 @@ def finish(run: Run, name: str, rows: list[str], features: Features, images: lis
     print(table)
     folder = subfolder(run.folder, "evaluation")
     picture = save_image(grid(images, columns, at_least=64), folder / f"{name}.png")
-    with whole(folder / f"{name}.md") as part:
+    with atomic_write(folder / f"{name}.md") as part:
         part.write_text(table + "\n", encoding="utf-8")
     print(f"{folder / name}.md, {picture} ({shown})")
 

@@ -19,8 +19,8 @@ import tyro
 from tyro.conf import Positional
 
 from degrade import GaussianBlur, Operator, seeds
-from degrade.latent import each
 from degrade.lazy import torch
+from degrade.tree import tree_map
 from recipes import cli
 from recipes.command.limits import SEED, SIDE, check_options
 from recipes.command.outputs import check_file
@@ -57,7 +57,7 @@ class Film:
         latent = self.degradation.draw(x0, seeds(self.seed, 1))
         many = x0.expand(self.frames, -1, -1, -1)
         t = torch.linspace(0, 1, self.frames)
-        frames = list(self.degradation(many, t, each(lambda z: z.expand(self.frames, *z.shape[1:]), latent)).clamp(-1, 1))
+        frames = list(self.degradation(many, t, tree_map(lambda z: z.expand(self.frames, *z.shape[1:]), latent)).clamp(-1, 1))
         if self.out.suffix.lower() == ".gif":
             path = save_animation([*frames, *frames[-2:0:-1]], self.out)  # there and back
         else:

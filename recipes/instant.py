@@ -28,7 +28,7 @@ if __name__ == "__main__":  # this project's packages come before any other of t
 import tyro
 from tyro.conf import Positional
 
-from degrade import Flow, GaussianNoise, Start, seeds
+from degrade import GaussianNoise, RectifiedFlow, State, seeds
 from degrade.checks import bounded
 from degrade.gaussian_noise import Noise
 from degrade.lazy import torch
@@ -39,7 +39,7 @@ from recipes.command.outputs import check_folder
 from recipes.command.pasteable import program
 from recipes.command.size import OptionalSize
 from restore.patches.overlap import check_window
-from samplers import DDIM, Resampled, Scale, Symmetry, enlarge, keep, low_frequencies, pyramid, seamless, sizes, symmetric
+from samplers import DDIM, Resampled, Scale, Symmetry, enlarge, ilvr, known_pixels, pyramid, seamless, sizes, symmetric
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from degrade.protocols import Restore
     from samplers import Step
 
-NOISE = GaussianNoise(Flow())
+NOISE = GaussianNoise(RectifiedFlow())
 LAST = 0.02  # severity of the last step of every scale
 FADE = 7.0  # pixels around what is known into which its difference to what was restored is carried on
 SMALL = 4  # a photograph of fewer patches than this, a side, may have none of one matter (a sky) at its edge
@@ -130,7 +130,7 @@ def generate(
     image = torch.zeros(photograph.shape[0], 1, 1) if begin is None else begin
     x0 = enlarge(image[None], scales[0].size).expand(count, -1, -1, -1)
     eps = normal(tuple(x0.shape), generators)
-    start = Start(NOISE(x0, scales[0].times[:1].expand(count), Noise(eps)), Noise(eps))
+    start = State(NOISE(x0, scales[0].times[:1].expand(count), Noise(eps)), Noise(eps))
     return pyramid(DDIM(), NOISE, start, scales, generator=generators, on_step=on_step).clamp(-1, 1)
 
 
@@ -175,10 +175,10 @@ def held(known: Tensor, mask: Tensor) -> Guide:
         share = enlarge(mask[None], size)
         reach = FADE * size[0] / known.shape[1]
         if size == tuple(known.shape[1:]):
-            return keep(restore, known[None], mask[None], reach)
+            return known_pixels(restore, known[None], mask[None], reach)
         whole = (share > 0.999).to(mask)
         mean = enlarge((known * mask)[None], size) / share.clamp(min=1e-3)
-        return keep(restore, mean * whole, whole, reach)
+        return known_pixels(restore, mean * whole, whole, reach)
 
     return guide
 
@@ -209,7 +209,7 @@ def filled(known: Tensor, mask: Tensor) -> Tensor:
 
 def laid_out(structure: Tensor) -> Guide:
     """The result takes the low frequencies of `structure` (C, h, w)."""
-    return lambda restore, size: low_frequencies(restore, enlarge(structure[None], size), 3.0, until=0.3)
+    return lambda restore, size: ilvr(restore, enlarge(structure[None], size), 3.0, until=0.3)
 
 
 def placed(photograph: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:

@@ -31,7 +31,7 @@ from models import NETWORKS, STEMS, NetworkSettings, PatchUNetConfig, Stem
 from recipes import datasets
 from recipes.own_types import choice
 from restore import SOURCES, Crops, Folder, Objective, OneImage, Source, Training
-from restore.machine.processes import ALONE, Processes, best_device, joined
+from restore.machine.processes import ALONE, Processes, best_device, process_group
 from restore.machine.provenance import provenance
 from restore.parametrisation import Prediction
 from restore.storage.specification import check_round_trip, encode, own_types
@@ -134,10 +134,12 @@ class Recipe:
             raise ValueError(f"{self.images} is a set of images, and this recipe learns from one: name a photograph.")
         own = own_types(self, ALLOWED)
         check_round_trip(self, (*ALLOWED, *own), Recipe, "recipe")
-        with joined(self.training.timeout) as processes:
-            if processes.agreed((folder / "checkpoints").exists):
+        with process_group(self.training.timeout) as processes:
+            if processes.broadcast((folder / "checkpoints").exists):
                 raise CheckpointError(f"{folder} holds a run already: resume it, or name another folder.")
-            images, others = processes.agreed(lambda: [path and datasets.located(path) for path in (self.images, self.others)])
+            images, others = processes.broadcast(
+                lambda: [path and datasets.located(path) for path in (self.images, self.others)]
+            )
             recipe = replace(self, images=images, others=others)
             batches, prior = recipe.open(device)
             recipe = recipe.told(batches.classes)
@@ -194,7 +196,7 @@ class Recipe:
         if not minutes > 0:
             raise ValueError(f"minutes is a time > 0, got {minutes}.")
         measured = pace(self.trainer(device, processes), batches)
-        return replace(self, training=self.training.lasting(minutes, processes.agreed(lambda: measured)))
+        return replace(self, training=self.training.lasting(minutes, processes.broadcast(lambda: measured)))
 
     def trainer(self, device: str, processes: Processes = ALONE) -> Trainer:
         """The trainer of this recipe at step 0, weights drawn from the seed."""
@@ -224,7 +226,7 @@ def continue_training(
     for name in ("checkpoints", "previews"):
         subfolder(folder, name)
     with locked(folder, trainer.processes):
-        last = trainer.processes.agreed(lambda: last_step(folder))
+        last = trainer.processes.broadcast(lambda: last_step(folder))
         if last not in (None, trainer.step):
             raise TrainingError(f"another process has brought {folder} to step {last} meanwhile: resume it from there.")
         return _continued(recipe, trainer, batches, prior, folder, on_start)
@@ -244,7 +246,7 @@ def _continued(
     from restore.training.estimate import estimate
     from restore.training.loop import train
 
-    first = trainer.processes.first
+    first = trainer.processes.is_main
     made = provenance() | {"seed": str(recipe.training.seed)}
     check_round_trip(prior, (*ALLOWED, *own_types(prior, ALLOWED)), Prior, "prior")
     tensors: dict[str, torch.Tensor] = {}

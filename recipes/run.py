@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from degrade import Prior, Start, ThumbnailPrior, seeds
-from degrade.latent import each
+from degrade import Prior, State, ThumbnailPrior, seeds
+from degrade.tree import tree_map
 from recipes.recipe import ALLOWED, Recipe, continue_training
 from restore.machine.allocator import keep_freed_memory
 from restore.machine.memory import free_memory, readable
-from restore.machine.processes import ALONE, Processes, best_device, joined
+from restore.machine.processes import ALONE, Processes, best_device, process_group
 from restore.restorer import Restorer
 from restore.storage.checkpoint import Checkpoint, CheckpointError, open_checkpoint
 from restore.storage.specification import SpecificationError, decode
@@ -116,7 +116,7 @@ class Run:
         """Degrades `clean` to `severity` in (0, 1] and restores it, in one call and by the sampler's walk.
 
         `clean` is an image (C, H, W) or a batch (B, C, H, W), whose image i is degraded with the seed `seed + i`.
-        `on_step` watches the walk: see `samplers.Film`.
+        `on_step` watches the walk: see `samplers.Trajectory`.
         """
         if not 0 < severity <= 1:
             raise ValueError(f"severity lies in (0, 1], got {severity}.")
@@ -131,11 +131,11 @@ class Run:
         drawn = (
             degradation.draw(x0, generators) if self.recipe.others is None else self.prior.sample(x0.shape, generators).latent
         )
-        latent = each(lambda z: z.to(self.device), drawn)
+        latent = tree_map(lambda z: z.to(self.device), drawn)
         degraded = degradation(x0, t, latent)
         with torch.no_grad():
             direct = self.guided()(degraded, t)
-        restored = self.walk(Start(degraded, latent), severity, steps, sampler, generators, progress, on_step)
+        restored = self.walk(State(degraded, latent), severity, steps, sampler, generators, progress, on_step)
         images = (x.cpu().clamp(-1, 1) for x in (x0, degraded, direct, restored))
         return Restoration(*(x if clean.ndim == 4 else x[0] for x in images))
 
@@ -168,7 +168,7 @@ class Run:
             rows += list(self.restore(clean[i % len(clean)], severity, steps, seed=i, progress=progress))
         return grid(rows, 4, at_least=64)
 
-    def start(self, shape: tuple[int, int, int, int], generators: list[torch.Generator]) -> Start:
+    def start(self, shape: tuple[int, int, int, int], generators: list[torch.Generator]) -> State:
         """A draw (B, C, H, W) from the prior. Raises ValueError for more than there is memory for."""
         needed, free = 32 * math.prod(shape), free_memory()  # the state, the estimate, and what a step makes of them
         if needed > free:
@@ -180,7 +180,7 @@ class Run:
 
     def walk(
         self,
-        start: Start,
+        start: State,
         severity: float,
         steps: int | None = None,
         sampler: Sampler | None = None,
@@ -194,7 +194,7 @@ class Run:
 
         keep_freed_memory()
         sampling = self.recipe.sampling
-        start = Start(start.x.to(self.device), each(lambda z: z.to(self.device), start.latent))
+        start = State(start.x.to(self.device), tree_map(lambda z: z.to(self.device), start.latent))
         times = uniform(sampling.steps if steps is None else steps, severity)
         with tqdm(total=len(times) - 1, desc="sampling", unit="step", disable=not progress, dynamic_ncols=True) as bar:
 
@@ -271,7 +271,7 @@ def resume(folder: str | Path, device: str | None = None, types: Sequence[type] 
         raise CheckpointError(f"{folder} is a checkpoint, in which nothing is trained: resume the folder of its run.")
     recipe, prior, *_ = _specification(checkpoint, types)
     if checkpoint.step < recipe.training.steps:
-        with joined(recipe.training.timeout) as processes:
+        with process_group(recipe.training.timeout) as processes:
             _check(checkpoint, recipe)
             trainer = recipe.trainer(device, processes)
             trainer.load(checkpoint)

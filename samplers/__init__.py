@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Union
 from samplers.dpm_solver import DPMSolver
 from samplers.driver import Sampler, Step, sample
 from samplers.first_order import DDIM, DDPM, Improved, Naive
-from samplers.guides import Symmetry, classifier_free, clip, keep, low_frequencies, pad_to, seamless, steered, symmetric
+from samplers.guides import Symmetry, classifier_free, clip, ilvr, known_pixels, loss_guidance, pad_to, seamless, symmetric
 from samplers.large.canvas import Canvas, CanvasError
 from samplers.large.panorama import panorama
 from samplers.large.pyramid import Scale, enlarge, pyramid, sizes
 from samplers.large.tiles import blended, tiled
 from samplers.resampled import Resampled
 from samplers.times import logsnr_uniform, of_steps, respaced, uniform
-from samplers.trajectory import Film
+from samplers.trajectory import Trajectory
 
 SAMPLERS = (DDIM, DDPM, DPMSolver, Improved, Naive)
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ __all__ = [
     "Canvas",
     "CanvasError",
     "DPMSolver",
-    "Film",
     "Improved",
     "Naive",
     "Resampled",
@@ -47,13 +46,15 @@ __all__ = [
     "Scale",
     "Step",
     "Symmetry",
+    "Trajectory",
     "blended",
     "classifier_free",
     "clip",
     "enlarge",
-    "keep",
+    "ilvr",
+    "known_pixels",
     "logsnr_uniform",
-    "low_frequencies",
+    "loss_guidance",
     "of_steps",
     "pad_to",
     "panorama",
@@ -62,7 +63,6 @@ __all__ = [
     "sample",
     "seamless",
     "sizes",
-    "steered",
     "symmetric",
     "tiled",
     "uniform",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from degrade.lazy import torch
-from degrade.protocols import Affine, Degradation, Start
+from degrade.protocols import Affine, Degradation, State
 from degrade.severity import per_sample
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class DPMSolver:
     The first step, and a last one to s = 0 (where lambda is infinite), are of first order.
     """
 
-    def init(self, start: Start) -> History:
+    def init(self, start: State) -> History:
         return History(start.x, None, None)
 
     def step(

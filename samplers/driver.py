@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from degrade.lazy import torch
-from degrade.protocols import Degradation, Start
+from degrade.protocols import Degradation, State
 from degrade.severity import wide_dtype
 
 if TYPE_CHECKING:
@@ -19,16 +19,11 @@ if TYPE_CHECKING:
 S = TypeVar("S")
 
 
-class State(Protocol):
-    @property
-    def x(self) -> Tensor: ...
-
-
 @runtime_checkable
 class Sampler(Protocol[S]):
     """A rule for one step of the walk. Its history is explicit state, so a step can be driven by hand."""
 
-    def init(self, start: Start) -> S:
+    def init(self, start: State) -> S:
         """The state at the first time; `state.x` is the image (B, C, H, W)."""
         ...
 
@@ -52,7 +47,7 @@ def sample(
     sampler: Sampler,
     restore: Restore,
     degradation: Degradation,
-    start: Start,
+    start: State,
     times: Tensor,
     *,
     generator: Random = None,

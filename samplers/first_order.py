@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from degrade.gaussian_noise import GaussianNoise
 from degrade.lazy import torch
-from degrade.protocols import Degradation, Estimable, Start
+from degrade.protocols import Degradation, Estimable, State
 from degrade.random import normal
 from degrade.severity import per_sample
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class _FirstOrder:
     """The state is the image and its latent: a start."""
 
-    def init(self, start: Start) -> Start:
+    def init(self, start: State) -> State:
         return start
 
 
@@ -40,9 +40,9 @@ class Naive(_FirstOrder):
     """x_s = D(x0_hat, s, z) (Bansal et al. 2022, arXiv 2208.09392, Algorithm 1)."""
 
     def step(
-        self, restore: Restore, degradation: Degradation, state: Start, t: Tensor, s: Tensor, generator: Random = None
-    ) -> Start:
-        return Start(degradation(restore(state.x, t), s, state.latent), state.latent)
+        self, restore: Restore, degradation: Degradation, state: State, t: Tensor, s: Tensor, generator: Random = None
+    ) -> State:
+        return State(degradation(restore(state.x, t), s, state.latent), state.latent)
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class Improved(_FirstOrder):
     """x_s = x_t - D(x0_hat, t, z) + D(x0_hat, s, z) (arXiv 2208.09392, Algorithm 2): errors of R cancel to first order."""
 
     def step(
-        self, restore: Restore, degradation: Degradation, state: Start, t: Tensor, s: Tensor, generator: Random = None
-    ) -> Start:
+        self, restore: Restore, degradation: Degradation, state: State, t: Tensor, s: Tensor, generator: Random = None
+    ) -> State:
         x0, z = restore(state.x, t), state.latent
-        return Start(state.x - degradation(x0, t, z) + degradation(x0, s, z), z)
+        return State(state.x - degradation(x0, t, z) + degradation(x0, s, z), z)
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ class DDIM(_FirstOrder):
             raise ValueError(f"eta lies between 0 and 1, got {self.eta}.")
 
     def step(
-        self, restore: Restore, degradation: Degradation, state: Start, t: Tensor, s: Tensor, generator: Random = None
-    ) -> Start:
+        self, restore: Restore, degradation: Degradation, state: State, t: Tensor, s: Tensor, generator: Random = None
+    ) -> State:
         if self.eta > 0:
             noise = gaussian(degradation, "DDIM with eta > 0")
             x0 = restore(state.x, t)
@@ -82,7 +82,7 @@ class DDIM(_FirstOrder):
             raise ValueError(f"DDIM estimates the latent, which {type(degradation).__name__} does not allow. Use Improved.")
         x0 = restore(state.x, t)
         z = degradation.estimate(state.x, x0, t)
-        return Start(degradation(x0, s, z), z)
+        return State(degradation(x0, s, z), z)
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,8 @@ class DDPM(_FirstOrder):
     """The posterior's variance, or beta_t."""
 
     def step(
-        self, restore: Restore, degradation: Degradation, state: Start, t: Tensor, s: Tensor, generator: Random = None
-    ) -> Start:
+        self, restore: Restore, degradation: Degradation, state: State, t: Tensor, s: Tensor, generator: Random = None
+    ) -> State:
         noise = gaussian(degradation, "DDPM")
         std = posterior_std(noise, t, s) if self.variance == "small" else forward_std(noise, t, s)
         return _refreshed(noise, state.x, restore(state.x, t), t, s, torch.where(s > 0, std, 0), 1.0, generator)
@@ -127,10 +127,10 @@ def gaussian(degradation: Degradation, name: str) -> GaussianNoise:
 
 def _refreshed(
     noise: GaussianNoise, x: Tensor, x0: Tensor, t: Tensor, s: Tensor, std: Tensor, eta: float, generator: Random
-) -> Start:
+) -> State:
     """x_s = alpha_s x0 + sqrt(sigma_s^2 - (eta posterior_std)^2) eps_hat + std fresh."""
     z = noise.estimate(x, x0, t)
     alpha, sigma = noise.coefficients(s)
     kept = (sigma.square() - (eta * posterior_std(noise, t, s)).square()).clamp(min=0).sqrt()
     fresh = normal(x.shape, generator).to(x)
-    return Start(per_sample(alpha, x) * x0 + per_sample(kept, x) * z.eps + per_sample(std, x) * fresh, z)
+    return State(per_sample(alpha, x) * x0 + per_sample(kept, x) * z.eps + per_sample(std, x) * fresh, z)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from degrade.checks import bounded
 from degrade.gaussian_noise import GaussianNoise
-from degrade.protocols import Degradation, Start
+from degrade.protocols import Degradation, State
 from degrade.random import normal
 from degrade.severity import per_sample
 from samplers.first_order import DDIM, DDPM, Improved, Naive, forward_std
@@ -36,12 +36,12 @@ class Resampled:
             raise ValueError(f"Resampled takes one-step samplers (DDIM, DDPM, Naive, Improved), got {self.sampler}.")
         bounded(self, times=(1, 1000))
 
-    def init(self, start: Start) -> Start:
+    def init(self, start: State) -> State:
         return self.sampler.init(start)
 
     def step(
-        self, restore: Restore, degradation: Degradation, state: Start, t: Tensor, s: Tensor, generator: Random = None
-    ) -> Start:
+        self, restore: Restore, degradation: Degradation, state: State, t: Tensor, s: Tensor, generator: Random = None
+    ) -> State:
         estimate: list[Tensor] = []
 
         def watched(x_t: Tensor, severity: Tensor) -> Tensor:
@@ -56,12 +56,12 @@ class Resampled:
         raise AssertionError("unreachable: times is at least 1")
 
 
-def _again(degradation: Degradation, state: Start, x0: Tensor, s: Tensor, t: Tensor, generator: Random) -> Start:
+def _again(degradation: Degradation, state: State, x0: Tensor, s: Tensor, t: Tensor, generator: Random) -> State:
     """x_t from x_s, for s < t."""
     if not isinstance(degradation, GaussianNoise):
         z = state.latent
-        return Start(state.x - degradation(x0, s, z) + degradation(x0, t, z), z)
+        return State(state.x - degradation(x0, s, z) + degradation(x0, t, z), z)
     (alpha_t, _), (alpha_s, _) = degradation.coefficients(t), degradation.coefficients(s)
     fresh = normal(state.x.shape, generator).to(state.x)
     x = per_sample(alpha_t / alpha_s, state.x) * state.x + per_sample(forward_std(degradation, t, s), state.x) * fresh
-    return Start(x, degradation.estimate(x, x0, t))  # Naive and Improved go on with it
+    return State(x, degradation.estimate(x, x0, t))  # Naive and Improved go on with it

@@ -5,10 +5,10 @@ from __future__ import annotations
 from samplers.driver import Step
 
 
-class Film(list[Step]):
+class Trajectory(list[Step]):
     """Every step of a walk, in order: pass it as `on_step`. Each has t, s, the estimate x0 and the image x at s, on the CPU.
 
-    film = Film()
+    film = Trajectory()
     sample(Improved(), restore, degradation, start, times, on_step=film)
     film[-1].x, torch.stack([step.x0 for step in film])
     """

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import torch
 
-from degrade import OPERATORS, Compose, Curve, Degradation, Flow, GaussianNoise, ImageMixing, Stage
+from degrade import OPERATORS, Compose, Curve, Degradation, GaussianNoise, ImageMixing, RectifiedFlow, Stage
 from models import UNetConfig
 from restore import Crops, Objective, Training
-from restore.machine.processes import ALONE, Processes, joined
+from restore.machine.processes import ALONE, Processes, process_group
 from restore.training.trainer import Trainer
 
-CHAIN = Compose((Stage(ImageMixing()), Stage(GaussianNoise(Flow()), Curve(end=0.5)), Stage(ImageMixing())))
+CHAIN = Compose((Stage(ImageMixing()), Stage(GaussianNoise(RectifiedFlow()), Curve(end=0.5)), Stage(ImageMixing())))
 CASES: list[Degradation] = [*(operator() for operator in OPERATORS), CHAIN]
 NETWORK = UNetConfig(
     widths=(8, 16), depths=(1, 1), dropout=(0.2, 0.4), attention=(), transformer=1, head=8, groups=4, conditions=2
@@ -42,11 +42,11 @@ def losses(made: Trainer, photo: Path, steps: int = 2) -> list[float]:
 
 
 if __name__ == "__main__":
-    with joined() as processes:
+    with process_group() as processes:
         found = [
             [losses(trainer(case, accumulate, processes, shard), Path(sys.argv[1])) for case in CASES]
             for accumulate, shard in ((1, False), (4, False), (2, True))
         ]
-        if processes.first:
+        if processes.is_main:
             Path(sys.argv[2]).write_text(json.dumps(found), encoding="utf-8")
         processes.wait()

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from degrade.files import whole
+from degrade.files import atomic_write
 from restore.data.images import to_bytes
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def write_bands(path: Path, size: tuple[int, int, int], bands: Iterable[Tensor])
     """Writes `bands` (C, rows, W) in [-1, 1], top to bottom, as one image of `size` (C, H, W), C 1 or 3: a PNG, or a tiled TIFF
     (BigTIFF from 2 GiB on) if `path` ends in .tif or .tiff. The file appears whole or not at all."""
     write = writer(path)
-    with whole(path) as part:
+    with atomic_write(path) as part:
         write(part, size, (to_bytes(band).permute(1, 2, 0).numpy() for band in bands))
     return path
 

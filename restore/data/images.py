@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from degrade.files import whole
+from degrade.files import atomic_write
 from degrade.lazy import torch
 from restore.data.decoding import ImageError, Resize, decode
 
@@ -99,7 +99,7 @@ def save_image(x: Tensor, path: str | Path, text: Mapping[str, str] | None = Non
     if text:
         exif[Base.ImageDescription] = json.dumps(dict(text))
     note: dict[str, Any] = {"pnginfo": info} if kind == "PNG" else {"exif": exif}
-    with whole(path) as part:
+    with atomic_write(path) as part:
         Image.fromarray(array.squeeze(-1) if x.shape[0] == 1 else array).save(part, kind, **note, **BEST.get(kind, {}))
     return path
 
@@ -110,7 +110,7 @@ def save_animation(frames: list[Tensor], path: str | Path, seconds: float = 0.1)
 
     path = Path(path)
     first, *rest = (Image.fromarray(to_bytes(x.expand(3, -1, -1)).permute(1, 2, 0).numpy()) for x in frames)
-    with whole(path) as part:
+    with atomic_write(path) as part:
         first.save(part, format="GIF", save_all=True, append_images=rest, duration=round(1000 * seconds), loop=0)
     return path
 

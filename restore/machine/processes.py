@@ -32,11 +32,11 @@ class Processes:
     count: int = 1
 
     @property
-    def first(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this one speaks, and writes, for all."""
         return self.rank == 0
 
-    def share(self, images: int, part: int = 0, parts: int = 1) -> slice:
+    def shard(self, images: int, part: int = 0, parts: int = 1) -> slice:
         """Which of a step's `images` this process takes up, in piece `part` of `parts`."""
         size, rest = divmod(images, self.count * parts)
         if rest:
@@ -52,11 +52,11 @@ class Processes:
         if self.count > 1:
             torch.distributed.barrier()
 
-    def agreed(self, make: Callable[[], Any]) -> Any:
+    def broadcast(self, make: Callable[[], Any]) -> Any:
         """What the first process makes; the others get a copy."""
         if self.count == 1:
             return make()
-        box = [make() if self.first else None]
+        box = [make() if self.is_main else None]
         torch.distributed.broadcast_object_list(box)
         return box[0]
 
@@ -104,7 +104,7 @@ def best_device() -> str:
 
 
 @contextmanager
-def joined(timeout: float = 50.0) -> Iterator[Processes]:
+def process_group(timeout: float = 50.0) -> Iterator[Processes]:
     """The processes of this run, connected for as long as the context lasts.
 
     Whoever waits longer than `timeout` seconds for another gives up, so that a machine that is gone stops the others within

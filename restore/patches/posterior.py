@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from degrade import Degradation, GaussianNoise, ImageMixing
-from degrade.latent import each, leaves
+from degrade.tree import tree_leaves, tree_map
 from restore.patches.bank import LEAST_STD, Bank
 from restore.patches.overlap import check_window, cut, join, pad_to_grid
 
@@ -91,9 +91,9 @@ class PatchPosterior:
             return self._mixed
         self.clean = clean
         name = type(self.degradation).__name__
-        if not list(leaves(self.degradation.draw(self.images[0]))):
+        if not list(tree_leaves(self.degradation.draw(self.images[0]))):
             return self._in_context
-        if not list(leaves(self.latent)):
+        if not list(tree_leaves(self.latent)):
             raise ValueError(f"the patch posterior has to know the latent of {name}: pass latent=, as it was drawn for x_t.")
         return self._seen
 
@@ -120,7 +120,7 @@ class PatchPosterior:
 
     def _seen(self, x: Tensor, t: Tensor, here: Tensor) -> Tensor:
         """x_t = a x0 + b: patches are compared where a is large, and pixels seen are kept, each as far as it is certain."""
-        latent = each(lambda z: z[here].to(x) if len(z) == len(here) else z.to(x), self.latent)
+        latent = tree_map(lambda z: z[here].to(x) if len(z) == len(here) else z.to(x), self.latent)
         many = t.to(x).expand(len(x))
         b = self.degradation(torch.zeros_like(x), many, latent)
         a = self.degradation(torch.ones_like(x), many, latent) - b

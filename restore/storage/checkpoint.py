@@ -117,11 +117,11 @@ def save_checkpoint(
 
     home = subfolder(Path(run), "checkpoints")
     final = home / _name(step)
-    if processes.agreed(lambda: _sound(final)):
+    if processes.broadcast(lambda: _sound(final)):
         return final
-    part = processes.agreed(lambda: beside(final))
+    part = processes.broadcast(lambda: beside(final))
     try:
-        if processes.first:
+        if processes.is_main:
             for left in home.glob(".step-*.part"):  # by a crash
                 discard(left)
             part.mkdir(parents=True)
@@ -129,7 +129,7 @@ def save_checkpoint(
         for name, tensors in groups.items():
             if tensors:
                 _write(tensors, part / f"{name}.safetensors", processes)
-        if processes.first:
+        if processes.is_main:
             data = json.dumps({"format": FORMAT, "step": step, **specification}, indent=2) + "\n"
             (part / "run.json").write_text(data, encoding="utf-8")
             sums = "".join(f"{sha256(path)}  {path.name}\n" for path in sorted(part.iterdir()))
@@ -192,10 +192,10 @@ def _write(tensors: Mapping[str, Tensor], path: Path, processes: Processes) -> N
             save(dict(tensors), storage_writer=writer)
         except CheckpointException as errors:
             raise OSError("; ".join(str(error) for error, _ in errors.failures.values())) from None
-        if processes.first:
+        if processes.is_main:
             next(parts.glob("*.safetensors")).rename(path)
             shutil.rmtree(parts)
-    elif processes.first:
+    elif processes.is_main:
         from safetensors.torch import save_file
 
         save_file({name: value.detach().contiguous().cpu() for name, value in tensors.items()}, path)

@@ -26,7 +26,7 @@ def locked(folder: Path, processes: Processes) -> Iterator[None]:
     """
     handle: int | None = None
     refusal: ValueError | None = None
-    if processes.first:
+    if processes.is_main:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             handle = _taken(folder / ".lock")
@@ -35,7 +35,7 @@ def locked(folder: Path, processes: Processes) -> Iterator[None]:
         except OSError as error:
             reason = f"{folder} cannot be written to ({error.strerror}): name another folder with --out."
             refusal = TrainingError(reason)
-    refusal = processes.agreed(lambda: refusal)
+    refusal = processes.broadcast(lambda: refusal)
     try:
         if refusal is not None:
             raise refusal

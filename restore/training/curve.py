@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from degrade.files import whole
+from degrade.files import atomic_write
 from restore.training.metrics_log import lines
 
 
@@ -28,6 +28,6 @@ def draw_curve(metrics: Path, path: Path) -> Path | None:
         axis.set_yscale("log")
         axis.grid(alpha=0.3, which="both")
     axes[-1].set_xlabel("step")
-    with whole(path) as part:
+    with atomic_write(path) as part:
         figure.savefig(part, format="png", dpi=120)
     return path

@@ -41,7 +41,7 @@ def estimate(trainer: Trainer, batches: Batches) -> Estimate:
     if image * images > free_memory(trainer.device):
         raise TrainingError(f"this needs more memory than there is. {what_fits(trainer, image)}")
     before = time.perf_counter()
-    trainer.loss(batches, trainer.processes.share(settings.batch, 0, settings.accumulate)).backward()
+    trainer.loss(batches, trainer.processes.shard(settings.batch, 0, settings.accumulate)).backward()
     if trainer.device.type == "cuda":
         torch.cuda.synchronize()
     seconds = (time.perf_counter() - before) * settings.accumulate

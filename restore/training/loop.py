@@ -18,7 +18,7 @@ from restore.machine.allocator import keep_freed_memory
 from restore.machine.memory import exhausted, used_memory
 from restore.machine.signals import until_signal
 from restore.training.estimate import activations, what_fits
-from restore.training.metrics_log import Journal
+from restore.training.metrics_log import MetricsLog
 from restore.training.trainer import Trainer, TrainingError
 
 PATIENCE = 10
@@ -47,10 +47,10 @@ def train(
         desc="training",
         unit="step",
         dynamic_ncols=True,
-        disable=not processes.first,
+        disable=not processes.is_main,
     )
-    journal = Journal(folder, trainer.step, settings.track, specification, processes.first)
-    with explained(trainer, batches, folder), bar, journal, until_signal() as stopped:
+    log = MetricsLog(folder, trainer.step, settings.track, specification, processes.is_main)
+    with explained(trainer, batches, folder), bar, log, until_signal() as stopped:
         while trainer.step < settings.steps:
             stopping = processes.any(stopped)
             window.add(*trainer.train_step(batches))
@@ -58,7 +58,7 @@ def train(
             stop, done = stopping(), trainer.step == settings.steps
             if trainer.step % settings.log_every == 0 or done or stop:
                 line = window.line(batches)
-                journal.write(line)
+                log.write(line)
                 window.check(done)
                 if line["loss"] is not None:
                     bar.set_postfix(loss=f"{line['loss']:.4f}")

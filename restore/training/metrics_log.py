@@ -10,13 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from degrade.files import ordinary, subfolder, whole
+from degrade.files import atomic_write, ordinary, subfolder
 from restore.machine.memory import readable
 
 Track = Literal["tensorboard", "wandb"]
 
 
-class Journal:
+class MetricsLog:
     """Writes `<folder>/metrics.jsonl`, from `step` on. Use as a context. A folder that cannot be written to raises OSError."""
 
     def __init__(self, folder: Path, step: int, track: Track | None, config: dict[str, Any], writes: bool = True) -> None:
@@ -34,7 +34,7 @@ class Journal:
         if self.others is not None:
             self.others.write(line)
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> MetricsLog:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -50,7 +50,7 @@ LARGEST = 2**26
 
 def trim(metrics: Path, step: int) -> None:
     """Writes the file anew, without the lines after `step`, left by a run that went on past its last checkpoint."""
-    with whole(metrics) as part, open(part, "w", encoding="utf-8") as file:
+    with atomic_write(metrics) as part, open(part, "w", encoding="utf-8") as file:
         for line in lines(metrics):
             if line["step"] > step:
                 break
@@ -58,7 +58,7 @@ def trim(metrics: Path, step: int) -> None:
 
 
 def lines(metrics: Path) -> Iterator[dict[str, Any]]:
-    """The lines of metrics.jsonl, their steps rising, without those that a Journal did not write, or not to their end."""
+    """The lines of metrics.jsonl, their steps rising, without those that a MetricsLog did not write, or not to their end."""
     with suppress(FileNotFoundError):
         if not ordinary(metrics):
             return

@@ -50,7 +50,7 @@ class Trainer:
         device: torch.device | str = "cpu",
         processes: Processes = ALONE,
     ) -> None:
-        processes.share(settings.batch, 0, settings.accumulate)  # refuses a batch that cannot be shared out
+        processes.shard(settings.batch, 0, settings.accumulate)  # refuses a batch that cannot be shared out
         self.settings = settings
         self.objective = objective
         self.processes = processes
@@ -84,7 +84,7 @@ class Trainer:
         total = torch.zeros((), device=self.device)
         for part in range(settings.accumulate):
             with self.synchronised(part == settings.accumulate - 1):
-                loss = self.loss(batches, self.processes.share(settings.batch, part, settings.accumulate))
+                loss = self.loss(batches, self.processes.shard(settings.batch, part, settings.accumulate))
                 (loss / settings.accumulate).backward()
             total += loss.detach() / settings.accumulate
         norm = nn.utils.clip_grad_norm_(self.parameters.values(), settings.clip or math.inf)

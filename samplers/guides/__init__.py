@@ -2,9 +2,9 @@
 
 from samplers.guides.bounds import clip, pad_to
 from samplers.guides.classifier_free import classifier_free
-from samplers.guides.known import keep
-from samplers.guides.loss import steered
-from samplers.guides.low_frequencies import low_frequencies
+from samplers.guides.ilvr import ilvr
+from samplers.guides.known_pixels import known_pixels
+from samplers.guides.loss import loss_guidance
 from samplers.guides.symmetry import Symmetry, seamless, symmetric
 
-__all__ = ["Symmetry", "classifier_free", "clip", "keep", "low_frequencies", "pad_to", "seamless", "steered", "symmetric"]
+__all__ = ["Symmetry", "classifier_free", "clip", "ilvr", "known_pixels", "loss_guidance", "pad_to", "seamless", "symmetric"]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from degrade.protocols import Restore
 
 
-def steered(
+def loss_guidance(
     restore: Restore,
     loss: Callable[[Tensor], Tensor],
     weight: float,

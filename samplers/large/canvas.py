@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from degrade.files import discard, own, subfolder, whole
+from degrade import State
+from degrade.files import atomic_write, discard, own, subfolder
 from degrade.gaussian_noise import GaussianNoise, Noise
 from degrade.lazy import torch
-from degrade.protocols import Start
 from degrade.random import Field, check_seed, normal
 from degrade.severity import wide_dtype
 from samplers.driver import Sampler
@@ -109,7 +109,7 @@ class Canvas:
                     x = degradation(begin(tile.window), torch.tensor([t], dtype=torch.float64), noise)
                 else:
                     x = noise.eps
-                state = Start(x.to(device), Noise(noise.eps.to(device)))
+                state = State(x.to(device), Noise(noise.eps.to(device)))
                 at, to = (torch.full((1,), value, device=device, dtype=wide_dtype(torch.device(device))) for value in (t, s))
                 with torch.no_grad():
                     x = sampler.step(restore, degradation, state, at, to, _field(tile, words, number + 1)).x
@@ -185,7 +185,7 @@ class Canvas:
         return self.folder / "canvas.json"
 
     def _note(self, settings: dict) -> None:
-        with whole(self._notes) as part:
+        with atomic_write(self._notes) as part:
             part.write_text(json.dumps(settings), encoding="utf-8")
 
     def _file(self, number: int) -> Path:

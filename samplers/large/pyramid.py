@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from degrade.lazy import torch
-from degrade.protocols import Degradation, Start
+from degrade.protocols import Degradation, State
 from samplers.driver import Sampler, Step, sample
-from samplers.guides import low_frequencies
+from samplers.guides import ilvr
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,7 +50,7 @@ def sizes(height: int, width: int, coarsest: int = 24, factor: float = 0.75) -> 
 def pyramid(
     sampler: Sampler,
     degradation: Degradation,
-    start: Start,
+    start: State,
     scales: Sequence[Scale],
     *,
     blend: float = 0.0,
@@ -80,10 +80,10 @@ def pyramid(
         restore = scale.restore
         if blend > 0:
             last = float(scale.times[-2])
-            restore = low_frequencies(restore, larger, factor, blend, until=last)
+            restore = ilvr(restore, larger, factor, blend, until=last)
         latent = degradation.draw(larger, generator)
         t = scale.times[:1].to(larger.device).expand(len(larger))
-        begin = Start(degradation(larger, t, latent), latent)
+        begin = State(degradation(larger, t, latent), latent)
         x = sample(scale.sampler or sampler, restore, degradation, begin, scale.times, generator=generator, on_step=on_step)
     return x
 

@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from degrade.files import HOUR, LinkError, beside, discard, own, subfolder, sweep, whole
+from degrade.files import HOUR, LinkError, atomic_write, beside, discard, own, subfolder, sweep
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_what_lies_there_is_replaced(kind, name, decoy):
     """Under the name itself, and under those that could be guessed."""
     home = decoy.with_name("home")
     plant(kind, home / name, decoy)
-    with whole(home / "x.png") as part:
+    with atomic_write(home / "x.png") as part:
         part.write_text("new")
     assert (home / "x.png").read_text() == "new" and not (home / "x.png").is_symlink()
     assert unharmed(decoy)
@@ -47,9 +47,9 @@ def test_what_lies_there_is_replaced(kind, name, decoy):
 
 def test_a_write_that_fails_leaves_what_was_there(tmp_path):
     (tmp_path / "x").write_text("old")
-    with pytest.raises(IsADirectoryError), whole(tmp_path / "x") as part:
+    with pytest.raises(IsADirectoryError), atomic_write(tmp_path / "x") as part:
         part.write_text(tmp_path.read_text())
-    with pytest.raises(LinkError, match="is a folder where a file is to be written"), whole(tmp_path):
+    with pytest.raises(LinkError, match="is a folder where a file is to be written"), atomic_write(tmp_path):
         pass
     assert (tmp_path / "x").read_text() == "old" and len(list(tmp_path.iterdir())) == 1
 
@@ -58,7 +58,7 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path):
 def test_permissions_follow_the_umask(mask, tmp_path):
     before = os.umask(mask)
     try:
-        with whole(tmp_path / "x") as part:
+        with atomic_write(tmp_path / "x") as part:
             part.write_text("x")
     finally:
         os.umask(before)
@@ -78,7 +78,7 @@ def test_what_crashes_left_is_swept_once_it_is_old(decoy):
     for path in (old, other, tree, link):
         os.utime(path, (past, past), follow_symlinks=False)
     sweep.cache_clear()
-    with whole(home / "x.png") as part:
+    with atomic_write(home / "x.png") as part:
         part.write_text("new")
     assert {path.name for path in home.iterdir()} == {"x.png", young.name, other.name}
     assert unharmed(decoy)

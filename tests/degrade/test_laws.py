@@ -16,7 +16,6 @@ from degrade import (
     CosineBeta,
     Curve,
     Decolour,
-    Flow,
     GaussianBlur,
     GaussianMask,
     GaussianNoise,
@@ -26,16 +25,17 @@ from degrade import (
     LinearBeta,
     NoLatent,
     Pixelate,
+    RectifiedFlow,
     ShiftedCosine,
     Snow,
     Stage,
 )
-from degrade.latent import each, leaves
 from degrade.laws import LAWS, LawError, check_laws, clean_at_zero, keeps_shape, samples_are_separate
 from degrade.random import seeded, seeds
+from degrade.tree import tree_leaves, tree_map
 
 VARIANTS = [operator() for operator in OPERATORS] + [
-    GaussianNoise(Flow()),
+    GaussianNoise(RectifiedFlow()),
     GaussianNoise(Cosine()),
     GaussianNoise(ShiftedCosine(256)),
     GaussianNoise(ShiftedCosine(16, 32, 8, fixed_ends=False)),
@@ -55,7 +55,7 @@ VARIANTS = [operator() for operator in OPERATORS] + [
     Snow(1, 20),
     Snow(2, keep_brightness=True),
     Snow(4),
-    Compose((Stage(Pixelate(2)), Stage(GaussianNoise(Flow()), Curve(end=0.5)))),
+    Compose((Stage(Pixelate(2)), Stage(GaussianNoise(RectifiedFlow()), Curve(end=0.5)))),
     Compose((Stage(Snow(1), Curve(0.2, 0.9, 2.0)), Stage(Compose((Stage(GaussianMask()), Stage(Decolour())))))),
 ]
 LAB = Decolour(space="lab")  # three channels only
@@ -88,7 +88,7 @@ def test_any_shape_and_severities(operator, shape, seed):
     together = operator(x0, t, latent)
     assert together.isfinite().all()
     last = slice(len(x0) - 1, None)
-    alone = operator(x0[last], t[last], each(lambda z: z[last], latent))
+    alone = operator(x0[last], t[last], tree_map(lambda z: z[last], latent))
     torch.testing.assert_close(together[last], alone, rtol=0, atol=2e-6)
 
 
@@ -98,7 +98,7 @@ def test_images_of_16_bits_are_rounded_once(operator, dtype):
     """D(x0, t, z) is what float32 gives for the same x0 and z, to the last bit; 300 px are above bfloat16's 256."""
     x0 = (torch.rand(4, 3, 300, 9, generator=seeded(1)) * 2 - 1).to(dtype)
     t, latent = torch.tensor([0.0, 0.3, 0.65, 1.0]), operator.draw(x0, seeded(2))
-    in_float32 = operator(x0.float(), t, each(lambda z: z.float(), latent))
+    in_float32 = operator(x0.float(), t, tree_map(lambda z: z.float(), latent))
     assert torch.equal(operator(x0, t, latent), in_float32.to(dtype))
 
 
@@ -113,7 +113,7 @@ def test_clean_at_zero_for_a_mask_on_a_pixel(centre, images):
 def test_a_sample_has_its_own_seed(operator, images):
     """With one generator a sample, its latent does not depend on the batch."""
     together, alone = operator.draw(images, seeds(10, 4)), operator.draw(images[2:3], seeds(12, 1))
-    assert all(torch.equal(a[2:3], b) for a, b in zip(leaves(together), leaves(alone), strict=True))
+    assert all(torch.equal(a[2:3], b) for a, b in zip(tree_leaves(together), tree_leaves(alone), strict=True))
 
 
 @pytest.mark.parametrize("operator", [operator() for operator in OPERATORS], ids=str)
@@ -128,7 +128,7 @@ def test_same_on_another_device(operator, images):
     """On a GPU where there is one; else on torch's "meta" device, which refuses tensors that stayed on the CPU."""
     device = "cuda" if torch.cuda.is_available() else "meta"
     latent, t = operator.draw(images, seeded(0)), torch.tensor([0.1, 0.4, 0.7, 1.0])
-    there = operator(images.to(device), t.to(device), each(lambda z: z.to(device), latent))
+    there = operator(images.to(device), t.to(device), tree_map(lambda z: z.to(device), latent))
     assert there.device.type == device and there.shape == images.shape
     if device == "cuda":
         torch.testing.assert_close(there.cpu(), operator(images, t, latent), rtol=0, atol=2e-6)

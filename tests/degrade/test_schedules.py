@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from degrade import SCHEDULES, Cosine, CosineBeta, Flow, LinearBeta
+from degrade import SCHEDULES, Cosine, CosineBeta, LinearBeta, RectifiedFlow
 from tests.reference import assert_golden, golden
 
 every = pytest.mark.parametrize("schedule", [schedule() for schedule in SCHEDULES], ids=str)
@@ -96,7 +96,7 @@ def test_continuous_cosine_is_the_discrete_one_without_its_bound(steps):
 
 def test_flow():
     t = torch.tensor([0.0, 0.25, 1.0])
-    alpha, sigma = Flow().coefficients(t)
+    alpha, sigma = RectifiedFlow().coefficients(t)
     assert alpha.tolist() == [1.0, 0.75, 0.0] and sigma.tolist() == [0.0, 0.25, 1.0]
 
 

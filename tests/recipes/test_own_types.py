@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from degrade import Compose, Curve, Flow, GaussianBlur, GaussianNoise, Snow, Stage
+from degrade import Compose, Curve, GaussianBlur, GaussianNoise, RectifiedFlow, Snow, Stage
 from recipes import cli, sindiffusion
 from recipes.run import open_run, resume
 from restore.storage.checkpoint import CheckpointError
@@ -19,7 +19,9 @@ from tests.own_types import Darken, Lazy, OneLayer
 from tests.tiny import tiny
 
 MAIN = cli.commands(sindiffusion.recipe, "sindiffusion.py", None, lambda: "photo.png")
-STORM = Compose((Stage(GaussianBlur(2.0)), Stage(Snow(level=2), Curve(start=0.5, power=2.0)), Stage(GaussianNoise(Flow()))))
+STORM = Compose(
+    (Stage(GaussianBlur(2.0)), Stage(Snow(level=2), Curve(start=0.5, power=2.0)), Stage(GaussianNoise(RectifiedFlow())))
+)
 FILE = Path(own_types.__file__)
 
 

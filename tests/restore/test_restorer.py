@@ -8,19 +8,19 @@ import torch
 from degrade import (
     Cosine,
     CosineBeta,
-    Flow,
     GaussianBlur,
     GaussianMask,
     GaussianNoise,
     ImageMixing,
     LinearBeta,
+    RectifiedFlow,
     ShiftedCosine,
 )
 from degrade.random import seeded
 from degrade.severity import per_sample
 from restore import Objective, Restorer
 
-AFFINE = [GaussianNoise(LinearBeta()), GaussianNoise(Cosine()), GaussianNoise(Flow()), ImageMixing()]
+AFFINE = [GaussianNoise(LinearBeta()), GaussianNoise(Cosine()), GaussianNoise(RectifiedFlow()), ImageMixing()]
 ANY = [*AFFINE, GaussianBlur(), GaussianMask()]
 T = torch.tensor([0.05, 0.3, 0.7, 0.95])
 
@@ -68,7 +68,7 @@ def test_affine_only(prediction):
         Restorer(lambda x, t: x, GaussianBlur(), prediction)
 
 
-@pytest.mark.parametrize("schedule", [Cosine(), Flow()], ids=str)
+@pytest.mark.parametrize("schedule", [Cosine(), RectifiedFlow()], ids=str)
 def test_eps_is_refused_where_alpha_vanishes(schedule):
     with pytest.raises(ValueError, match="divides by alpha, which is 0 at t = 1"):
         Restorer(lambda x, t: x, GaussianNoise(schedule), "eps")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 
-from degrade import CosineBeta, GaussianNoise, LinearBeta, Start
+from degrade import CosineBeta, GaussianNoise, LinearBeta, State
 from restore import Restorer
 from samplers import DDIM, DDPM, DPMSolver, clip, of_steps, sample
 from tests.reference import noise, toy_eps
@@ -29,7 +29,7 @@ def ours(sampler, schedule, kept: list[int], generator: torch.Generator, clipped
     restore = Restorer(lambda x, t: toy_eps(x, round(float(t[0]) * T) - 1), degradation, "eps", "float32")
     times = of_steps(sorted(kept), T)
     return sample(
-        sampler, clip(restore) if clipped else restore, degradation, Start(noise(SHAPE), ()), times, generator=generator
+        sampler, clip(restore) if clipped else restore, degradation, State(noise(SHAPE), ()), times, generator=generator
     )
 
 

@@ -7,12 +7,12 @@ import math
 import pytest
 import torch
 
-from degrade import Cosine, Flow, GaussianNoise, LinearBeta, Start
+from degrade import Cosine, GaussianNoise, LinearBeta, RectifiedFlow, State
 from degrade.random import seeded
 from samplers import DDIM, DDPM, DPMSolver, logsnr_uniform, sample, uniform
 from tests.exact import GaussianData
 
-SCHEDULES = [LinearBeta(), Cosine(), Flow()]
+SCHEDULES = [LinearBeta(), Cosine(), RectifiedFlow()]
 
 
 def observed_order(sampler, schedule, counts=(128, 256, 512)) -> float:
@@ -25,17 +25,17 @@ def observed_order(sampler, schedule, counts=(128, 256, 512)) -> float:
     for count in counts:
         times = logsnr_uniform(schedule, count + 1, start=0.9, end=0.1)[:-1]
         times[-1] = 0.1
-        walked = sample(sampler, data.restore, data.degradation, Start(x, ()), times)
+        walked = sample(sampler, data.restore, data.degradation, State(x, ()), times)
         errors.append(float((walked - exact).abs().max()))
     return math.log(errors[0] / errors[-1]) / math.log(counts[-1] / counts[0])
 
 
-@pytest.mark.parametrize("schedule", [Cosine(), Flow()], ids=str)
+@pytest.mark.parametrize("schedule", [Cosine(), RectifiedFlow()], ids=str)
 def test_order_of_ddim_is_one(schedule):
     assert 0.9 < observed_order(DDIM(), schedule) < 1.2
 
 
-@pytest.mark.parametrize("schedule", [Cosine(), Flow()], ids=str)
+@pytest.mark.parametrize("schedule", [Cosine(), RectifiedFlow()], ids=str)
 def test_order_of_dpm_solver_is_two(schedule):
     assert 1.8 < observed_order(DPMSolver(), schedule) < 2.3
 
@@ -46,7 +46,7 @@ def test_walk_to_zero_reaches_the_flow(sampler, steps, atol, schedule):
     data = GaussianData(GaussianNoise(schedule))
     x = torch.linspace(-2, 2, 50, dtype=torch.float64).reshape(1, 1, 5, 10)
     one, zero = torch.ones(1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
-    walked = sample(sampler, data.restore, data.degradation, Start(x, ()), uniform(steps))
+    walked = sample(sampler, data.restore, data.degradation, State(x, ()), uniform(steps))
     torch.testing.assert_close(walked, data.flow(x, one, zero), rtol=0, atol=atol)
 
 
@@ -67,14 +67,14 @@ def moments(data: GaussianData, variance: str, times: torch.Tensor) -> tuple[flo
 
 
 @pytest.mark.parametrize("variance", ["small", "large"])
-@pytest.mark.parametrize("schedule", [LinearBeta(), Cosine(), Flow()], ids=str)
+@pytest.mark.parametrize("schedule", [LinearBeta(), Cosine(), RectifiedFlow()], ids=str)
 def test_moments_of_ddpm(variance, schedule):
     """Mean and variance of 200,000 draws within 5 standard errors of the recursion's."""
     times = uniform(20)
     data = GaussianData(GaussianNoise(schedule))
     n = 200_000
     x = torch.randn(8, 1, 100, n // 800, generator=seeded(0), dtype=torch.float64)
-    walked = sample(DDPM(variance), data.restore, data.degradation, Start(x, ()), times, generator=seeded(1))
+    walked = sample(DDPM(variance), data.restore, data.degradation, State(x, ()), times, generator=seeded(1))
     mean, var = moments(data, variance, times)
     assert abs(float(walked.mean()) - mean) < 5 * (var / n) ** 0.5
     assert abs(float(walked.var()) - var) < 5 * var * (2 / n) ** 0.5
@@ -85,7 +85,7 @@ def test_ddim_of_eta_one_is_ddpm():
     data = GaussianData(GaussianNoise(Cosine()))
     x = torch.randn(2, 1, 8, 8, generator=seeded(0), dtype=torch.float64)
     ddim, ddpm = (
-        sample(sampler, data.restore, data.degradation, Start(x, ()), uniform(30), generator=seeded(1))
+        sample(sampler, data.restore, data.degradation, State(x, ()), uniform(30), generator=seeded(1))
         for sampler in (DDIM(1.0), DDPM("small"))
     )
     torch.testing.assert_close(ddim, ddpm, rtol=0, atol=1e-12)

@@ -11,13 +11,13 @@ from degrade import (
     OPERATORS,
     Cosine,
     Estimable,
-    Flow,
     GaussianBlur,
     GaussianMask,
     GaussianNoise,
     ImageMixing,
     LinearBeta,
-    Start,
+    RectifiedFlow,
+    State,
 )
 from degrade.random import normal, seeded, seeds
 from samplers import DDIM, DDPM, DPMSolver, Improved, Naive, Resampled, clip, pad_to, sample, uniform
@@ -25,16 +25,16 @@ from tests.exact import oracle
 
 ONE_STEP = [Naive(), Improved(), DDIM(), DDIM(0.5), DDIM(1.0), DDPM("small"), DDPM("large")]
 SAMPLERS = [*ONE_STEP, DPMSolver(), *(Resampled(sampler, 3) for sampler in ONE_STEP)]
-GAUSSIAN = [GaussianNoise(LinearBeta()), GaussianNoise(Cosine()), GaussianNoise(Flow())]
+GAUSSIAN = [GaussianNoise(LinearBeta()), GaussianNoise(Cosine()), GaussianNoise(RectifiedFlow())]
 
 
 def toy(x_t: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
     return 0.9 * x_t + 0.05 * torch.cos(3 * x_t)
 
 
-def start(operator, x0: torch.Tensor, t: float = 1.0) -> Start:
+def start(operator, x0: torch.Tensor, t: float = 1.0) -> State:
     latent = operator.draw(x0, seeded(0))
-    return Start(operator(x0, torch.full((len(x0),), t), latent), latent)
+    return State(operator(x0, torch.full((len(x0),), t), latent), latent)
 
 
 @pytest.mark.parametrize("operator", GAUSSIAN, ids=str)
@@ -73,7 +73,7 @@ class Additive:
 def test_improved_is_exact_for_a_linear_degradation_under_any_restorer(images):
     """Bansal et al., section 3.3: the errors of R cancel."""
     z = normal(images.shape, seeded(2))
-    x = sample(Improved(), toy, Additive(), Start(images + z, (z,)), uniform(9))
+    x = sample(Improved(), toy, Additive(), State(images + z, (z,)), uniform(9))
     torch.testing.assert_close(x, images, rtol=0, atol=1e-5)
 
 
@@ -82,7 +82,7 @@ def test_ddim_is_both_algorithms_with_the_estimated_latent(operator, images):
     """x_s = D(x0, s, z) equals x_t - D(x0, t, z) + D(x0, s, z) when z is read off x_t (float64, 1e-12)."""
     x = start(operator, images.double()).x
     times = uniform(6)
-    walked = sample(DDIM(), toy, operator, Start(x, ()), times)
+    walked = sample(DDIM(), toy, operator, State(x, ()), times)
     naive = improved = x
     for t, s in zip(times[:-1].tolist(), times[1:].tolist(), strict=True):
         before, after = (torch.full((len(x),), value, dtype=torch.float64) for value in (t, s))

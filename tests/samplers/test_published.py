@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from degrade import GaussianNoise, LinearBeta, Start
+from degrade import GaussianNoise, LinearBeta, State
 from degrade.severity import per_sample
 from restore import Restorer
 from samplers import DDIM, DDPM, clip, of_steps, pad_to, respaced, sample
@@ -70,7 +70,7 @@ def test_single_steps(clipped, monkeypatch):
     restore = clip(restore) if clipped else restore
     assert_golden(restore(x, t), f"step_pred_xstart_{name}")
     monkeypatch.setattr("samplers.first_order.normal", lambda shape, generator: torch.zeros(shape))  # the mean alone
-    assert_golden(DDPM().step(restore, NOISE, DDPM().init(Start(x, ())), t, before(t)).x, f"step_mean_{name}")
+    assert_golden(DDPM().step(restore, NOISE, DDPM().init(State(x, ())), t, before(t)).x, f"step_mean_{name}")
 
 
 @pytest.mark.parametrize(("kind", "std"), [("small", posterior_std), ("large", forward_std)])
@@ -88,7 +88,7 @@ def path(sampler, kept: list[int], clipped: bool, shape) -> list[torch.Tensor]:
     """The states after each step, with the published start."""
     states: list[torch.Tensor] = []
     restore = clip(FromEps()) if clipped else FromEps()
-    sample(sampler, restore, NOISE, Start(noise(shape), ()), of_steps(kept, T), on_step=lambda step: states.append(step.x))
+    sample(sampler, restore, NOISE, State(noise(shape), ()), of_steps(kept, T), on_step=lambda step: states.append(step.x))
     return states
 
 
@@ -140,4 +140,4 @@ def test_padded_step(monkeypatch):
     with torch.no_grad():
         restore = clip(pad_to(Restorer(network, NOISE, "eps", "float32"), 8))
         assert_golden(restore(x, t), "ssn_padded_pred_xstart")
-        assert_golden(DDPM().step(restore, NOISE, DDPM().init(Start(x, ())), t, before(t)).x, "ssn_padded_mean")
+        assert_golden(DDPM().step(restore, NOISE, DDPM().init(State(x, ())), t, before(t)).x, "ssn_padded_mean")

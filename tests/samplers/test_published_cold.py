@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from degrade import CosineBeta, GaussianNoise, ImageMixing, Start
+from degrade import CosineBeta, GaussianNoise, ImageMixing, State
 from degrade.gaussian_mask import Hole
 from samplers import DDIM, Improved, Naive, Step, of_steps, sample
 from tests.degrade.test_published import published_blur, published_hole, published_mask, published_pixelation
@@ -22,7 +22,7 @@ def walk(operator, params, x, latent=(), sampler=None) -> dict[int, torch.Tensor
         states[params["T"] - step.number] = step.x
 
     times = of_steps(range(params["T"]), params["T"])
-    sample(sampler or ALGORITHM[params["algorithm"]], toy_restorer, operator, Start(x, latent), times, on_step=on_step)
+    sample(sampler or ALGORITHM[params["algorithm"]], toy_restorer, operator, State(x, latent), times, on_step=on_step)
     return states
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from degrade import Cosine, Flow, LinearBeta
+from degrade import Cosine, LinearBeta, RectifiedFlow
 from samplers import logsnr_uniform, of_steps, respaced, uniform
 from tests.reference import golden
 
@@ -13,7 +13,7 @@ def test_uniform():
     assert uniform(2, 0.5).tolist() == [0.5, 0.25, 0.0]
 
 
-@pytest.mark.parametrize("schedule", [LinearBeta(), Cosine(), Flow()], ids=str)
+@pytest.mark.parametrize("schedule", [LinearBeta(), Cosine(), RectifiedFlow()], ids=str)
 def test_logsnr_uniform(schedule):
     times = logsnr_uniform(schedule, 12, start=0.98, end=0.01)
     assert len(times) == 13 and times[0] == 0.98 and times[-1] == 0 and (times.diff() < 0).all()
@@ -44,7 +44,7 @@ def test_of_steps():
         (lambda: of_steps([3, 2], 10), "rise"),
         (lambda: respaced(1000, "ddim999"), "no whole stride"),
         (lambda: respaced(10, "20"), "cannot give 20"),
-        (lambda: logsnr_uniform(Flow(), 5, 0.5, 0.6), "end lies"),
+        (lambda: logsnr_uniform(RectifiedFlow(), 5, 0.5, 0.6), "end lies"),
     ],
 )
 def test_bad_grids(call, message):

@@ -9,21 +9,21 @@ import torch.nn.functional as F
 from degrade import (
     Cosine,
     Decolour,
-    Flow,
     GaussianBlur,
     GaussianMask,
     GaussianNoise,
     ImageMixing,
     IteratedBlur,
     Pixelate,
+    RectifiedFlow,
     Snow,
-    Start,
+    State,
     seeded,
 )
 from restore.evaluation.metrics import psnr
 from restore.patches.overlap import cut, join, pad_to_grid
 from restore.patches.posterior import PatchPosterior
-from samplers import Film, Improved, sample, uniform
+from samplers import Improved, Trajectory, sample, uniform
 
 
 def texture(height: int, width: int, seed: int = 0) -> torch.Tensor:
@@ -52,7 +52,7 @@ def brute_force(x_t, image, alpha, sigma, side, width, stride):
     return (total / share).float()
 
 
-@pytest.mark.parametrize("schedule", [Flow(), Cosine()], ids=str)
+@pytest.mark.parametrize("schedule", [RectifiedFlow(), Cosine()], ids=str)
 @pytest.mark.parametrize("t", [0.02, 0.1, 0.3, 0.6, 0.9, 1.0])
 def test_exact_equals_brute_force(schedule, t):
     """Within 1e-5, at sides that fit the stride."""
@@ -65,7 +65,7 @@ def test_exact_equals_brute_force(schedule, t):
 
 def test_fast_is_close_to_exact():
     """In the range of severities that a finer scale walks through: root mean square error below 2% of the range."""
-    image, noise = texture(60, 80), GaussianNoise(Flow())
+    image, noise = texture(60, 80), GaussianNoise(RectifiedFlow())
     exact, fast = (PatchPosterior([image], noise, side=7, neighbours=n) for n in (None, 600))
     for t in (0.05, 0.2, 0.4, 0.6):
         x_t = noise(image[None, :, :41, 20:71], torch.tensor([t]), (torch.randn(1, 3, 41, 51, generator=seeded(1)),))
@@ -76,14 +76,14 @@ def test_fast_is_close_to_exact():
 @pytest.mark.parametrize("t", [0.05, 0.5, 0.95, 1.0])
 def test_a_flat_picture_stays_flat(t):
     """All its patches are one, whatever is compared with them."""
-    posterior = PatchPosterior([torch.full((3, 64, 64), 0.25)], GaussianNoise(Flow()), 11, 0.2, 2, 100)
+    posterior = PatchPosterior([torch.full((3, 64, 64), 0.25)], GaussianNoise(RectifiedFlow()), 11, 0.2, 2, 100)
     x_t = torch.randn(1, 3, 40, 50, generator=seeded(6))
     torch.testing.assert_close(posterior(x_t, torch.tensor([t])), torch.full_like(x_t, 0.25), rtol=0, atol=1e-5)
 
 
 def test_high_noise_is_close_to_exact():
     """Where a few neighbours are no sample of all: relative to what the posterior itself varies by, and at t = 1 exactly."""
-    image, noise = texture(60, 80), GaussianNoise(Flow())
+    image, noise = texture(60, 80), GaussianNoise(RectifiedFlow())
     exact, fast = (PatchPosterior([image], noise, side=7, neighbours=n) for n in (None, 100))
     eps = torch.randn(1, 3, 41, 51, generator=seeded(1))
     for t, most in ((1.0, 1e-5), (0.99, 0.002), (0.9, 0.02), (0.8, 0.05)):
@@ -93,7 +93,7 @@ def test_high_noise_is_close_to_exact():
 
 
 def test_a_bank_that_meets_all_is_exact():
-    image, noise = texture(20, 24), GaussianNoise(Flow())
+    image, noise = texture(20, 24), GaussianNoise(RectifiedFlow())
     x_t = torch.randn(1, 3, 15, 15, generator=seeded(3))
     exact, fast = (PatchPosterior([image], noise, side=5, neighbours=n) for n in (None, 10**6))
     t = torch.tensor([0.5])
@@ -101,7 +101,7 @@ def test_a_bank_that_meets_all_is_exact():
 
 
 def test_a_batch_of_mixed_severities_equals_a_loop():
-    posterior = PatchPosterior([texture(20, 24)], GaussianNoise(Flow()), side=5)
+    posterior = PatchPosterior([texture(20, 24)], GaussianNoise(RectifiedFlow()), side=5)
     x_t, t = torch.randn(3, 3, 13, 17, generator=seeded(4)), torch.tensor([0.2, 0.5, 0.2])
     together = posterior(x_t, t)
     for i in range(3):
@@ -146,15 +146,15 @@ def test_fills_a_hole_whose_place_is_known():
     hole = hole._replace(yx=torch.tensor([[22.0, 25.0]]))
     x_t = mask(other[None], torch.ones(1), hole)
     posterior = PatchPosterior([known], mask, side=11, latent=hole)
-    film = Film()
-    restored = sample(Improved(), posterior, mask, Start(x_t, hole), uniform(8), on_step=film)
+    film = Trajectory()
+    restored = sample(Improved(), posterior, mask, State(x_t, hole), uniform(8), on_step=film)
     assert len(film) == 8 and psnr(restored, other[None]) > psnr(x_t, other[None]) + 3
     assert (restored - other)[..., :5, :5].abs().max() < 0.02
 
 
 def test_unmixes_two_sets():
     """Neither image is known, both sets are."""
-    mixing = ImageMixing(Flow())
+    mixing = ImageMixing(RectifiedFlow())
     first, second = texture(40, 60, 1), texture(60, 40, 9).flip(0).mT
     x0, z = first[None, :, :33, 5:38], second[None, :, 2:35, :33]
     x_t = mixing(x0, torch.tensor([0.5]), (z,))

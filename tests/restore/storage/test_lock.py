@@ -101,7 +101,7 @@ class Thread(Processes):
     both: threading.Barrier = field(default_factory=lambda: threading.Barrier(2, timeout=10))
     box: list[Any] = field(default_factory=list)
 
-    def agreed(self, make):
+    def broadcast(self, make):
         if self.first:
             self.box.append(make())
         self.both.wait()

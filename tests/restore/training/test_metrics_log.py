@@ -9,7 +9,7 @@ import pytest
 
 from degrade.files import LinkError
 from restore.training.curve import draw_curve
-from restore.training.metrics_log import Journal, lines, trim
+from restore.training.metrics_log import MetricsLog, lines, trim
 
 GOOD = {"step": 1, "loss": 0.5, "gradient_norm": 1.0}
 
@@ -29,10 +29,10 @@ def test_metrics_are_written_to_no_file_but_the_run_s_own(kind, tmp_path):
     }[kind]()
     if kind == "folder":
         with pytest.raises(LinkError, match=r"metrics.jsonl is a folder where a file is to be written: remove it"):
-            Journal(run, 1, None, {})
+            MetricsLog(run, 1, None, {})
     else:
-        with Journal(run, 1, None, {}) as journal:
-            journal.write({**GOOD, "step": 2})
+        with MetricsLog(run, 1, None, {}) as log:
+            log.write({**GOOD, "step": 2})
         assert [line["step"] for line in lines(metrics)] == ([1, 2] if kind == "hard link" else [2])
     assert decoy.read_text() == json.dumps(GOOD) + "\n" and not (tmp_path / "new").exists()
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from degrade import Flow, GaussianBlur, GaussianNoise, Start, seeded
-from samplers import DDIM, Scale, classifier_free, keep, low_frequencies, pyramid, sample, seamless, sizes, symmetric, uniform
+from degrade import GaussianBlur, GaussianNoise, RectifiedFlow, State, seeded
+from samplers import DDIM, Scale, classifier_free, ilvr, known_pixels, pyramid, sample, seamless, sizes, symmetric, uniform
 from tests.exact import GaussianData, oracle
 
 HALF = torch.full((4,), 0.5)
@@ -13,7 +13,7 @@ HALF = torch.full((4,), 0.5)
 def test_keep(images):
     known, mask = torch.rand(1, 2, 11, 14), torch.zeros(1, 1, 11, 14)
     mask[..., 3:6, 2:9] = 1
-    x0 = keep(oracle(images), known, mask)(images, HALF)
+    x0 = known_pixels(oracle(images), known, mask)(images, HALF)
     assert torch.equal(x0[..., 3:6, 2:9], known[..., 3:6, 2:9].expand(4, -1, -1, -1))
     assert torch.equal(x0[..., 7:, :], images[..., 7:, :])
 
@@ -21,7 +21,7 @@ def test_keep(images):
 def test_low_frequencies(images):
     """What is blurred agrees with the reference, what is not with the estimate; below `until` nothing changes."""
     reference = torch.rand(1, 2, 11, 14, generator=seeded(1))
-    guided = low_frequencies(oracle(images), reference, 2.0, until=0.3)
+    guided = ilvr(oracle(images), reference, 2.0, until=0.3)
     blur = GaussianBlur(2.0)
     ones = torch.ones(4)
     x0 = guided(images, HALF)
@@ -60,9 +60,9 @@ def test_sizes():
 
 
 def test_pyramid_with_one_scale_is_a_walk(images):
-    noise = GaussianNoise(Flow())
+    noise = GaussianNoise(RectifiedFlow())
     eps = torch.randn(images.shape, generator=seeded(3))
-    start, times = Start(eps, (eps,)), uniform(4, 0.9)
+    start, times = State(eps, (eps,)), uniform(4, 0.9)
     restore = lambda x, t: x.clamp(-0.5, 0.5)  # noqa: E731
     one = pyramid(DDIM(), noise, start, [Scale((11, 14), restore, times)])
     assert torch.equal(one, sample(DDIM(), restore, noise, start, times))
@@ -70,20 +70,20 @@ def test_pyramid_with_one_scale_is_a_walk(images):
 
 def test_pyramid_restores_what_the_finest_oracle_knows(images):
     """Every scale has its own restorer, and is walked in its own steps; samples have their own seeds."""
-    noise, seen = GaussianNoise(Flow()), []
+    noise, seen = GaussianNoise(RectifiedFlow()), []
     small = torch.nn.functional.interpolate(images, (6, 7))
     scales = [Scale((6, 7), oracle(small), uniform(3, 0.9)), Scale((11, 14), oracle(images), uniform(2, 0.5))]
     eps = torch.randn(small.shape, generator=seeded(4))
-    x = pyramid(DDIM(), noise, Start(eps, (eps,)), scales, blend=0.5, generator=seeded(5), on_step=seen.append)
+    x = pyramid(DDIM(), noise, State(eps, (eps,)), scales, blend=0.5, generator=seeded(5), on_step=seen.append)
     torch.testing.assert_close(x, images, rtol=0, atol=1e-6)
     assert [step.x.shape[-1] for step in seen] == [7, 7, 7, 14, 14]
     with pytest.raises(ValueError, match="start has the size"):
-        pyramid(DDIM(), noise, Start(images, ()), scales)
+        pyramid(DDIM(), noise, State(images, ()), scales)
 
 
 def test_classifier_free_guidance_against_the_closed_form():
     """Gaussian data whose mean is what the class says: guidance w is the restorer of the mean m0 + w (m1 - m0)."""
-    noise = GaussianNoise(Flow())
+    noise = GaussianNoise(RectifiedFlow())
     means = {"told": 0.5, "untold": -0.1}
     told, untold = (GaussianData(noise, mean, 0.4).restore for mean in means.values())
     x = torch.randn(4, 2, 5, 6, generator=seeded(3), dtype=torch.float64)
@@ -115,9 +115,9 @@ def test_what_is_kept_leaves_no_step_at_its_border():
     mask = torch.zeros(1, 1, 12, 64)
     mask[..., :32] = 1
     x, t = torch.zeros(2, 1, 12, 64), torch.ones(2)
-    plain = keep(lambda x_t, t: x_t - 0.5, known, mask)(x, t)
+    plain = known_pixels(lambda x_t, t: x_t - 0.5, known, mask)(x, t)
     assert float(plain.diff(dim=-1).abs().max()) == 0.5
-    soft = keep(lambda x_t, t: x_t - 0.5, known, mask, reach=6.0)(x, t)
+    soft = known_pixels(lambda x_t, t: x_t - 0.5, known, mask, reach=6.0)(x, t)
     assert bool((soft[..., :32] == 0).all())
     assert float(soft.diff(dim=-1).abs().max()) < 0.1
     torch.testing.assert_close(soft[..., 60:], torch.full((2, 1, 12, 4), -0.5), rtol=0, atol=1e-3)

@@ -58,12 +58,12 @@ def clip(tmp_path_factory):
 
 def test_text_similarity_rises(clip):
     """Down the gradient, for images of any size and with one channel too; words matter; weights do not change."""
-    from samplers import steered
+    from samplers import loss_guidance
 
     loss = text("a storm at sea", clip)
     for shape in ((2, 3, 20, 45), (1, 1, 40, 40)):
         x = torch.rand(shape, generator=seeded(1)) * 2 - 1
-        y = steered(lambda x, t: x, loss, 0.02, iterations=10)(x, torch.ones(len(x)))
+        y = loss_guidance(lambda x, t: x, loss, 0.02, iterations=10)(x, torch.ones(len(x)))
         assert bool((loss(y) < loss(x)).all()) and float((y - x).abs().max()) <= 0.2 + 1e-5
     assert not torch.allclose(loss(x), text("sunny fields", clip)(x))
     assert torch.equal(loss(x), text("a storm at sea", clip)(x))

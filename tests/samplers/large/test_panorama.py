@@ -8,14 +8,14 @@ import shutil
 import pytest
 import torch
 
-from degrade import Field, Flow, GaussianNoise, Start, seeded
+from degrade import Field, GaussianNoise, RectifiedFlow, State, seeded
 from degrade.gaussian_noise import Noise
 from degrade.random import normal
 from samplers import DDIM, DDPM, Canvas, CanvasError, Scale, enlarge, panorama, sizes
 from samplers.large.panorama import enlarged
 from tests.exact import GaussianData
 
-NOISE = GaussianNoise(Flow())
+NOISE = GaussianNoise(RectifiedFlow())
 TIMES = torch.tensor([0.9, 0.4, 0.0], dtype=torch.float64)
 SCALES = [Scale(size, GaussianData(NOISE).restore, TIMES) for size in sizes(90, 120, 30)]
 
@@ -26,7 +26,7 @@ def at_once(sampler, seed=0) -> torch.Tensor:
     for i, scale in enumerate(SCALES):
         eps = normal((1, 3, *scale.size), Field((seed, i, 0), 0, 0))
         start = eps if x is None else NOISE(enlarge(x, scale.size), TIMES[:1], Noise(eps))
-        state = Start(start, Noise(eps))
+        state = State(start, Noise(eps))
         for number, (t, s) in enumerate(itertools.pairwise(TIMES)):
             state = sampler.step(scale.restore, NOISE, state, t[None], s[None], Field((seed, i, number + 1), 0, 0))
         x = state.x

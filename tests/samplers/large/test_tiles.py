@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from degrade import Cosine, Field, Flow, GaussianBlur, GaussianNoise, Start, seeded
+from degrade import Cosine, Field, GaussianBlur, GaussianNoise, RectifiedFlow, State, seeded
 from degrade.files import discard
 from degrade.gaussian_noise import Noise
 from degrade.random import normal, uniform
@@ -45,7 +45,7 @@ def local() -> Restorer:
 def at_once(sampler, restore, degradation, shape, times, seed=0) -> torch.Tensor:
     """The walk of a canvas, on the whole image."""
     eps = normal((1, *shape), Field((seed, 0), 0, 0))
-    state = Start(eps, Noise(eps))
+    state = State(eps, Noise(eps))
     with torch.no_grad():
         for number, (t, s) in enumerate(itertools.pairwise(times)):
             state = sampler.step(restore, degradation, state, t[None], s[None], Field((seed, number + 1), 0, 0))
@@ -90,7 +90,7 @@ def test_tiles_are_of_like_size(stride, tmp_path):
 
 def test_a_canvas_goes_on_in_its_own_tiles(tmp_path):
     """Whatever size was asked for; an image that was begun in tiles that lie elsewhere is refused in one line."""
-    noise, times, seen = GaussianNoise(Flow()), uniform_times(1, 0.9), []
+    noise, times, seen = GaussianNoise(RectifiedFlow()), uniform_times(1, 0.9), []
 
     def walk(tile: int) -> None:
         canvas = Canvas(tmp_path, (1, 5, 20), tile, 0)
@@ -148,7 +148,7 @@ def test_a_halo_that_is_too_small_shows(local):
 @pytest.mark.parametrize("sampler", [DDIM(), DDPM("large"), DDIM(0.5), Improved()], ids=str)
 def test_content_does_not_depend_on_the_tiles(sampler, tmp_path):
     """Bitwise, for a restorer whose arithmetic is the same for each pixel."""
-    noise, times, shape = GaussianNoise(Flow()), torch.tensor([0.9, 0.5, 0.2, 0.0], dtype=torch.float64), (1, 100, 130)
+    noise, times, shape = GaussianNoise(RectifiedFlow()), torch.tensor([0.9, 0.5, 0.2, 0.0], dtype=torch.float64), (1, 100, 130)
     restore = GaussianData(noise).restore
     expected = at_once(sampler, restore, noise, shape, times, seed=3).clamp(-1, 1)
     for tile, halo in [(10, 3), (64, 0), (37, 20), (500, 0)]:
@@ -158,7 +158,7 @@ def test_content_does_not_depend_on_the_tiles(sampler, tmp_path):
 
 def test_an_interrupted_canvas_goes_on(tmp_path):
     """Wherever it stops: in the first step, between two, in the last."""
-    noise, times, shape = GaussianNoise(Flow()), uniform_times(3, 0.9), (1, 40, 40)
+    noise, times, shape = GaussianNoise(RectifiedFlow()), uniform_times(3, 0.9), (1, 40, 40)
     restore = GaussianData(noise).restore
     settings = (shape, 16, 2, 1, DDPM(), restore, noise, times)
     expected = walked(tmp_path / "whole", *settings)
@@ -189,7 +189,7 @@ def test_blended_windows():
 
 
 def test_what_is_refused(tmp_path, monkeypatch):
-    noise, times = GaussianNoise(Flow()), uniform_times(2, 0.9)
+    noise, times = GaussianNoise(RectifiedFlow()), uniform_times(2, 0.9)
     restore = GaussianData(noise).restore
 
     def walk(folder="canvas", shape=(1, 20, 20), tile=8, halo=2, sampler=None, degradation=noise, seed=0, source=""):
@@ -228,7 +228,7 @@ def test_what_is_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize("kind", ["link", "dangling", "hard link", "pipe"])
 def test_nothing_is_written_through_a_link(kind, place, done, tmp_path):
     """A canvas from a stranger: what lies in the way is replaced, or the walk is refused; no file outside changes."""
-    noise, times = GaussianNoise(Flow()), uniform_times(2, 0.9)
+    noise, times = GaussianNoise(RectifiedFlow()), uniform_times(2, 0.9)
     canvas, decoy = Canvas(tmp_path / "canvas", (1, 16, 16), 8, 2), tmp_path / "decoy"
 
     def stop(made: int, total: int) -> None:
@@ -257,7 +257,7 @@ def test_nothing_is_written_through_a_link(kind, place, done, tmp_path):
 
 @pytest.mark.parametrize("notes", ["[]", "{}", '{"done": -1}', '{"done": 10000}', "[" * 50_000, '{"done": "x"}', "9" * 5000])
 def test_notes_of_another(notes, tmp_path):
-    noise, times = GaussianNoise(Flow()), uniform_times(2, 0.9)
+    noise, times = GaussianNoise(RectifiedFlow()), uniform_times(2, 0.9)
     canvas = Canvas(tmp_path / "canvas", (1, 16, 16), 8, 2)
     canvas.walk(DDIM(), GaussianData(noise).restore, noise, times)
     path = canvas.folder / "canvas.json"
@@ -271,7 +271,7 @@ def test_notes_of_another(notes, tmp_path):
 
 def test_states_are_plain_files(tmp_path):
     canvas = Canvas(tmp_path / "canvas", (1, 9, 11), 8, 0)
-    noise = GaussianNoise(Flow())
+    noise = GaussianNoise(RectifiedFlow())
     canvas.walk(DDIM(), GaussianData(noise).restore, noise, uniform_times(1, 0.9))
     state = np.fromfile(tmp_path / "canvas/state-00001.f32", np.float32).reshape(1, 9, 11)
     torch.testing.assert_close(torch.from_numpy(state).clamp(-1, 1), torch.cat(list(canvas.bands()), 1))
@@ -281,8 +281,8 @@ def test_states_are_plain_files(tmp_path):
 
 def test_a_sample_by_place_is_a_sample():
     """`sample` takes a Field like any generator."""
-    noise, eps = GaussianNoise(Flow()), normal((1, 1, 20, 30), Field((0,), 0, 0))
-    start = Start(0.9 * eps, Noise(eps))
+    noise, eps = GaussianNoise(RectifiedFlow()), normal((1, 1, 20, 30), Field((0,), 0, 0))
+    start = State(0.9 * eps, Noise(eps))
     one, two = (
         sample(DDPM(), GaussianData(noise).restore, noise, start, uniform_times(3, 0.9), generator=Field((1,), 0, 0))
         for _ in range(2)

@@ -13,16 +13,16 @@ class NoLatent(NamedTuple):
     """The latent of a deterministic degradation."""
 
 
-def leaves(latent: tuple) -> Iterator[Tensor]:
+def tree_leaves(latent: tuple) -> Iterator[Tensor]:
     """Every tensor of `latent`, in order."""
     for z in latent:
         if isinstance(z, tuple):
-            yield from leaves(z)
+            yield from tree_leaves(z)
         else:
             yield z
 
 
-def each(change: Callable[[Tensor], Tensor], latent: tuple) -> Any:
+def tree_map(change: Callable[[Tensor], Tensor], latent: tuple) -> Any:
     """`latent` with `change` applied to every tensor: moved to a device, cut to a few samples of the batch."""
-    values = [each(change, z) if isinstance(z, tuple) else change(z) for z in latent]
+    values = [tree_map(change, z) if isinstance(z, tuple) else change(z) for z in latent]
     return type(latent)(*values) if hasattr(latent, "_fields") else tuple(values)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from degrade.protocols import Restore
 
 
-def low_frequencies(restore: Restore, reference: Tensor, sigma: float, share: float = 1.0, until: float = 0.0) -> Restore:
+def ilvr(restore: Restore, reference: Tensor, sigma: float, share: float = 1.0, until: float = 0.0) -> Restore:
     """x0_hat takes over `share` of the low frequencies of `reference` (B or 1, C, H, W), at severities above `until`.
 
     x0_hat + share (blur(reference) - blur(x0_hat)), a Gaussian blur of `sigma` pixels: the structure of one image with the

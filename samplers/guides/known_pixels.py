@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from degrade.protocols import Restore
 
 
-def keep(restore: Restore, known: Tensor, mask: Tensor, reach: float = 0.0) -> Restore:
+def known_pixels(restore: Restore, known: Tensor, mask: Tensor, reach: float = 0.0) -> Restore:
     """x0_hat is `known` where mask (1 or B, 1, H, W) is 1: inpainting and outpainting.
 
     So that no step shows at the border, what x0_hat is off by there is carried on around it, its colour further than its
