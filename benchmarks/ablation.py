@@ -20,11 +20,13 @@ import tyro
 from degrade import GaussianNoise, ShiftedCosine
 from degrade.files import atomic_write
 from models import PatchStem, WaveletStem
-from recipes import datasets, simple_diffusion
-from recipes.recipe import Recipe
+from recipes import simple_diffusion
 from restore import Objective, save_image
+from restore.data import bundled
 from restore.data.images import grid
 from restore.evaluation.features import frechet_distance, of_classifier, squares
+from restore.recipe import Recipe
+from restore.training.session import train
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,9 @@ class Bench:
     def __call__(self) -> None:
         base = simple_diffusion.recipe("digits")
         base = replace(base, data=replace(base.data, labelled=False), sampling=replace(base.sampling, guidance=1.0))
-        test = datasets.located("digits", "test")
+        test = bundled.located("digits", "test")
         clean = torch.stack(list(squares(base.data, test, self.images)))
-        features = of_classifier(base.data, datasets.located("digits"), test)
+        features = of_classifier(base.data, bundled.located("digits"), test)
         rows = ["| variant | seed | steps | Frechet distance |", "| --- | --- | --- | --- |"]
         reference = features.extract(clean)
         for name, recipe in variants(base).items():
@@ -51,8 +53,8 @@ class Bench:
                 folder = self.folder / f"{name.replace(' ', '-')}-{seed}"
                 shutil.rmtree(folder, ignore_errors=True)
                 quiet = replace(recipe.training, seed=seed, preview_every=10**9, save_every=10**9)
-                run = replace(recipe, training=quiet).train(folder, "cpu", self.minutes)
-                made = run.sample(count=self.images, batch=60, progress=False)
+                run = train(replace(recipe, training=quiet), folder, "cpu", self.minutes)
+                made = run.generate(count=self.images, batch=60, progress=False)
                 save_image(grid(list(made[:40]), 10), folder / "samples.png")
                 rows.append(f"| {name} | {seed} | {run.step} | {frechet_distance(features.extract(made), reference):.2f} |")
                 print(rows[-1])

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import tyro
 
-from recipes.panorama import Panorama
+from recipes.command.panorama import Panorama
 from restore.machine.memory import used_memory
 
 

@@ -19,11 +19,10 @@ import torch
 import tyro
 from torch import Tensor
 
-from recipes.edit import Outpaint, middle
-from recipes.editor import Editor
-from recipes.instant import bounds, placed
-from restore import load_image, save_image
+from recipes.edit import Outpaint
+from restore import Edit, closed_form, load_image, save_image
 from restore.data.images import grid
+from restore.editing import bounds, middle, on_canvas
 from restore.evaluation.single_image import coherence
 
 FOLDER = Path("runs/outpainting")
@@ -44,14 +43,14 @@ class Bench:
         for path in self.photos:
             photograph = load_image(path, 250)
             known = middle(photograph, self.share)
-            editor = Editor(path, None, 250, None, [])
-            editor.photograph = known
+            pipeline = closed_form(known)
             size = (photograph.shape[1], photograph.shape[2])
-            canvas, mask = placed(known, size)
+            canvas, mask = on_canvas(known, size)
             shown = [photograph, canvas + (1 - mask)]
             for seed in range(self.seeds):
                 before = time.perf_counter()
-                (made,) = editor.make(size, 1, seed, known=(canvas, mask), resample=Outpaint.resample)
+                edit = Edit(known=(canvas, mask), resample=Outpaint.resample)
+                (made,) = pipeline.generate(size, seed=seed, edit=edit, progress=False)
                 seconds = time.perf_counter() - before
                 error = float(((made - canvas).abs() * mask).max()) * 127.5
                 near, far = (fit(strips(made, mask), reference) for reference in (known, photograph))

@@ -22,10 +22,9 @@ from machine import describe  # first: finds the project's packages
 import torch  # isort: skip
 import tyro
 
-from degrade import GaussianBlur, GaussianMask, State, seeded
-from recipes import datasets
-from recipes.instant import NOISE, Settings, generate
-from restore import load_image, save_image
+from degrade import GaussianBlur, GaussianMask, GaussianNoise, RectifiedFlow, State, seeded
+from restore import PatchSettings, closed_form, load_image, save_image
+from restore.data import bundled
 from restore.data.images import grid
 from restore.evaluation.metrics import psnr
 from restore.evaluation.single_image import coherence, nearest
@@ -37,9 +36,9 @@ from samplers import Improved, Trajectory, sample, uniform
 
 def speed(photograph: torch.Tensor) -> None:
     rows = {}
-    for name, settings in (("clusters", Settings()), ("all, float32", Settings(neighbours=10**9))):
+    for name, settings in (("clusters", PatchSettings()), ("all, float32", PatchSettings(neighbours=10**9))):
         before = time.perf_counter()
-        (image,) = generate(photograph, count=1, settings=settings)
+        (image,) = closed_form(photograph, settings=settings).generate(progress=False)
         rows[name] = time.perf_counter() - before, coherence([image], photograph, every=8)
         print(f"{name}: {rows[name][0]:.1f} s, coherence {rows[name][1]:.4f}", flush=True)
     (fast, near), (plain, exact) = rows.values()
@@ -48,7 +47,7 @@ def speed(photograph: torch.Tensor) -> None:
 
 def nearness(photograph: torch.Tensor) -> None:
     keys = cut(photograph[None], 11)[0]
-    fast, exact = Bank(keys, keys, Settings().neighbours), Bank(keys, keys, None)
+    fast, exact = Bank(keys, keys, PatchSettings().neighbours), Bank(keys, keys, None)
     print("| severity | recall | difference from the exact posterior |\n| --- | --- | --- |")
     for t in (0.99, 0.9, 0.8, 0.6, 0.42, 0.2, 0.05):
         latent = NOISE.draw(photograph[None], seeded(0))
@@ -65,7 +64,7 @@ def _recall(bank: Bank, keys: torch.Tensor, queries: torch.Tensor, gain: float) 
 
 
 def halves() -> None:
-    folder = datasets.bundled_photograph().parent
+    folder = bundled.bundled_photograph().parent
     rows, out = [], Path("runs") / "closed-form"
     print("\n| picture | degradation | degraded, dB | one call | Algorithm 2, 8 steps | s |\n" + "| --- " * 6 + "|")
     for name in ("brick.png", "grass.png"):
@@ -90,6 +89,9 @@ def halves() -> None:
     print(f"known half, clean, degraded, one call, Algorithm 2: {path}; films beside it")
 
 
+NOISE = GaussianNoise(RectifiedFlow())
+
+
 @dataclass(frozen=True)
 class Bench:
     photographs: tyro.conf.Positional[tuple[Path, ...]] = ()
@@ -100,7 +102,7 @@ class Bench:
     @torch.no_grad()
     def __call__(self) -> None:
         print(describe())
-        for path in self.photographs or (datasets.bundled_photograph(),):
+        for path in self.photographs or (bundled.bundled_photograph(),):
             print(f"\n{path.name}")
             photograph = load_image(path, 250)
             if not self.errors:

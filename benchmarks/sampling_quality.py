@@ -19,10 +19,10 @@ import torch
 import tyro
 from published import Published
 
-from recipes.run import open_run
 from restore import save_image
 from restore.data.images import grid
 from restore.evaluation.single_image import judge
+from restore.run import open_run
 from samplers import DDIM, DDPM, DPMSolver, Sampler
 
 ROWS: dict[str, tuple[Sampler, int]] = {
@@ -50,7 +50,7 @@ class Bench:
 
     def __call__(self) -> None:
         run = open_run(self.run)
-        clean, (channels, height, width) = run.image(), run.size
+        clean, (channels, height, width) = run.read(), run.size
         thousand = float("nan")
         if self.published:
             network = Published(self.published).network.eval()
@@ -64,7 +64,7 @@ class Bench:
         first = 0.0
         for name, (sampler, steps) in ROWS.items():
             before = time.perf_counter()
-            images = list(run.sample(count=self.count, steps=steps, sampler=sampler, batch=1))
+            images = list(run.generate(count=self.count, steps=steps, sampler=sampler, batch=1))
             each = (time.perf_counter() - before) / self.count
             report = judge(images, clean, self.every)
             first = first or report.coherence

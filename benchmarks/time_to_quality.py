@@ -23,10 +23,11 @@ import tyro
 from published import Published
 
 from recipes import sindiffusion
-from recipes.run import open_run
 from restore import load_image, save_image
 from restore.data.images import grid
 from restore.evaluation.single_image import Report, judge
+from restore.run import open_run
+from restore.training.session import train
 
 FOLDER = Path("runs/time-to-quality")
 
@@ -63,11 +64,11 @@ def fast(photo: Path, minutes: float) -> Iterator[tuple[float, Report]]:
     training = replace(recipe.training, save_every=sixth, preview_every=sixth, keep=99)
     folder = Path(tempfile.mkdtemp()) / "run"
     started = time.time()
-    replace(recipe, training=training).train(folder, "cpu", minutes)
+    train(replace(recipe, training=training), folder, "cpu", minutes)
     clean = recipe.data.read(photo)
     for checkpoint in sorted((folder / "checkpoints").iterdir()):
         run = open_run(checkpoint, "cpu")
-        samples = list(run.sample(count=4, progress=False))
+        samples = list(run.generate(count=4, progress=False))
         yield (checkpoint / "SHA256SUMS").stat().st_mtime - started, judge(samples, clean)
     save_image(grid([clean, *samples], 5), FOLDER / f"fast-{photo.stem}.png")
     shutil.rmtree(folder)

@@ -19,7 +19,8 @@ from pathlib import Path
 
 import torch
 
-from recipes import datasets, sindiffusion
+from recipes import sindiffusion
+from restore.data import bundled
 from restore.machine.memory import used_memory
 from restore.training.loop import train
 
@@ -67,4 +68,4 @@ def main(photo: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else datasets.bundled_photograph())
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else bundled.bundled_photograph())

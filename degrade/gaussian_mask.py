@@ -116,6 +116,15 @@ class GaussianMask:
         place = NODES * torch.log1p((y.square()[:, :, None] + x.square()[:, None, :]) / 2)
         return _read(profile, place)[:, None]
 
+    def cover(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Hole]:
+        """x with its hole in `colour`, and a hole around the mask's centre of gravity."""
+        colour = torch.tensor(self.colour).to(x).expand(x.shape[1]).reshape(1, -1, 1, 1).expand(len(x), -1, -1, -1)
+        weight = mask.to(x).expand(len(x), -1, -1, -1)
+        total = weight.sum((1, 2, 3))
+        rows, columns = (torch.arange(side, device=x.device, dtype=x.dtype) for side in x.shape[-2:])
+        y, z = (weight.sum((1, 3)) @ rows / total).round(), (weight.sum((1, 2)) @ columns / total).round()
+        return torch.lerp(x, colour, weight), Hole(torch.stack([y, z], 1), colour)
+
     def prior(self, images: Tensor) -> Prior:
         """Reversed, the fill alone. Else images of the set with their hole: they are restored, not generated."""
         return LatentPrior(self) if self.reverse else ImagePrior(images, self)

@@ -56,6 +56,16 @@ class Degradation(Protocol[L]):
 
 
 @runtime_checkable
+class Covering(Degradation[L], Protocol[L]):
+    """A degradation that covers part of an image."""
+
+    def cover(self, x: Tensor, mask: Tensor) -> tuple[Tensor, L]:
+        """x (B, C, H, W) with what covers images in training wherever `mask` (1 or B, 1, H, W) is 1, and the latent nearest to
+        that mask."""
+        ...
+
+
+@runtime_checkable
 class Estimable(Degradation[L], Protocol[L]):
     """A degradation whose latent can be read off x_t and an estimate of x0."""
 

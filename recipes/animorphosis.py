@@ -21,17 +21,17 @@ from dataclasses import replace
 
 from degrade import Degradation, ImageMixing
 from degrade.schedules import CosineBeta
-from recipes import cli
-from recipes.cli import Preset
 from recipes.cold import cold
-from recipes.recipe import Recipe
+from recipes.command import cli
+from recipes.command.training import Preset
+from restore.recipe import Recipe
 
 
 def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation | None = None) -> Recipe:
     """Images mixed with others over 200 levels of the cosine schedule, at 128 px (paper) or 64 px (fast)."""
     degradation = degradation or ImageMixing(CosineBeta(200))
     chosen = cold(images, degradation, preset, 128 if preset == "paper" else 64, 200)
-    return replace(chosen, prediction="x0", sampling=replace(chosen.sampling, show="samples"))
+    return replace(chosen, prediction="x0", show="samples")
 
 
 main = cli.commands(recipe, __file__, __doc__, lambda: "digits")

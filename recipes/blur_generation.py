@@ -22,10 +22,10 @@ if __name__ == "__main__":  # this project's packages come before any other of t
 from dataclasses import replace
 
 from degrade import Degradation, IteratedBlur, Thumbnails
-from recipes import cli
-from recipes.cli import Preset
 from recipes.cold import cold
-from recipes.recipe import Recipe
+from recipes.command import cli
+from recipes.command.training import Preset
+from restore.recipe import Recipe
 
 
 def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation | None = None) -> Recipe:
@@ -38,8 +38,8 @@ def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation
         small = str(images) == "digits"
         blur = replace(blur, steps=40 if small else 100, size=11 if small else 27, rate=0.04 if small else 0.03, first=0.5)
     chosen = cold(images, degradation or blur, preset, 128 if preset == "paper" else 64, blur.steps)
-    sampling = replace(chosen.sampling, steps=blur.steps, show="samples")
-    return replace(chosen, prior=None if degradation else Thumbnails(), prediction="x0", sampling=sampling)
+    sampling = replace(chosen.sampling, steps=blur.steps)
+    return replace(chosen, prior=None if degradation else Thumbnails(), prediction="x0", sampling=sampling, show="samples")
 
 
 main = cli.commands(recipe, __file__, __doc__, lambda: "digits")

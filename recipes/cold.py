@@ -7,10 +7,11 @@ from pathlib import Path
 
 from degrade import Degradation
 from models import DDPMUNetConfig, NetworkConfig, PatchUNetConfig
-from recipes.cli import Preset
-from recipes.datasets import SETS
-from recipes.recipe import Recipe, Sampling
+from recipes.command.training import Preset
 from restore import Folder, Objective, Training
+from restore.data.bundled import SETS
+from restore.recipe import Recipe
+from restore.sampling import Sampling
 from samplers import Improved
 
 
@@ -19,7 +20,7 @@ def cold(images: str | Path, degradation: Degradation, preset: Preset, size: int
 
     `paper`: the published U-Net, x0 prediction, absolute error, Adam at 2e-5, batch 32, 700,000 steps; days on a GPU.
     `fast`: the residual is predicted, by a DDPM U-Net of 1.1 million parameters up to 32 px, and by a patch U-Net of 3.2
-    million on squares of 2 x 2 pixels above; 5 to 7 minutes on two CPU cores. A set by name (recipes/datasets.py) brings
+    million on squares of 2 x 2 pixels above; 5 to 7 minutes on two CPU cores. A set by name (restore/data/bundled.py) brings
     its own size and channels.
     """
     known = SETS.get(str(images))
@@ -34,7 +35,8 @@ def cold(images: str | Path, degradation: Degradation, preset: Preset, size: int
         prediction="x0",
         objective=Objective("l1"),
         training=Training(steps=700_000, batch=32, rate=2e-5, ema=0.995, levels=steps, precision="float32"),
-        sampling=Sampling(Improved(), steps=steps, clip=False, show="restorations"),
+        sampling=Sampling(Improved(), steps=steps, clip=False),
+        show="restorations",
     )
     if preset == "paper":
         return chosen

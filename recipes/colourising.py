@@ -3,7 +3,8 @@
 python recipes/colourising.py                           # photographs that come with scikit-image
 python recipes/colourising.py train folder/             # yours
 python recipes/colourising.py train folder/ degradation:decolour --degradation.space lab
-python recipes/colourising.py restore runs/folder-decolour --image photo.jpg --severity 1
+python recipes/colourising.py restore runs/folder-decolour grey.jpg --severities .3 .6 .9
+python recipes/colourising.py degrade-and-restore runs/folder-decolour --image photo.jpg --severity 1
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ if __name__ == "__main__":  # this project's packages come before any other of t
     import recipes.command.interrupt  # noqa: F401
 
 from degrade import Decolour, Degradation
-from recipes import cli
-from recipes.cli import Preset
 from recipes.cold import cold
-from recipes.recipe import Recipe
+from recipes.command import cli
+from recipes.command.training import Preset
+from restore.recipe import Recipe
 
 
 def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation | None = None) -> Recipe:

@@ -1,22 +1,16 @@
-"""Real images that ship in Python packages, as folders of PNGs to train on and to test with.
+"""Writes real images that ship in Python packages, as folders of PNGs to train on and to test with.
 
     python recipes/datasets.py digits            # writes runs/data/digits/train and runs/data/digits/test
 
-| name | what | comes with |
-| --- | --- | --- |
-| digits | 1,797 handwritten digits, 8 x 8 enlarged to 16 x 16, grey, a folder each; every fifth for testing | scikit-learn |
-| photographs | public-domain photographs and textures, shorter side 256; two for testing | scikit-image |
-
-Recipes take a name in place of a folder: `python recipes/deblurring.py train digits`.
+Recipes take a name in place of a folder: `python recipes/deblurring.py train digits`. restore/data/bundled.py lists the sets.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 if __name__ == "__main__":  # this project's packages come before any other of the same name
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -24,120 +18,13 @@ if __name__ == "__main__":  # this project's packages come before any other of t
 
 import tyro
 
-from degrade.files import beside, sweep
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-HOME = Path("runs") / "data"
-INSTALL = 'python -m pip install -c constraints.txt -e ".[demo]"'
-
-
-@dataclass(frozen=True)
-class Named:
-    """A set by name: what a recipe must know of it before it is written."""
-
-    images: Callable[[], Iterator[tuple[str, Tensor]]]
-    """Names below the set's folder, such as "train/3/0042", with images (C, H, W)."""
-    size: int
-    """Side to train at, pixels."""
-    reduce: int = 0
-    """`Folder.reduce`."""
-    channels: int = 3
-    flip: bool = True
-    classes: bool = False
-    """Whether its images lie in a folder for each class."""
-
-
-def _digits() -> Iterator[tuple[str, Tensor]]:
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError:
-        raise ValueError(f"the digits come with scikit-learn, which is not installed: {INSTALL}") from None
-    import torch
-
-    data = load_digits()
-    small = torch.from_numpy(data.images).float()[:, None] / 8 - 1
-    large = torch.nn.functional.interpolate(small, scale_factor=2, mode="bicubic", align_corners=False)
-    for i, (image, label) in enumerate(zip(large, data.target, strict=True)):
-        yield f"{'test' if i % 5 == 0 else 'train'}/{label}/{i:04d}", image
-
-
-TRAINING = (
-    "astronaut.png",
-    "brick.png",
-    "camera.png",
-    "grass.png",
-    "gravel.png",
-    "hubble_deep_field.jpg",
-    "moon.png",
-    "rocket.jpg",
-)
-TEST = ("chelsea.png", "coffee.png")
-
-
-def _photographs() -> Iterator[tuple[str, Tensor]]:
-    from restore import Folder
-
-    folder = bundled_photograph().parent
-    for split, names in (("train", TRAINING), ("test", TEST)):
-        for name in names:
-            yield f"{split}/{Path(name).stem}", Folder(256).read(folder / name)
-
-
-def bundled_photograph() -> Path:
-    """A launch photograph by SpaceX, released into the public domain, that comes with scikit-image."""
-    from importlib.util import find_spec
-
-    spec = find_spec("skimage")
-    if spec is None or spec.origin is None:
-        raise ValueError(f"the photographs come with scikit-image, which is not installed: {INSTALL}")
-    return Path(spec.origin).parent / "data" / "rocket.jpg"
-
-
-SETS = {
-    "digits": Named(_digits, size=16, channels=1, flip=False, classes=True),
-    "photographs": Named(_photographs, size=64, reduce=256),
-}
-
-
-def is_set(path: str | Path) -> bool:
-    """Whether `path` is the name of a set, and of no file or folder."""
-    return str(path) in SETS and not Path(path).exists()
-
-
-def located(path: str | Path, split: str = "train") -> Path:
-    """`path`, made absolute; or, if it is the name of a set, the folder of its `split`, written at its first use."""
-    return written(str(path)) / split if is_set(path) else Path(path).resolve()
-
-
-def test_images(images: Path) -> Path | None:
-    """The folder of test images beside the training images of a set, if there is one."""
-    test = images.parent / "test"
-    return test if images.name == "train" and test.is_dir() else None
-
-
-def written(name: str) -> Path:
-    """The folder of the set, written at its first use. It appears whole or not at all."""
-    from tqdm import tqdm
-
-    from restore.data.images import save_image
-
-    folder = (HOME / name).resolve()
-    if folder.exists():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    sweep(folder.parent)
-    part = beside(folder)
-    for path, image in tqdm(SETS[name].images(), desc=f"writing {name}", unit="image"):
-        save_image(image, part / f"{path}.png")
-    part.rename(folder)
-    return folder
+from recipes.command import cli
+from recipes.command.pasteable import program
+from restore.data.bundled import SETS, written
 
 
 def main(args: Sequence[str]) -> None:
     """The command line of this file."""
-    from recipes.command.pasteable import program
 
     def write(name: Annotated[str, tyro.conf.Positional]) -> None:
         """Writes the set as folders of PNGs.
@@ -153,6 +40,4 @@ def main(args: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    from recipes import cli
-
     cli.run(main)

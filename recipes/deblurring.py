@@ -2,7 +2,8 @@
 
     python recipes/deblurring.py                            # photographs that come with scikit-image
     python recipes/deblurring.py train folder/              # yours
-    python recipes/deblurring.py restore runs/folder-iterated-blur --image photo.jpg --severity 1
+    python recipes/deblurring.py restore runs/folder-iterated-blur blurry.jpg --severities .3 .6 .9
+    python recipes/deblurring.py degrade-and-restore runs/folder-iterated-blur --image photo.jpg --severity 1
 
 Published, CelebA at 128 px, T = 200 (FID/SSIM/RMSE): degraded 382.81, Algorithm 2 26.14, direct 36.37 FID.
 """
@@ -17,10 +18,10 @@ if __name__ == "__main__":  # this project's packages come before any other of t
     import recipes.command.interrupt  # noqa: F401
 
 from degrade import Degradation, IteratedBlur
-from recipes import cli
-from recipes.cli import Preset
 from recipes.cold import cold
-from recipes.recipe import Recipe
+from recipes.command import cli
+from recipes.command.training import Preset
+from restore.recipe import Recipe
 
 
 def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation | None = None) -> Recipe:

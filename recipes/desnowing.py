@@ -2,7 +2,8 @@
 
     python recipes/desnowing.py                             # photographs that come with scikit-image
     python recipes/desnowing.py train folder/               # yours
-    python recipes/desnowing.py restore runs/folder-snow --image photo.jpg --severity 1
+    python recipes/desnowing.py restore runs/folder-snow snowy.jpg --direct --severities .3 .6 .9
+    python recipes/desnowing.py degrade-and-restore runs/folder-snow --image photo.jpg --severity 1
 
 Every image gets its own snow, whose seed is kept along the walk.
 """
@@ -17,10 +18,10 @@ if __name__ == "__main__":  # this project's packages come before any other of t
     import recipes.command.interrupt  # noqa: F401
 
 from degrade import Degradation, Snow
-from recipes import cli
-from recipes.cli import Preset
 from recipes.cold import cold
-from recipes.recipe import Recipe
+from recipes.command import cli
+from recipes.command.training import Preset
+from restore.recipe import Recipe
 
 
 def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation | None = None) -> Recipe:

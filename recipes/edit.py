@@ -29,15 +29,16 @@ if __name__ == "__main__":  # this project's packages come before any other of t
 import tyro
 from tyro.conf import Positional
 
-from degrade.lazy import torch
-from recipes import cli
+from recipes.command import cli
 from recipes.command.limits import COUNT, SEED, SHARE, SIDE, STEPS, WIDTH, check_options
+from recipes.command.masks import read_mask
 from recipes.command.outputs import check_folder
+from recipes.command.panorama import Panorama
 from recipes.command.pasteable import program
 from recipes.command.size import OptionalSize
-from recipes.editor import Editor
-from recipes.instant import LAST, Guide, laid_out, placed, softened
-from recipes.panorama import Panorama
+from recipes.command.source import opened
+from restore.editing import layout_guide, middle, on_canvas, softened, widened
+from restore.pipeline import UNEDITED, Edit, Guide, Pipeline
 from samplers import loss_guidance
 
 if TYPE_CHECKING:
@@ -83,13 +84,21 @@ class _Edit:
         """Where the images go."""
         return self.out or Path("runs") / f"{self.source.stem}-{type(self).__name__.lower()}"
 
-    def opened(self) -> Editor:
-        """The source and the picture. Raises ValueError where the result could not be written."""
-        editor = Editor(self.source, self.image, self.detail, self.steps, self.steering(), self.types)
+    def opened(self) -> tuple[Pipeline, Tensor]:
+        """The pipeline and the picture (C, H, W). Raises ValueError where the result could not be written."""
+        pipeline = opened(self.source, self.detail, self.types).using(steps=self.steps)
         check_folder(self.folder)
-        return editor
+        return pipeline, pipeline.read(self.image)
 
-    def steering(self) -> list[Guide]:
+    def hole(self, path: Path, picture: Tensor) -> Tensor:
+        """The mask (1, H, W) of what is to be made anew."""
+        return read_mask(path, picture, self.image or (None if self.source.is_dir() else self.source))
+
+    def made(self, pipeline: Pipeline, size: tuple[int, int], edit: Edit) -> Tensor:
+        """`count` images of `size`."""
+        return pipeline.generate(size, self.count, self.seed, edit=edit._replace(guides=self.guides()))
+
+    def guides(self) -> list[Guide]:
         """What the result is pulled towards."""
         from restore.data.images import load_image
         from samplers.guides import losses
@@ -100,7 +109,7 @@ class _Edit:
         if self.style is not None:
             pulls.append(losses.style(load_image(self.style, self.detail), 3))
         guides = [_pull(loss, self.weight) for loss in pulls]
-        return guides + ([laid_out(load_image(self.layout, self.detail))] if self.layout else [])
+        return guides + ([layout_guide(load_image(self.layout, self.detail))] if self.layout else [])
 
     def finish(self, images: dict[str, Tensor], shown: list[Tensor], columns: int) -> None:
         """Writes the images by name, and the grid."""
@@ -155,15 +164,14 @@ class Outpaint(_Resampled):
         check_options(self, crop=SHARE)
 
     def __call__(self) -> None:
-        editor = self.opened()
-        picture = middle(editor.picture, self.crop)
-        if editor.run is None and self.image is None:
-            editor.photograph = picture
+        pipeline, picture = self.opened()
+        picture = middle(picture, self.crop)
+        if self.image is None:
+            pipeline = pipeline.seeing(picture)
         height, width = picture.shape[-2:]
         size = self.size or (round(1.5 * height), round(1.5 * width))
-        canvas, mask = placed(picture, size)
-        known = self.kept(canvas, mask)
-        made = editor.make(size, self.count, self.seed, known=known, resample=self.resample)
+        canvas, mask = on_canvas(picture, size)
+        made = self.made(pipeline, size, Edit(known=self.kept(canvas, mask), resample=self.resample))
         images = {f"{size[0]}x{size[1]}-seed-{self.seed + i}": image for i, image in enumerate(made)}
         self.finish(images, [canvas + (1 - mask), *made], 1 + min(3, len(made)))
 
@@ -176,12 +184,11 @@ class Inpaint(_Resampled):
     """Picture of the same size, white where it is to be made anew."""
 
     def __call__(self) -> None:
-        editor = self.opened()
-        hole = editor.mask(self.mask)
-        picture = editor.picture
-        size = (picture.shape[1], picture.shape[2])
-        known, without = self.kept(picture, 1 - hole), hole if self.image in (None, self.source) else None
-        made = editor.make(size, self.count, self.seed, known=known, resample=self.resample, without=without)
+        pipeline, picture = self.opened()
+        hole = self.hole(self.mask, picture)
+        learned_from = hole if self.image in (None, self.source) else None
+        edit = Edit(known=self.kept(picture, 1 - hole), resample=self.resample, hole=learned_from)
+        made = self.made(pipeline, (picture.shape[1], picture.shape[2]), edit)
         images = {f"seed-{self.seed + i}": image for i, image in enumerate(made)}
         self.finish(images, [picture * (1 - hole) + hole, *made], 1 + min(3, len(made)))
 
@@ -195,15 +202,12 @@ class _FromSeverities(_Edit):
         super().__post_init__()
         check_options(self, severities=SHARE)
 
-    def made_at(self, editor: Editor, known: tuple[Tensor, Tensor] | None = None, fine: bool = False) -> None:
+    def made_at(self, pipeline: Pipeline, picture: Tensor, edit: Edit = UNEDITED) -> None:
         """A row of images for each severity."""
-        if editor.run is None and min(self.severities) <= LAST:
-            raise ValueError(f"without training, severities lie in ({LAST}, 1], got {self.severities}.")
-        picture = editor.picture
         size = (picture.shape[1], picture.shape[2])
         images: dict[str, Tensor] = {}
         for severity in self.severities:
-            made = editor.make(size, self.count, self.seed, picture, severity, known, fine=fine)
+            made = self.made(pipeline, size, edit._replace(begin=picture, severity=severity))
             images |= {f"severity-{severity:g}-seed-{self.seed + i}": image for i, image in enumerate(made)}
         found = list(images.values())
         rows = [found[i : i + self.count] for i in range(0, len(found), self.count)]
@@ -229,9 +233,9 @@ class SDEdit(_ByHand):
     """Picture of the same size, white where it may change (default: everywhere)."""
 
     def __call__(self) -> None:
-        editor = self.opened()
-        known = self.kept(editor.picture, 1 - editor.mask(self.mask)) if self.mask else None
-        self.made_at(editor, known)
+        pipeline, picture = self.opened()
+        known = self.kept(picture, 1 - self.hole(self.mask, picture)) if self.mask else None
+        self.made_at(pipeline, picture, Edit(known=known))
 
 
 @dataclass(frozen=True)
@@ -250,11 +254,9 @@ class Harmonise(_ByHand):
         check_options(self, margin=WIDTH)
 
     def __call__(self) -> None:
-        editor = self.opened()
-        hole = editor.mask(self.mask)[None]
-        side = 2 * self.margin + 1
-        hole = torch.nn.functional.max_pool2d(hole, side, 1, self.margin)[0]
-        self.made_at(editor, self.kept(editor.picture, 1 - hole), fine=True)
+        pipeline, picture = self.opened()
+        hole = widened(self.hole(self.mask, picture), self.margin)
+        self.made_at(pipeline, picture, Edit(known=self.kept(picture, 1 - hole), layout=True))
 
 
 @dataclass(frozen=True)
@@ -262,14 +264,7 @@ class Variations(_FromSeverities):
     """The picture again, a little or a lot different."""
 
     def __call__(self) -> None:
-        self.made_at(self.opened())
-
-
-def middle(x: Tensor, share: float) -> Tensor:
-    """The middle of x (C, H, W), `share` of its sides, in (0, 1]."""
-    height, width = (max(1, round(share * side)) for side in x.shape[-2:])
-    top, left = (x.shape[1] - height) // 2, (x.shape[2] - width) // 2
-    return x[:, top : top + height, left : left + width]
+        self.made_at(*self.opened())
 
 
 Command = Union[

@@ -1,4 +1,4 @@
-"""How well does a run restore, or generate? The tables of Cold Diffusion (arXiv 2208.09392) for any run and test images.
+"""How well does it restore, or generate? The tables of Cold Diffusion (arXiv 2208.09392) for any run and test images.
 
     python recipes/evaluate.py restoration runs/digits-iterated-blur                   # the test images of its set
     python recipes/evaluate.py restoration runs/faces-snow test/ --severities 0.5 1
@@ -29,23 +29,24 @@ from tyro.conf import Positional
 from degrade import Estimable
 from degrade.files import atomic_write, subfolder
 from degrade.lazy import torch
-from recipes import cli, datasets
+from recipes.command import cli
 from recipes.command.limits import COUNT, GUIDANCE, NOISE, SEED, SHARE, STEPS, check_options
 from recipes.command.pasteable import program
-from recipes.own_types import types_in
+from recipes.command.source import opened
+from restore.data import bundled
+from restore.pipeline import Pipeline
 from samplers import DDIM, Improved, Naive, Sampler
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from recipes.run import Run
     from restore.evaluation.features import Features
 
 
 @dataclass(frozen=True)
 class _Evaluation:
-    run: Positional[Path]
-    """Folder of the run."""
+    source: Positional[Path]
+    """Folder of a run, or a photograph to work from without training."""
     test: Positional[Path | None] = None
     """Folder of test images (default: the folder "test" beside the training images)."""
     features: Path | None = None
@@ -56,50 +57,73 @@ class _Evaluation:
     """Steps of the walk back (default: the recipe's)."""
     seed: int = 0
     """Image i is degraded, or generated, with the seed `seed + i`."""
+    device: str | None = None
+    """Where it runs, such as cpu or cuda:1 (default: a GPU if available)."""
     types: Path | None = None
     """Python file with your own operator, sampler or network, where the run has one; it is executed."""
 
     def __post_init__(self) -> None:
         check_options(self, images=(2, COUNT[1]), steps=STEPS, seed=SEED)
 
-    def trained(self) -> Run:
-        from recipes.run import open_run
+    def opened(self) -> Pipeline:
+        return opened(self.source, types=self.types, device=self.device).using(steps=self.steps)
 
-        return open_run(self.run, types=types_in(self.types))
-
-    def compared(self, run: Run) -> tuple[Tensor, Features]:
+    def compared(self, pipeline: Pipeline) -> tuple[Tensor, Features]:
         """The clean test images (N, C, H, W), and the features to compare sets in."""
         from restore.evaluation.features import of_classifier, squares
 
-        test, source = self.folder(run), run.recipe.data
-        features = self.pretrained(run, self.features) if self.features else None
+        test, source, learned = self.folder(pipeline), pipeline.data, pipeline.images
+        features = self.pretrained(pipeline, self.features) if self.features else None
         images = list(squares(source, test, self.images))
         sizes = {tuple(x.shape[1:]) for x in images}
         if len(sizes) > 1:
             raise ValueError(f"{test} holds images of {len(sizes)} sizes, such as {sorted(sizes)[:2]}: expected one size.")
-        return torch.stack(images), features or of_classifier(source, run.recipe.images, test)
+        return torch.stack(images), features or of_classifier(source, learned or test, test)
 
-    def pretrained(self, run: Run, weights: Path) -> Features:
+    def pretrained(self, pipeline: Pipeline, weights: Path) -> Features:
         from models.inception import InceptionV3
         from restore.evaluation.features import of_network
         from restore.storage.weights import load_network
 
-        if run.size[0] not in (1, 3):
-            raise ValueError(f"Inception takes grey or colour images, and {self.run} makes images of {run.size[0]} channels.")
+        if pipeline.size[0] not in (1, 3):
+            raise ValueError(
+                f"Inception takes grey or colour images, and {self.source} makes images of {pipeline.size[0]} channels."
+            )
         network = load_network(InceptionV3, weights)
-        return of_network(network, f"2048 features of FID's Inception-v3, weights {weights.name}", run.device)
+        return of_network(network, f"2048 features of FID's Inception-v3, weights {weights.name}", pipeline.device)
 
-    def generated(self, run: Run, like: Tensor, what: str, guidance: float | None = None) -> Tensor:
+    def generated(self, pipeline: Pipeline, like: Tensor, what: str, guidance: float | None = None) -> Tensor:
         """As many images as `like` holds, of their size; image i has the seed `seed + i`."""
-        (count, _, height, width), parts = like.shape, []
+        (count, _, height, width), parts, guided = like.shape, [], pipeline.using(guidance=guidance)
         for first in batches(count, what):
             few, seed = min(32, count - first), self.seed + first
-            made = run.sample(height, width, few, self.steps, seed=seed, batch=32, progress=False, guidance=guidance)
-            parts.append(made)
+            parts.append(guided.generate((height, width), few, seed, batch=32, progress=False))
         return torch.cat(parts)
 
-    def folder(self, run: Run) -> Path:
-        test = datasets.located(self.test, "test") if self.test else datasets.test_images(run.recipe.images)
+    def finish(
+        self,
+        pipeline: Pipeline,
+        name: str,
+        rows: list[str],
+        features: Features,
+        images: list[Tensor],
+        columns: int,
+        shown: str,
+    ) -> None:
+        """Prints the table, and writes it and the picture into the run's folder, or into one of the photograph's name."""
+        from restore.data.images import grid, save_image
+
+        table = "\n".join([*rows, "", f"Frechet distance: {features.name}. Restorer: {pipeline.identity}."])
+        print(table)
+        own = self.source.is_dir()
+        folder = subfolder(self.source, "evaluation") if own else Path("runs") / f"{self.source.stem}-evaluation"
+        picture = save_image(grid(images, columns, at_least=64), folder / f"{name}.png")
+        with atomic_write(folder / f"{name}.md") as part:
+            part.write_text(table + "\n", encoding="utf-8")
+        print(f"{folder / name}.md, {picture} ({shown})")
+
+    def folder(self, pipeline: Pipeline) -> Path:
+        test = bundled.located(self.test, "test") if self.test else pipeline.images and bundled.test_images(pipeline.images)
         if test is None or not test.is_dir():
             raise ValueError(f"{self.test or 'no folder of test images'}: name a folder of images that were not trained on.")
         return test
@@ -117,29 +141,30 @@ class Restoration(_Evaluation):
         check_options(self, severities=SHARE)
 
     def __call__(self) -> None:
-        run = self.trained()
-        clean, features = self.compared(run)
+        pipeline = self.opened()
+        clean, features = self.compared(pipeline)
         reference = features.extract(clean)
         rows = ["| severity | images | PSNR, dB | SSIM | RMSE | Frechet distance |", "| --- | --- | --- | --- | --- | --- |"]
         strips: list[Tensor] = []
         for severity in self.severities:
-            columns = self.restored(run, clean, severity)
+            columns = self.restored(pipeline, clean, severity)
             rows += [row(f"{severity:g}", name, x, clean, features, reference) for name, x in columns.items()]
             strips += [x[i] for i in range(min(6, len(clean))) for x in (clean, *columns.values())]
-        finish(run, "restoration", rows, features, strips, 1 + len(columns), f"clean, {', '.join(columns)}")
+        self.finish(pipeline, "restoration", rows, features, strips, 1 + len(columns), f"clean, {', '.join(columns)}")
 
-    def restored(self, run: Run, clean: Tensor, severity: float) -> dict[str, Tensor]:
+    def restored(self, pipeline: Pipeline, clean: Tensor, severity: float) -> dict[str, Tensor]:
         """What becomes of the clean images, by name."""
         samplers: dict[str, Sampler] = {"Algorithm 1": Naive(), "Algorithm 2": Improved()}
-        if isinstance(run.recipe.degradation, Estimable):
+        if isinstance(pipeline.degradation, Estimable):
             samplers["Algorithm 2, estimated latent"] = DDIM()
         columns: dict[str, list[Tensor]] = {name: [] for name in ("degraded", "direct", *samplers)}
         for first in batches(len(clean), f"restoring at severity {severity:g}"):
             part = clean[first : first + 32]
             for name, sampler in samplers.items():
-                result = run.restore(part, severity, self.steps, sampler, self.seed + first, progress=False)
+                walked = pipeline.using(sampler=sampler)
+                result = walked.degrade_and_restore(part, severity, seed=self.seed + first, progress=False)
                 columns[name].append(result.restored)
-            columns["degraded"].append(result.degraded)
+            columns["degraded"].append(result.degraded.clamp(-1, 1))
             columns["direct"].append(result.direct)
         return {name: torch.cat(parts) for name, parts in columns.items()}
 
@@ -161,19 +186,19 @@ class Generation(_Evaluation):
     def __call__(self) -> None:
         from restore.evaluation.features import frechet_distance
 
-        run = self.trained()
+        pipeline = self.opened()
         if self.noise is not None:
-            run = run.with_noise(self.noise)
-        clean, features = self.compared(run)
+            pipeline = pipeline.with_noise(self.noise)
+        clean, features = self.compared(pipeline)
         reference = features.extract(clean)
-        made = self.generated(run, clean, "generating")
+        made = self.generated(pipeline, clean, "generating")
         rows = ["| images | Frechet distance | diversity | distance |", "| --- | --- | --- | --- |"]
         for name, x in (("test images", clean), ("generated", made)):
             far = frechet_distance(features.extract(x), reference)
             between = ((x - x.roll(1, 0)) / 2).square().flatten(1).mean(1).sqrt().mean()
             rows.append(f"| {name} | {far:.3f} | {float((x / 2).std(0).mean()):.4f} | {float(between):.4f} |")
         name = "generation" if self.noise is None else f"generation-noise-{self.noise:g}"
-        finish(run, name, rows, features, list(made[:32]), 8, "generated")
+        self.finish(pipeline, name, rows, features, list(made[:32]), 8, "generated")
 
 
 @dataclass(frozen=True)
@@ -193,21 +218,23 @@ class Classes(_Evaluation):
     def __call__(self) -> None:
         from restore.evaluation.features import frechet_distance
 
-        run = self.trained()
-        if len(run.classes) < 2:
-            raise ValueError(f"{self.run} was not told classes, two or more: there is nothing to tell apart.")
-        clean, features = self.compared(run)
+        pipeline = self.opened()
+        if len(pipeline.classes) < 2:
+            raise ValueError(f"{self.source} was not told classes, two or more: there is nothing to tell apart.")
+        clean, features = self.compared(pipeline)
         reference = features.extract(clean)
         assert features.classify is not None
         rows = ["| guidance | images | accuracy | Frechet distance | diversity |", "| --- | --- | --- | --- | --- |"]
         for weight in self.guidance:
-            made = self.generated(run, clean, f"generating at guidance {weight:g}", weight)
-            asked = (self.seed + torch.arange(len(made))) % len(run.classes)
+            made = self.generated(pipeline, clean, f"generating at guidance {weight:g}", weight)
+            asked = (self.seed + torch.arange(len(made))) % len(pipeline.classes)
             right = (features.classify(made) == asked).float().mean()
             far, varied = frechet_distance(features.extract(made), reference), float((made / 2).std(0).mean())
             rows.append(f"| {weight:g} | {len(made)} | {float(right):.1%} | {far:.3f} | {varied:.4f} |")
-        columns = len(run.classes)
-        finish(run, "classes", rows, features, list(made[: 10 * columns]), columns, f"a column for each of {columns} classes")
+        columns = len(pipeline.classes)
+        self.finish(
+            pipeline, "classes", rows, features, list(made[: 10 * columns]), columns, f"a column for each of {columns} classes"
+        )
 
 
 def batches(count: int, what: str) -> Iterator[int]:
@@ -224,19 +251,6 @@ def row(severity: str, name: str, x: Tensor, clean: Tensor, features: Features, 
 
     p, s, r = (float(metric(x, clean).mean()) for metric in (psnr, ssim, rmse))
     return f"| {severity} | {name} | {p:.2f} | {s:.4f} | {r:.4f} | {frechet_distance(features.extract(x), reference):.3f} |"
-
-
-def finish(run: Run, name: str, rows: list[str], features: Features, images: list[Tensor], columns: int, shown: str) -> None:
-    """Prints the table, and writes it and the picture into the run's folder."""
-    from restore.data.images import grid, save_image
-
-    table = "\n".join([*rows, "", f"Frechet distance: {features.name}. Run at step {run.step}."])
-    print(table)
-    folder = subfolder(run.folder, "evaluation")
-    picture = save_image(grid(images, columns, at_least=64), folder / f"{name}.png")
-    with atomic_write(folder / f"{name}.md") as part:
-        part.write_text(table + "\n", encoding="utf-8")
-    print(f"{folder / name}.md, {picture} ({shown})")
 
 
 Command = Union[

@@ -2,7 +2,8 @@
 
     python recipes/inpainting.py                            # photographs that come with scikit-image
     python recipes/inpainting.py train folder/              # yours
-    python recipes/inpainting.py restore runs/folder-gaussian-mask --image photo.jpg --severity 1
+    python recipes/inpainting.py restore runs/folder-gaussian-mask torn.jpg --mask hole.png --severities .3 .6 .9
+    python recipes/inpainting.py degrade-and-restore runs/folder-gaussian-mask --image photo.jpg --severity 1
 
 Published FID, CelebA at 128 px, T = 100: degraded 127.85, Algorithm 2 5.73, direct 7.74.
 """
@@ -17,10 +18,10 @@ if __name__ == "__main__":  # this project's packages come before any other of t
     import recipes.command.interrupt  # noqa: F401
 
 from degrade import Degradation, GaussianMask
-from recipes import cli
-from recipes.cli import Preset
 from recipes.cold import cold
-from recipes.recipe import Recipe
+from recipes.command import cli
+from recipes.command.training import Preset
+from restore.recipe import Recipe
 
 
 def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation | None = None) -> Recipe:

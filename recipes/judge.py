@@ -24,7 +24,7 @@ if __name__ == "__main__":  # this project's packages come before any other of t
 
 import tyro
 
-from recipes import cli
+from recipes.command import cli
 from recipes.command.pasteable import program
 from restore.machine.terminal import printable
 

@@ -25,11 +25,12 @@ from dataclasses import replace
 
 from degrade import Degradation, GaussianNoise, ShiftedCosine
 from models import PatchStem, UNetConfig
-from recipes import cli
-from recipes.cli import Preset
-from recipes.datasets import SETS
-from recipes.recipe import Recipe, Sampling
+from recipes.command import cli
+from recipes.command.training import Preset
 from restore import Folder, Objective, Training
+from restore.data.bundled import SETS
+from restore.recipe import Recipe
+from restore.sampling import Sampling
 from samplers import DDPM
 
 

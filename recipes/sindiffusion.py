@@ -24,10 +24,12 @@ if __name__ == "__main__":  # this project's packages come before any other of t
 
 from degrade import Cosine, Degradation, GaussianNoise, LinearBeta
 from models import PatchUNetConfig
-from recipes import cli, datasets
-from recipes.cli import Preset
-from recipes.recipe import Recipe, Sampling
+from recipes.command import cli
+from recipes.command.training import Preset
 from restore import Crops, Objective, OneImage, Training
+from restore.data.bundled import bundled_photograph
+from restore.recipe import Recipe
+from restore.sampling import Sampling
 from samplers import DDPM, Improved
 
 
@@ -69,11 +71,13 @@ def recipe(image: str | Path, preset: Preset = "fast", degradation: Degradation 
         return chosen
     if isinstance(degradation, GaussianNoise):
         return replace(chosen, degradation=degradation)
-    cold = replace(chosen.sampling, sampler=Improved(), clip=False, show="restorations")
-    return replace(chosen, degradation=degradation, prediction="residual", objective=Objective("l1"), sampling=cold)
+    cold = replace(chosen.sampling, sampler=Improved(), clip=False)
+    return replace(
+        chosen, degradation=degradation, prediction="residual", objective=Objective("l1"), sampling=cold, show="restorations"
+    )
 
 
-main = cli.commands(recipe, __file__, __doc__, datasets.bundled_photograph)
+main = cli.commands(recipe, __file__, __doc__, bundled_photograph)
 
 if __name__ == "__main__":
     cli.run(main)

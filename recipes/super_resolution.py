@@ -2,7 +2,8 @@
 
     python recipes/super_resolution.py                      # photographs that come with scikit-image
     python recipes/super_resolution.py train folder/        # yours
-    python recipes/super_resolution.py restore runs/folder-pixelate --image photo.jpg --severity 1
+    python recipes/super_resolution.py restore runs/folder-pixelate coarse.png --severities .3 .6 .9
+    python recipes/super_resolution.py degrade-and-restore runs/folder-pixelate --image photo.jpg --severity 1
 
 Published: 3 halvings at 32 px, 4 at 128 px, a sampling step for each.
 """
@@ -17,10 +18,10 @@ if __name__ == "__main__":  # this project's packages come before any other of t
     import recipes.command.interrupt  # noqa: F401
 
 from degrade import Degradation, Pixelate
-from recipes import cli
-from recipes.cli import Preset
 from recipes.cold import cold
-from recipes.recipe import Recipe
+from recipes.command import cli
+from recipes.command.training import Preset
+from restore.recipe import Recipe
 
 
 def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation | None = None) -> Recipe:

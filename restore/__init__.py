@@ -1,21 +1,54 @@
-"""Restorers and how they come to be: parametrisations, objectives, the trainer, checkpoints, image files, metrics."""
+"""Restorers and how they come to be: parametrisations, the trainer, data, checkpoints, metrics; pipelines to use them with."""
 
+from typing import TYPE_CHECKING
+
+from restore.closed_form import ClosedForm, PatchSettings, closed_form
 from restore.data.images import ImageError, load_image, save_image
 from restore.data.sources import SOURCES, Crops, Folder, OneImage, Source
+from restore.pipeline import Edit, Pipeline, Restoration
+from restore.recipe import Recipe
 from restore.restorer import Restorer
+from restore.run import Run, open_run
+from restore.sampling import Sampling
+from restore.space import Pixels, Space
 from restore.training.objectives import Objective
 from restore.training.settings import Training
 
+if TYPE_CHECKING:
+    from restore.training.session import resume, train
+
 __all__ = [
     "SOURCES",
+    "ClosedForm",
     "Crops",
+    "Edit",
     "Folder",
     "ImageError",
     "Objective",
     "OneImage",
+    "PatchSettings",
+    "Pipeline",
+    "Pixels",
+    "Recipe",
+    "Restoration",
     "Restorer",
+    "Run",
+    "Sampling",
     "Source",
+    "Space",
     "Training",
+    "closed_form",
     "load_image",
+    "open_run",
+    "resume",
     "save_image",
+    "train",
 ]
+
+
+def __getattr__(name: str):
+    if name not in ("train", "resume"):
+        raise AttributeError(f"module 'restore' has no attribute {name!r}")
+    from restore.training import session
+
+    return getattr(session, name)

@@ -29,7 +29,7 @@ from safetensors.torch import load_file, save_file
 
 from degrade.files import discard
 from models import PatchUNetConfig
-from recipes import cli
+from recipes.command import cli
 from recipes.evaluate import finish
 from tests.damage import main, report
 from tests.damaged_checkpoints import CHECKPOINTS, leaves, sign, trained
@@ -245,7 +245,7 @@ def uses(run: Path) -> dict[str, Callable[[], object]]:
 
     return {
         "sample": cli.Sample(run, count=1, seed=0),
-        "restore": cli.Restore(run),
+        "restore": cli.DegradeAndRestore(run),
         "evaluate": evaluate,
         "resume": cli.Resume(run),
     }

@@ -20,9 +20,10 @@ from PIL import Image
 from degrade import GaussianBlur
 from models import PatchUNetConfig
 from recipes import sindiffusion
-from recipes.run import open_run, resume
 from restore import Crops
+from restore.run import open_run
 from restore.storage.checkpoint import CheckpointError
+from restore.training.session import resume, train
 from tests.damage import Evil, main, outcome, report
 
 FILES = ("run.json", "ema.safetensors", "training.safetensors", "prior.safetensors", "SHA256SUMS")
@@ -231,7 +232,7 @@ def trained(home: Path, network: PatchUNetConfig = NETWORK) -> Path:
         training=replace(recipe.training, steps=2, warmup=1, save_every=1, preview_every=9),
         sampling=replace(recipe.sampling, steps=2),
     )
-    recipe.train(home / "run", "cpu")
+    train(recipe, home / "run", "cpu")
     shutil.rmtree(home / "run/checkpoints/step-00000002")  # so that there is something to resume
     return home / "run"
 

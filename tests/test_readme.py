@@ -11,9 +11,10 @@ import torch
 from degrade.laws import check_laws
 from models import PatchUNetConfig
 from recipes import sindiffusion
-from recipes.own_types import types_in
-from recipes.run import open_run, resume
 from restore import Crops, load_image
+from restore.own_types import types_in
+from restore.run import open_run
+from restore.training.session import resume, train
 from samplers import Improved
 from tests.tiny import tiny
 
@@ -58,7 +59,7 @@ def test_operator_of_the_contributing_guide(photo, tmp_path, monkeypatch):
     torch.testing.assert_close(x_t[1], x0[1] - 0.9 * (x0[1] + 1))
     recipe = tiny(photo)
     sampling = replace(recipe.sampling, sampler=Improved())
-    replace(recipe, degradation=darken(), prediction="residual", sampling=sampling).train(tmp_path / "run")
+    train(replace(recipe, degradation=darken(), prediction="residual", sampling=sampling), tmp_path / "run")
     assert open_run(tmp_path / "run", types=[darken]).step == resume(tmp_path / "run", types=[darken]).step == 4
 
 

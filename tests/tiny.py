@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from models import DDPMUNetConfig, PatchUNetConfig
 from recipes import sindiffusion
-from recipes.recipe import Recipe
 from restore import Crops
+from restore.recipe import Recipe
 
 NETWORK = PatchUNetConfig(channels=8, multipliers=(1, 2), kernels=(3, 3), patch=2, norm="pixel")
 

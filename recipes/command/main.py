@@ -43,6 +43,6 @@ def thaw(args: Sequence[str]) -> None:
 
 
 def main() -> None:
-    from recipes import cli
+    from recipes.command import cli
 
     cli.run(thaw)

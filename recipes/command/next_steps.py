@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recipes import datasets
 from recipes.command.pasteable import pasteable
+from restore.data import bundled
 
 if TYPE_CHECKING:
-    from recipes.run import Run
+    from restore.run import Run
 
 
 def say_what_next(run: Run) -> None:
@@ -17,7 +17,7 @@ def say_what_next(run: Run) -> None:
         again = pasteable("resume", run.folder)
         print(f"stopped and saved at step {run.step} of {run.recipe.training.steps}; go on with: {again}")
         return
-    show = run.recipe.sampling.show
+    show = run.recipe.show
     shown = {"samples": "a training image, then samples", "restorations": "clean, degraded, direct, restored"}[show]
     curve = "curve.png, " if (run.folder / "curve.png").exists() else ""
     print(f"results in {run.folder}: {show}.png ({shown}), {curve}checkpoints/, previews/, metrics.jsonl")
@@ -25,6 +25,6 @@ def say_what_next(run: Run) -> None:
         size = f"{run.size[1]}x{3 * run.size[2]}"
         print(f"more, at any size: {pasteable('sample', run.folder, '--size', size, '--count', '4')}")
         return
-    print(f"another, fully degraded (yours: --image): {pasteable('restore', run.folder, '--severity', '1')}")
-    if datasets.test_images(run.recipe.images):
+    print(f"another, fully degraded (yours: --image): {pasteable('degrade-and-restore', run.folder, '--severity', '1')}")
+    if bundled.test_images(run.recipe.images):
         print(f"a table, on other images: {pasteable('restoration', run.folder, recipe='evaluate.py')}")

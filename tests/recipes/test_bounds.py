@@ -9,7 +9,8 @@ import torch
 
 from degrade import ImagePrior, PartnerPrior, Pixelate, ThumbnailPrior
 from models import PatchUNetConfig
-from recipes.recipe import ALLOWED, Sampling
+from restore.recipe import ALLOWED
+from restore.sampling import Sampling
 from restore.storage.specification import SpecificationError, decode, encode
 from samplers import sizes
 

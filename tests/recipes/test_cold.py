@@ -14,10 +14,13 @@ import tyro
 from PIL import Image
 
 from degrade import GaussianBlur, GaussianNoise, ImageMixing, PartnerPrior, Pixelate, ThumbnailPrior
-from recipes import cli, datasets, film
-from recipes.recipe import Recipe
-from recipes.run import open_run, resume
+from recipes import degrading
+from recipes.command import cli, training
 from restore import load_image
+from restore.data import bundled
+from restore.recipe import Recipe
+from restore.run import open_run
+from restore.training.session import resume, train
 from tests.refusals import refusal
 from tests.tiny import short
 
@@ -45,17 +48,17 @@ def test_recipes_can_be_built(name, preset):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_recipes_train_and_open(name, digits):
-    run = short(module(name).recipe("digits")).train(digits / "run")
+    run = train(short(module(name).recipe("digits")), digits / "run")
     assert run.recipe.images == digits / "runs/data/digits/train"
-    assert run.picture(run.image()[None], progress=False).isfinite().all()
+    assert run.picture(run.read()[None], progress=False).isfinite().all()
     assert len(list((digits / "run/previews").iterdir())) == 2
     again = open_run(digits / "run")
     assert again.recipe == run.recipe
-    assert torch.equal(again.sample(8, 8, progress=False), run.sample(8, 8, progress=False))
+    assert torch.equal(again.generate((8, 8), progress=False), run.generate((8, 8), progress=False))
 
 
 def test_generation_starts_from_a_mean_colour(digits):
-    run = short(module("blur_generation").recipe("digits")).train(digits / "run")
+    run = train(short(module("blur_generation").recipe("digits")), digits / "run")
     assert isinstance(run.prior, ThumbnailPrior) and run.prior.means.shape[1:] == (1, 1, 1)
     assert run.with_noise(0.0).prior.noise == 0
     x = run.with_noise(0.0).prior.sample((2, 1, 8, 8)).x
@@ -68,16 +71,16 @@ def test_mixing_with_a_second_set(digits):
     """Latents, prior and restoration take partners from the second set; training repeats itself when resumed."""
     home = digits / "runs/data/digits/train"
     recipe = replace(short(module("animorphosis").recipe("digits"), 3), images=home / "3", others=home / "8")
-    run = recipe.train(digits / "whole")
+    run = train(recipe, digits / "whole")
     assert isinstance(run.prior, PartnerPrior)
     eights = torch.stack([load_image(path, channels=1) for path in sorted((home / "8").iterdir())])
     partners = run.prior.sample((6, 1, 16, 16)).latent[0]
     assert all((eights - partner).abs().flatten(1).amax(1).min() < 1e-6 for partner in partners)
     batches, _ = run.recipe.open("cpu")
     assert (eights - batches.others(1, torch.Generator().manual_seed(0))).abs().flatten(1).amax(1).min() < 1e-6
-    restored = run.restore(run.image(), 1.0, progress=False)
+    restored = run.degrade_and_restore(run.read(), 1.0, progress=False)
     assert restored.restored.shape == (1, 16, 16)
-    replace(recipe, training=replace(recipe.training, keep=5)).train(digits / "cut")
+    train(replace(recipe, training=replace(recipe.training, keep=5)), digits / "cut")
     for folder in ("step-00000002", "step-00000003"):
         shutil.rmtree(digits / "cut/checkpoints" / folder)
     resumed = resume(digits / "cut")
@@ -91,10 +94,10 @@ def test_a_second_set_needs_mixing():
 
 
 def test_restoring_a_batch_equals_one_by_one(digits):
-    run = short(module("desnowing").recipe("digits")).train(digits / "run")
-    clean = torch.stack([run.image(path) for path in sorted((digits / "runs/data/digits/test").rglob("*.png"))[:3]])
-    together = run.restore(clean, 0.8, seed=4, progress=False)
-    alone = run.restore(clean[2], 0.8, seed=6, progress=False)
+    run = train(short(module("desnowing").recipe("digits")), digits / "run")
+    clean = torch.stack([run.read(path) for path in sorted((digits / "runs/data/digits/test").rglob("*.png"))[:3]])
+    together = run.degrade_and_restore(clean, 0.8, seed=4, progress=False)
+    alone = run.degrade_and_restore(clean[2], 0.8, seed=6, progress=False)
     for a, b in zip(together, alone, strict=True):
         torch.testing.assert_close(a[2], b, rtol=0, atol=1e-5)
 
@@ -103,21 +106,21 @@ def test_restoring_a_batch_equals_one_by_one(digits):
     ("change", "message"),
     [
         (
-            lambda run: run.restore(torch.zeros(3, 16, 16)),
-            r"restores images of 1 channels, got a tensor of shape \(3, 16, 16\)",
+            lambda run: run.degrade_and_restore(torch.zeros(3, 16, 16)),
+            r"images of 1 channels are restored, got a tensor of shape \(3, 16, 16\)",
         ),
-        (lambda run: run.restore(torch.full((1, 16, 16), torch.nan)), "NaN"),
-        (lambda run: run.restore(torch.zeros(1, 16, 16), severity=1.2), r"severity lies in \(0, 1\]"),
+        (lambda run: run.degrade_and_restore(torch.full((1, 16, 16), torch.nan)), "NaN"),
+        (lambda run: run.degrade_and_restore(torch.zeros(1, 16, 16), severity=1.2), r"severity lies in \(0, 1\]"),
     ],
 )
 def test_bad_images(change, message, digits):
-    run = short(module("deblurring").recipe("digits")).train(digits / "run")
+    run = train(short(module("deblurring").recipe("digits")), digits / "run")
     with pytest.raises(ValueError, match=message):
         change(run)
 
 
 def films(*args: str) -> None:
-    tyro.cli(film.Film, args=args, config=(tyro.conf.CascadeSubcommandArgs,))()
+    tyro.cli(degrading.Degrading, args=args, config=(tyro.conf.CascadeSubcommandArgs,))()
 
 
 def test_film_as_a_strip(photo, tmp_path):
@@ -138,7 +141,7 @@ def test_film_as_an_animation(photo, tmp_path):
 
 @pytest.mark.parametrize(
     ("args", "message"),
-    [(["--out", "film.mp4"], "a .png (strip) or a .gif"), (["--frames", "1"], "frames of Film is 2 to 1000, got 1")],
+    [(["--out", "film.mp4"], "a .png (strip) or a .gif"), (["--frames", "1"], "frames of Degrading is 2 to 1000, got 1")],
 )
 def test_film_errors(args, message, photo):
     assert message in refusal(films, str(photo), *args)
@@ -146,21 +149,21 @@ def test_film_errors(args, message, photo):
 
 def test_sets_are_real_images(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    folder = datasets.located("photographs")
+    folder = bundled.located("photographs")
     assert folder == tmp_path / "runs/data/photographs/train"
     assert {path.stem for path in (folder.parent / "test").iterdir()} == {"chelsea", "coffee"}
     assert all(min(load_image(path).shape[1:]) <= 256 for path in folder.iterdir()) and len(list(folder.iterdir())) == 8
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.png")}
-    assert datasets.located("photographs", "test") == folder.parent / "test"
+    assert bundled.located("photographs", "test") == folder.parent / "test"
     assert before == {path: path.stat().st_mtime_ns for path in folder.rglob("*.png")}  # written once
     Path("digits").mkdir()
-    assert datasets.located("digits") == tmp_path / "digits"  # a folder of that name comes first
+    assert bundled.located("digits") == tmp_path / "digits"  # a folder of that name comes first
 
 
 def test_command_line_of_a_set(digits, monkeypatch, capsys):
     """`train digits` brings the set's size and channels; a swapped degradation, the rest."""
     seen: list[Recipe] = []
-    monkeypatch.setattr(cli, "train", lambda recipe, out, minutes=None: seen.append(recipe))
+    monkeypatch.setattr(training, "train", lambda recipe, out, minutes=None, device=None: seen.append(recipe))
     deblurring = module("deblurring").recipe
     main = cli.commands(deblurring, "deblurring.py", None, lambda: "photographs")
     main([])
@@ -183,7 +186,7 @@ def test_a_folder_that_is_missing(tmp_path, monkeypatch):
 
 def test_command_line_of_animorphosis(digits, monkeypatch):
     seen: list[Recipe] = []
-    monkeypatch.setattr(cli, "train", lambda recipe, out, minutes=None: seen.append(recipe))
+    monkeypatch.setattr(training, "train", lambda recipe, out, minutes=None, device=None: seen.append(recipe))
     cli.commands(module("animorphosis").recipe, "animorphosis.py", None, lambda: "digits")(
         ["train", "digits", "--others", "elsewhere"]
     )
@@ -191,7 +194,7 @@ def test_command_line_of_animorphosis(digits, monkeypatch):
 
 
 def test_restoring_with_a_film(digits, capsys):
-    short(module("deblurring").recipe("digits"), 1).train(digits / "run")
+    train(short(module("deblurring").recipe("digits"), 1), digits / "run")
     main = cli.commands(module("deblurring").recipe, "deblurring.py", None, lambda: "digits")
-    main(["restore", "run", "--film", "--steps", "6"])
-    assert (digits / "run/restored-film.png").exists() and "estimate of x0 below" in capsys.readouterr().out
+    main(["degrade-and-restore", "run", "--trajectory", "--steps", "6"])
+    assert (digits / "run/restored-trajectory.png").exists() and "estimate of x0 below" in capsys.readouterr().out

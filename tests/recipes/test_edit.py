@@ -12,6 +12,7 @@ from PIL import Image
 
 from recipes import edit
 from restore import load_image, save_image
+from restore.training.session import train
 from tests.commands import ENVIRONMENT, ROOT
 from tests.tiny import tiny
 
@@ -106,12 +107,12 @@ def test_bad_input(photo, mask, tmp_path):
     """One clear line each."""
     Image.new("L", (56, 40)).save(tmp_path / "black.png")
     Image.new("L", (30, 30), 255).save(tmp_path / "small.png")
-    tiny(photo).train(tmp_path / "run")
+    train(tiny(photo), tmp_path / "run")
     cases = [
         (lambda: edit.Inpaint(photo, mask=tmp_path / "small.png")(), r"small.png is 30x30, the picture 40x56"),
         (lambda: edit.Inpaint(photo, mask=tmp_path / "black.png")(), "is dark all over"),
         (lambda: edit.Inpaint(photo, mask=tmp_path / "none.png")(), "none.png does not exist"),
-        (lambda: edit.Outpaint(photo, size=(20, 90))(), "size of at least the photograph's 40x56"),
+        (lambda: edit.Outpaint(photo, size=(20, 90))(), "size of at least the picture's 40x56"),
         (lambda: edit.Outpaint(photo, crop=0.0)(), "crop of Outpaint is 1e-06 to 1, got 0.0"),
         (lambda: edit.Variations(photo, severities=(0.0,))(), "severities of Variations is"),
         (lambda: edit.Variations(photo, severities=()), "severities of Variations is"),

@@ -16,6 +16,7 @@ from models.inception import InceptionV3
 from recipes import animorphosis, blur_generation, deblurring, evaluate
 from restore import load_image, save_image
 from restore.evaluation import features
+from restore.training.session import train
 from tests.refusals import refusal
 from tests.tiny import short, tiny
 
@@ -32,7 +33,7 @@ def evaluation(*args: str) -> None:
 
 
 def test_the_table(digits, capsys):
-    short(deblurring.recipe("digits"), 1).train(digits / "run")
+    train(short(deblurring.recipe("digits"), 1), digits / "run")
     evaluation("restoration", "run", "--severities", "0.5", "1", "--images", "20")
     printed = capsys.readouterr().out
     rows = re.findall(r"^\| (0\.5|1) \| ([\w ]+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$", printed, re.M)
@@ -45,13 +46,13 @@ def test_the_table(digits, capsys):
 
 
 def test_the_table_of_a_mixture_has_the_estimated_latent(digits, capsys):
-    short(animorphosis.recipe("digits"), 1).train(digits / "run")
+    train(short(animorphosis.recipe("digits"), 1), digits / "run")
     evaluation("restoration", "run", "--images", "6")
     assert "Algorithm 2, estimated latent" in capsys.readouterr().out
 
 
 def test_the_table_of_generation(digits, capsys):
-    short(blur_generation.recipe("digits"), 1).train(digits / "run")
+    train(short(blur_generation.recipe("digits"), 1), digits / "run")
     evaluation("generation", "run", "--images", "12", "--noise", "0")
     printed = capsys.readouterr().out
     assert re.search(r"\| test images \| 0\.000 \| [\d.]+ \| [\d.]+ \|", printed) and "| generated |" in printed
@@ -60,7 +61,7 @@ def test_the_table_of_generation(digits, capsys):
 
 def test_a_table_needs_other_images(digits):
     run = short(deblurring.recipe("digits"), 1)
-    replace(run, images=digits / "runs/data/digits/train/1").train(digits / "run")
+    train(replace(run, images=digits / "runs/data/digits/train/1"), digits / "run")
     with pytest.raises(ValueError, match="name a folder of images that were not trained on"):
         evaluation("restoration", "run")
     with pytest.raises(ValueError, match="nowhere: name a folder"):
@@ -74,7 +75,7 @@ def test_inception_from_a_published_file(digits, capsys):
     torch.save(state | counts, "pt_inception-2015-12-05-6726825d.pth")
     (snippet,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/evaluation.md").read_text(encoding="utf-8"), re.DOTALL)
     exec(compile(snippet, "docs/evaluation.md", "exec"), {})
-    short(blur_generation.recipe("digits"), 1).train(digits / "run")
+    train(short(blur_generation.recipe("digits"), 1), digits / "run")
     evaluation("generation", "run", "--images", "2", "--features", "inception.safetensors")
     printed = capsys.readouterr().out
     assert re.search(r"\| test images \| 0\.000 \|", printed)
@@ -91,7 +92,7 @@ class Writes(nn.Module):
 
 def test_what_is_refused_before_the_work(digits, monkeypatch):
     """One line each, before a classifier is trained or an image made; and no code of a file is run."""
-    short(deblurring.recipe("digits"), 1).train(digits / "run")
+    train(short(deblurring.recipe("digits"), 1), digits / "run")
     torch.jit.script(Writes()).save("script.pt")
     for side in (20, 30):
         save_image(torch.zeros(1, side, 20), digits / f"mixed/{side}.png")
@@ -115,7 +116,7 @@ def test_what_is_refused_before_the_work(digits, monkeypatch):
 
 def test_test_images_of_several_sizes(photo, tmp_path):
     """A run of one photograph looks at whole images: they have to be of one size."""
-    tiny(photo).train(tmp_path / "run")
+    train(tiny(photo), tmp_path / "run")
     for side in (20, 30):
         save_image(torch.zeros(3, side, 24), tmp_path / f"test/{side}.png")
     with pytest.raises(

@@ -18,12 +18,13 @@ import torch
 
 from models import PatchUNetConfig
 from recipes import sindiffusion
-from recipes.recipe import Recipe, continue_training
-from recipes.run import open_run, resume
 from restore import Crops, Folder
 from restore.machine.processes import ALONE
+from restore.recipe import Recipe
+from restore.run import open_run
 from restore.storage.checkpoint import CheckpointError, open_checkpoint
 from restore.training.estimate import estimate
+from restore.training.session import continue_training, resume, train
 from restore.training.trainer import TrainingError
 from tests.commands import ENVIRONMENT, TINY, arguments, command
 
@@ -89,7 +90,7 @@ def test_a_checkpoint_that_cannot_be_written(number, photo, tmp_path, monkeypatc
 
     monkeypatch.setattr(checkpoint, "flush", refuse)
     with pytest.raises(CheckpointError, match=r"Step 2 is safe: (make room|mend that), then resume the run\.$"):
-        tiny(photo, 6).train(tmp_path)
+        train(tiny(photo, 6), tmp_path)
     assert open_checkpoint(tmp_path).step == 2
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000002"]
     monkeypatch.undo()
@@ -99,7 +100,7 @@ def test_a_checkpoint_that_cannot_be_written(number, photo, tmp_path, monkeypatc
 def test_a_folder_that_cannot_be_written_to(photo, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(TrainingError, match=r"file/run cannot be written to \(Not a directory\): name another folder"):
-        tiny(photo).train(tmp_path / "file" / "run")
+        train(tiny(photo), tmp_path / "file" / "run")
 
 
 def test_too_little_memory_is_said_before_the_run(photo, tmp_path, monkeypatch):
@@ -115,7 +116,7 @@ def test_too_little_memory_is_said_before_the_run(photo, tmp_path, monkeypatch):
     for share, advice in [(3, "--training.accumulate 2"), (1.5, "--training.accumulate 4"), (0.5, "sides of 63% of theirs")]:
         monkeypatch.setattr("restore.training.estimate.free_memory", lambda device, share=share: share * image)
         with pytest.raises(TrainingError, match=f"this needs more memory than there is. .*{advice}"):
-            recipe.train(tmp_path / str(share))
+            train(recipe, tmp_path / str(share))
 
 
 def test_out_of_memory_later_on(photo, tmp_path):
@@ -162,13 +163,13 @@ def test_images_of_a_folder_are_removed_or_broken(photo, tmp_path, capsys, monke
     last = json.loads((tmp_path / "run/metrics.jsonl").read_text().splitlines()[-1])
     assert last["skipped_images"] == 4
     with pytest.raises(ValueError, match="is not an image"):
-        replace(recipe, data=Folder(size=16, strict=True)).train(tmp_path / "strict")
+        train(replace(recipe, data=Folder(size=16, strict=True)), tmp_path / "strict")
     shutil.rmtree(images / "deep")
     with pytest.raises(ValueError, match="holds no image files"):
-        recipe.train(tmp_path / "none")
+        train(recipe, tmp_path / "none")
     (images / "x.png").touch()
     with pytest.raises(ValueError, match="none of 1 images can be read; the first: .*x.png is not an image"):
-        recipe.train(tmp_path / "none")
+        train(recipe, tmp_path / "none")
 
 
 def test_the_clock_jumps(photo, tmp_path, monkeypatch):
@@ -183,7 +184,7 @@ def test_the_clock_jumps(photo, tmp_path, monkeypatch):
 
     monkeypatch.setattr(time, "time", jumping)
     monkeypatch.setattr(tqdm.std, "time", jumping)
-    assert tiny(photo).train(tmp_path).step == 4
+    assert train(tiny(photo), tmp_path).step == 4
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert calls and all(0 < line["images_per_second"] < 1e5 for line in lines)
 
@@ -223,13 +224,13 @@ def test_metrics_go_to_other_trackers_too(photo, tmp_path, monkeypatch):
 
     monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=init))
     recipe = tiny(photo)
-    replace(recipe, training=replace(recipe.training, track="wandb")).train(tmp_path / "run")
+    train(replace(recipe, training=replace(recipe.training, track="wandb")), tmp_path / "run")
     lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     assert seen == [*((line["step"], line["loss"]) for line in lines), "finished"]
     assert started[0]["config"]["recipe"]["training"]["steps"] == 4 and started[0]["resume"] == "allow"
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(ValueError, match=r"Weights & Biases is not installed: python -m pip install -e .*wandb"):
-        replace(recipe, training=replace(recipe.training, track="wandb")).train(tmp_path / "other")
+        train(replace(recipe, training=replace(recipe.training, track="wandb")), tmp_path / "other")
     pytest.importorskip("tensorboard")
-    replace(recipe, training=replace(recipe.training, track="tensorboard")).train(tmp_path / "board")
+    train(replace(recipe, training=replace(recipe.training, track="tensorboard")), tmp_path / "board")
     assert list((tmp_path / "board/tensorboard").glob("events.*"))

@@ -12,13 +12,18 @@ import pytest
 import torch
 
 from degrade import seeded
-from recipes.instant import Settings, filled, generate, held, laid_out, placed
-from restore import load_image
+from restore import Edit, PatchSettings, closed_form, load_image
+from restore.editing import filled, known_guide, layout_guide, on_canvas
 from restore.evaluation.single_image import coherence
 from samplers import seamless, symmetric
 
 ROOT = Path(__file__).resolve().parents[2]
-QUICK = Settings(side=5, coarsest=12, steps=2, neighbours=100)
+QUICK = PatchSettings(side=5, coarsest=12, neighbours=100)
+
+
+def generate(picture, size=None, count=1, settings=QUICK, seed=0, steps=2, **edit) -> torch.Tensor:
+    pipeline = closed_form(picture, settings=settings).using(steps=steps)
+    return pipeline.generate(size, count, seed, edit=Edit(**edit), progress=False)
 
 
 @pytest.fixture
@@ -27,7 +32,7 @@ def picture(photo) -> torch.Tensor:
 
 
 def test_images_are_made_of_the_photographs_patches(picture):
-    made = generate(picture, count=2, settings=QUICK)
+    made = generate(picture, count=2)
     assert made.shape == (2, 3, 40, 56) and made.abs().max() <= 1 and not torch.equal(made[0], made[1])
     noise = torch.rand(3, 40, 56, generator=torch.Generator().manual_seed(0)) * 2 - 1
     assert coherence(made[:1], picture) < 0.65 * coherence([noise], picture)
@@ -35,26 +40,26 @@ def test_images_are_made_of_the_photographs_patches(picture):
 
 def test_an_image_has_its_own_seed(picture):
     """To a quarter of an 8-bit level: sums over neighbours are rounded differently in another batch."""
-    together, alone = generate(picture, count=3, settings=QUICK, seed=4), generate(picture, count=1, settings=QUICK, seed=6)
+    together, alone = generate(picture, count=3, seed=4), generate(picture, seed=6)
     torch.testing.assert_close(together[2:], alone, rtol=0, atol=2e-3)
 
 
 def test_any_size_and_retargeting(picture):
-    assert generate(picture, (30, 90), 1, QUICK).shape == (1, 3, 30, 90)
-    assert generate(picture, (70, 40), 1, QUICK, begin=picture, severity=0.8).shape == (1, 3, 70, 40)
+    assert generate(picture, (30, 90)).shape == (1, 3, 30, 90)
+    assert generate(picture, (70, 40), begin=picture, severity=0.8).shape == (1, 3, 70, 40)
 
 
 def test_outpainting_keeps_the_photograph(picture):
-    known, mask = placed(picture, (60, 80))
+    known, mask = on_canvas(picture, (60, 80))
     assert mask.sum() == 40 * 56 and torch.equal(known[:, 10:50, 12:68], picture)
-    made = generate(picture, (60, 80), 1, QUICK, guides=[held(known, mask)])
+    made = generate(picture, (60, 80), guides=[known_guide(known, mask)])
     assert (made[0, :, 10:50, 12:68] - picture).abs().max() < 1e-4
 
 
 def test_symmetric_and_tileable(picture):
-    made = generate(picture, count=1, settings=QUICK, guides=[lambda restore, _: symmetric(restore, "left-right")])
+    made = generate(picture, guides=[lambda restore, _: symmetric(restore, "left-right")])
     torch.testing.assert_close(made, made.flip(-1), rtol=0, atol=1e-6)
-    tile = generate(picture, count=1, settings=QUICK, guides=[lambda restore, _: seamless(restore, 5)])[0]
+    tile = generate(picture, guides=[lambda restore, _: seamless(restore, 5)])[0]
     seam = (tile[..., 0] - tile[..., -1]).abs().mean()
     inner = (tile[..., 1:] - tile[..., :-1]).abs().mean()
     assert seam < 2 * inner + 0.02
@@ -63,7 +68,7 @@ def test_symmetric_and_tileable(picture):
 def test_structure(picture):
     """The layout of a dark and a bright half is taken over."""
     layout = torch.cat([-torch.ones(3, 40, 28), torch.ones(3, 40, 28)], -1)
-    made = generate(picture, count=1, settings=QUICK, guides=[laid_out(layout)])[0]
+    made = generate(picture, guides=[layout_guide(layout)])[0]
     assert made[..., 32:].mean() > made[..., :24].mean() + 0.3
 
 
@@ -97,7 +102,7 @@ def pictures(height: int, width: int) -> dict[str, torch.Tensor]:
 def test_any_picture_gives_pictures(kind, size):
     """Finite and within the photograph's range; one colour stays that colour."""
     photograph = pictures(*size)[kind]
-    made = generate(photograph, count=1, settings=replace(QUICK, steps=1, neighbours=30))
+    made = generate(photograph, settings=replace(QUICK, neighbours=30), steps=1)
     assert made.shape == (1, 3, *size) and bool(made.isfinite().all())
     for channel, original in zip(made[0], photograph, strict=True):
         assert original.min() - 1e-4 <= channel.min() and channel.max() <= original.max() + 1e-4
@@ -106,7 +111,7 @@ def test_any_picture_gives_pictures(kind, size):
 @pytest.mark.parametrize("size", [(12, 240), (12, 13)], ids=str)
 def test_default_settings_on_small_pictures(size):
     """A photograph of one patch and one pixel in height, at 1:20 too."""
-    made = generate(pictures(*size)["ordinary"], count=1, settings=Settings(steps=1, neighbours=30))
+    made = generate(pictures(*size)["ordinary"], settings=PatchSettings(neighbours=30), steps=1)
     assert made.shape == (1, 3, *size) and bool(made.isfinite().all())
 
 
@@ -121,30 +126,28 @@ def test_default_settings_on_small_pictures(size):
         ({"width": math.inf}, r"width lies in \[0.01, 10\], got inf"),
         ({"stride": 0}, r"stride lies in \[1, side = 11\], got 0"),
         ({"stride": 50}, r"stride lies in \[1, side = 11\], got 50: pixels between patches would be left out"),
-        ({"neighbours": 0}, r"neighbours of Settings is 1 to "),
-        ({"coarsest": -5}, r"coarsest of Settings is 1 to "),
-        ({"coarsest": 10**400}, r"coarsest of Settings is 1 to "),
+        ({"neighbours": 0}, r"neighbours of PatchSettings is 1 to "),
+        ({"coarsest": -5}, r"coarsest of PatchSettings is 1 to "),
+        ({"coarsest": 10**400}, r"coarsest of PatchSettings is 1 to "),
         ({"factor": 0.0}, r"factor in \(0, 1\), got .* and 0"),
         ({"factor": 1.0}, r"factor in \(0, 1\), got .* and 1"),
         ({"factor": math.nan}, r"factor in \(0, 1\), got .* and nan"),
         ({"noise": 0.0}, r"noise lies in \(0.02, 1\] .*, got 0"),
         ({"noise": math.nan}, r"noise lies in \(0.02, 1\] .*, got nan"),
-        ({"steps": 0}, r"steps of Settings is 1 to "),
-        ({"steps": 10**9}, r"steps of Settings is 1 to "),
     ],
     ids=str,
 )
 def test_bad_settings(settings, message):
     with pytest.raises(ValueError, match=message):
-        Settings(**settings)
+        PatchSettings(**settings)
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda x: generate(x, count=0), "count of at least 1"),
-        (lambda x: generate(x, (8, 50)), "sides of at least 11"),
-        (lambda x: placed(x, (20, 90)), "size of at least the photograph's 40x56"),
+        (lambda x: generate(x, count=0), "count, batch, height and width are at least 1"),
+        (lambda x: generate(x, (8, 50), settings=PatchSettings()), "sides of at least 11"),
+        (lambda x: on_canvas(x, (20, 90)), "size of at least the picture's 40x56"),
         (lambda x: generate(x, severity=0.0), "severity lies in"),
     ],
 )
@@ -160,7 +163,7 @@ def command(*args, cwd) -> subprocess.CompletedProcess:
 
 
 def test_command_line(photo, tmp_path):
-    flags = ["--settings.side", "5", "--settings.steps", "2", "--count", "2", "--seed", "3"]
+    flags = ["--settings.side", "5", "--steps", "2", "--count", "2", "--seed", "3"]
     result = command(photo, *flags, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert re.search(r"coherence 0\.\d{4} +completeness 0\.\d{4} +diversity \d\.\d{4} +copied \d\.\d{4}", result.stdout)
@@ -200,19 +203,20 @@ def test_filled_in(picture):
 def test_spanning_patches_keep_the_layout(picture):
     """The coarsest scale is as high as a patch and one pixel, for wide images and for the photograph's own shape."""
     for side in (40, 47, 300):
-        levels = Settings().spanning(side).levels((side, 3 * side), (side, 2 * side))
+        levels = PatchSettings().spanning(side).levels((side, 3 * side), (side, 2 * side))
         assert levels[0] == (12, 36) and levels[-1] == (side, 3 * side)
         assert all(0.6 < a[0] / b[0] < 0.9 for a, b in itertools.pairwise(levels))
-    assert Settings().spanning(12) == Settings()
+    assert PatchSettings().spanning(12) == PatchSettings()
 
 
 def test_what_lies_at_the_edge_goes_on(picture):
     """A photograph with six rows of sky has patches of eleven that are all sky only if it is continued."""
     striped = 0.2 * picture - 0.6
     striped[:, :6] = 0.9
-    known, mask = placed(striped, (100, 56))
-    options = {"begin": filled(known, mask), "severity": 0.6, "guides": [held(known, mask)]}
+    known, mask = on_canvas(striped, (100, 56))
+    by_hand = {"begin": filled(known, mask), "severity": 0.6, "guides": [known_guide(known, mask)]}
     plain, continued = (
-        generate(striped, (100, 56), 1, Settings(coarsest=40), continued=on, **options)[0, :, :30] for on in (False, True)
+        generate(striped, (100, 56), settings=PatchSettings(coarsest=40), steps=6, **edit)[0, :, :30]
+        for edit in (by_hand, {"known": (known, mask)})
     )
     assert float(continued.min()) > 0.8 and float(plain.mean()) < 0.7

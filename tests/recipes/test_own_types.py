@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from degrade import Compose, Curve, GaussianBlur, GaussianNoise, RectifiedFlow, Snow, Stage
-from recipes import cli, sindiffusion
-from recipes.run import open_run, resume
+from recipes import sindiffusion
+from recipes.command import cli
+from restore.run import open_run
 from restore.storage.checkpoint import CheckpointError
 from restore.storage.specification import SpecificationError
+from restore.training.session import resume, train
 from samplers import DDPM, Improved, Resampled
 from tests import own_types
 from tests.own_types import Darken, Lazy, OneLayer
@@ -49,20 +51,20 @@ OWN = {"operator": [Darken], "sampler": [Lazy], "network": [OneLayer], "compose"
 @pytest.mark.parametrize("case", OWN)
 def test_trained_opened_sampled_restored_resumed(case, photo, tmp_path):
     recipe = changed(tiny(photo), case)
-    trained = recipe.train(tmp_path / "run")
+    trained = train(recipe, tmp_path / "run")
     run = open_run(tmp_path / "run", types=OWN[case])
     assert run.recipe == trained.recipe and run.recipe.degradation == recipe.degradation
-    assert torch.equal(run.sample(24, 32, seed=3), trained.sample(24, 32, seed=3))
-    assert run.restore(run.image(), 0.5).restored.isfinite().all()
+    assert torch.equal(run.generate((24, 32), seed=3), trained.generate((24, 32), seed=3))
+    assert run.degrade_and_restore(run.read(), 0.5).restored.isfinite().all()
     if OWN[case]:
         with pytest.raises(CheckpointError, match=f"{OWN[case][0].__name__}.*open_run\\(folder, types"):
             open_run(tmp_path / "run")
     half = replace(recipe, training=replace(recipe.training, save_every=2))
-    half.train(tmp_path / "again")
+    train(half, tmp_path / "again")
     (tmp_path / "again" / "checkpoints" / "step-00000004").rename(tmp_path / "dropped")
     resumed = resume(tmp_path / "again", types=OWN[case])
     assert resumed.step == 4
-    assert torch.equal(resumed.sample(24, 32, seed=3), trained.sample(24, 32, seed=3))
+    assert torch.equal(resumed.generate((24, 32), seed=3), trained.generate((24, 32), seed=3))
 
 
 def test_an_own_operator_by_command_line(photo, tmp_path, monkeypatch, capsys):
@@ -73,7 +75,8 @@ def test_an_own_operator_by_command_line(photo, tmp_path, monkeypatch, capsys):
     operator = ["degradation:darken", "--degradation.strength", "0.7"]
     MAIN(["train", str(photo), *own, *network.split(), *training.split(), "--out", "run", *operator])
     assert open_run("run", types=[Darken]).recipe.degradation == Darken(0.7)
-    MAIN(["restore", "run", *own, "--severity", "0.5"])
+    MAIN(["degrade-and-restore", "run", *own, "--severity", "0.5"])
+    MAIN(["restore", "run", str(photo), *own, "--severities", "0.3", "0.6"])
     MAIN(["sample", "run", *own, "--count", "1"])
     Path("run/checkpoints/step-00000003").rename("dropped")
     MAIN(["resume", "run", *own])
@@ -133,5 +136,5 @@ Namesake = dataclass(frozen=True)(type("GaussianBlur", (Darken,), {}))
 def test_what_could_not_be_reopened_is_refused_before_the_first_step(operator, reason, photo, tmp_path):
     recipe = replace(tiny(photo), degradation=operator, prediction="residual")
     with pytest.raises(SpecificationError, match=reason):
-        recipe.train(tmp_path / "run")
+        train(recipe, tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -13,8 +13,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from recipes.panorama import Panorama
+from recipes.command.panorama import Panorama
 from restore import load_image
+from restore.training.session import train
 from tests.commands import ENVIRONMENT, ROOT
 from tests.tiny import NETWORK, tiny
 
@@ -61,7 +62,7 @@ def begun(folder) -> bool:
 
 
 def test_another_image_is_not_gone_on_with(photo, tmp_path, monkeypatch):
-    tiny(photo).train(tmp_path / "run")
+    train(tiny(photo), tmp_path / "run")
     begun = Panorama(tmp_path / "run", size=(60, 120), tile=52, out=tmp_path / "x.png")
     with monkeypatch.context() as patch:
         patch.setattr("restore.data.bands.write_bands", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -75,7 +76,7 @@ def test_another_image_is_not_gone_on_with(photo, tmp_path, monkeypatch):
 
 def test_a_network_that_sees_everything_gives_a_blend(photo, tmp_path, capsys):
     network = replace(NETWORK, norm="group", groups=4)
-    replace(tiny(photo), network=network).train(tmp_path / "run")
+    train(replace(tiny(photo), network=network), tmp_path / "run")
     Panorama(tmp_path / "run", size=(50, 130), out=tmp_path / "x.png")()
     assert "the network sees the whole image. Windows of 56 pixels" in capsys.readouterr().out
     x = load_image(tmp_path / "x.png")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from recipes.run import open_run
 from restore import load_image
+from restore.run import open_run
 from tests.commands import TINY, command
 
 SHARED = ["--training.shard", "--training.optimizer", "adamw"]

@@ -11,12 +11,15 @@ import torch
 from degrade import GaussianNoise, ShiftedCosine, seeded
 from models import DiTConfig, PatchStem, PatchUNetConfig, UNetConfig, WaveletStem
 from models.stems import Wavelets
-from recipes import cli, datasets, evaluate, simple_diffusion, sindiffusion
-from recipes.recipe import Recipe
-from recipes.run import open_run, resume
+from recipes import evaluate, simple_diffusion, sindiffusion
+from recipes.command import cli, training
 from restore import Crops, Folder, save_image
+from restore.data import bundled
 from restore.evaluation import features
+from restore.recipe import Recipe
+from restore.run import open_run
 from restore.storage.checkpoint import CheckpointError
+from restore.training.session import resume, train
 
 NETWORK = UNetConfig(3, (8, 16), (1, 1), (0.0, 0.1), (), transformer=1, head=8, groups=4)
 MAIN = cli.commands(simple_diffusion.recipe, "simple_diffusion.py", None, lambda: "digits")
@@ -64,34 +67,34 @@ def test_some_classes_are_withheld(folder):
 
 
 def test_train_sample_resume(folder, tmp_path, capsys):
-    run = tiny(folder).train(tmp_path / "run")
+    run = train(tiny(folder), tmp_path / "run")
     assert run.classes == ("bright", "dark", "middling") and run.recipe.network.conditions == 3
-    dark = run.sample(count=2, label="dark", progress=False)
-    in_turn = run.sample(count=3, progress=False)
+    dark = run.generate(count=2, condition="dark", progress=False)
+    in_turn = run.generate(count=3, progress=False)
     torch.testing.assert_close(dark[1], in_turn[1], rtol=0, atol=1e-5)  # seed 1 is of class 1, whatever the batch
     assert not torch.equal(dark[0], in_turn[0])
-    none = run.sample(count=1, label="", progress=False)[0]
-    assert torch.equal(none, run.sample(count=1, label="bright", guidance=0.0, progress=False)[0])
-    assert not torch.equal(dark, run.sample(count=2, label="dark", guidance=5.0, progress=False))
+    none = run.generate(count=1, condition="", progress=False)[0]
+    assert torch.equal(none, run.generate(count=1, condition="bright", guidance=0.0, progress=False)[0])
+    assert not torch.equal(dark, run.generate(count=2, condition="dark", guidance=5.0, progress=False))
     with pytest.raises(ValueError, match=r"no class 'purple': .*run knows bright, dark, middling"):
-        run.sample(label="purple")
+        run.generate(condition="purple")
     again = open_run(tmp_path / "run")
-    assert again.classes == run.classes and torch.equal(again.sample(count=2, label="dark", progress=False), dark)
+    assert again.classes == run.classes and torch.equal(again.generate(count=2, condition="dark", progress=False), dark)
     assert resume(tmp_path / "run").step == 4
     MAIN(["sample", str(tmp_path / "run"), "--label", "middling", "--guidance", "3", "--count", "2"])
     assert "2 images in" in capsys.readouterr().out
 
 
 def test_a_run_without_classes_says_so(folder, tmp_path):
-    run = replace(tiny(folder), data=Folder(16)).train(tmp_path / "run")
-    assert run.classes == () and run.sample(count=1, progress=False).shape == (1, 3, 16, 16)
+    run = train(replace(tiny(folder), data=Folder(16)), tmp_path / "run")
+    assert run.classes == () and run.generate(count=1, progress=False).shape == (1, 3, 16, 16)
     with pytest.raises(ValueError, match="was not told any classes"):
-        run.sample(label="dark")
+        run.generate(condition="dark")
 
 
 @pytest.mark.parametrize("stem", [WaveletStem(), PatchStem(2)], ids=str)
 def test_a_stem_in_a_recipe(stem, folder, tmp_path):
-    run = tiny(folder, stem=stem).train(tmp_path / "run")
+    run = train(tiny(folder, stem=stem), tmp_path / "run")
     assert run.restorer.network(torch.zeros(1, 3, 16, 16), torch.ones(1), torch.tensor([1])).shape == (1, 3, 16, 16)
     assert isinstance(run.restorer.network, Wavelets) == isinstance(stem, WaveletStem)
     assert open_run(tmp_path / "run").recipe.stem == stem
@@ -103,11 +106,11 @@ def test_images_are_made_without_padding(stem, folder, tmp_path):
     network = replace(NETWORK, widths=(8, 8, 16), depths=(1, 1, 1), dropout=(0.0, 0.0, 0.0), conditions=3)
     recipe = replace(tiny(folder, stem=stem), network=network)
     assert recipe.stride == 4 * {None: 1, WaveletStem(2): 4, PatchStem(3): 3}[stem]
-    run = recipe.train(tmp_path / "run")
+    run = train(recipe, tmp_path / "run")
     inner = run.restorer.network if stem is None else run.restorer.network.network
     seen = []
     inner.register_forward_hook(lambda module, args, result: seen.append(args[0].shape[-2:]))
-    assert run.sample(24, 40, progress=False).shape == (1, 3, 24, 40)
+    assert run.generate((24, 40), progress=False).shape == (1, 3, 24, 40)
     assert seen and all(side % network.stride == 0 for shape in seen for side in shape)
 
 
@@ -123,8 +126,8 @@ def test_what_does_not_go_together(folder, tmp_path):
     with pytest.raises(ValueError, match="PatchUNetConfig takes no classes: choose UNetConfig or DiTConfig"):
         replace(tiny(folder), network=PatchUNetConfig())
     with pytest.raises(ValueError, match="folders of 3 classes, the network takes 5"):
-        replace(tiny(folder), network=replace(NETWORK, conditions=5)).train(tmp_path / "run")
-    run = tiny(folder).train(tmp_path / "run")
+        train(replace(tiny(folder), network=replace(NETWORK, conditions=5)), tmp_path / "run")
+    run = train(tiny(folder), tmp_path / "run")
     path = tmp_path / "run/checkpoints" / f"step-{run.step:08d}" / "run.json"
     text = path.read_text()
     path.write_text(text.replace('"middling"\n', '"middling",\n    "more"\n'))
@@ -142,7 +145,7 @@ def test_what_does_not_go_together(folder, tmp_path):
 @pytest.mark.parametrize("preset", ["fast", "paper"])
 def test_presets(images, preset):
     recipe = simple_diffusion.recipe(images, preset)
-    known = datasets.SETS.get(images)
+    known = bundled.SETS.get(images)
     assert recipe.network.image_channels == recipe.data.channels == (known.channels if known else 3)
     assert recipe.data.labelled == (images == "digits")
     with torch.device("meta"):
@@ -155,7 +158,7 @@ def test_presets(images, preset):
 def test_flags(folder, monkeypatch):
     """Networks, stems and schedules by name."""
     seen: list[Recipe] = []
-    monkeypatch.setattr(cli, "train", lambda recipe, out, minutes: seen.append(recipe))
+    monkeypatch.setattr(training, "train", lambda recipe, out, minutes: seen.append(recipe))
     MAIN(["train", str(folder), "--data.labelled", "--network.widths", "16", "32", "32", "32", "--network.groups", "8"])
     assert seen[0].data.labelled and seen[0].network.widths == (16, 32, 32, 32)
     changed = replace(seen[0], network=DiTConfig(), degradation=GaussianNoise(ShiftedCosine(64, 32, 32)))
@@ -166,20 +169,20 @@ def test_evaluation_by_class(tmp_path, monkeypatch, capsys):
     """The digits, a few steps: a table and a grid."""
     monkeypatch.setattr(features, "of_classifier", partial(features.of_classifier, steps=20))
     monkeypatch.chdir(tmp_path)
-    for i, (name, image) in enumerate(datasets.SETS["digits"].images()):
+    for i, (name, image) in enumerate(bundled.SETS["digits"].images()):
         if i % 60 < 5:
             save_image(image, tmp_path / "runs/data/digits" / f"{name}.png")
     recipe = simple_diffusion.recipe("digits")
     network = replace(NETWORK, image_channels=1)
     training = replace(recipe.training, steps=2, batch=4, save_every=2, preview_every=2)
     sampling = replace(recipe.sampling, steps=2)
-    replace(recipe, network=network, training=training, sampling=sampling).train("runs/digits")
+    train(replace(recipe, network=network, training=training, sampling=sampling), "runs/digits")
     capsys.readouterr()
     evaluate.Classes(evaluate.Path("runs/digits"), images=12, guidance=(1.0, 2.0))()
     table = capsys.readouterr().out
     assert "| guidance | images | accuracy |" in table and "| 2 | 12 | " in table
     assert (tmp_path / "runs/digits/evaluation/classes.png").exists()
     other = replace(recipe, data=replace(recipe.data, labelled=False), network=network, training=training)
-    replace(other, sampling=sampling).train("runs/plain")
+    train(replace(other, sampling=sampling), "runs/plain")
     with pytest.raises(ValueError, match="was not told classes"):
         evaluate.Classes(evaluate.Path("runs/plain"), images=12)()

@@ -14,16 +14,19 @@ import torch
 
 from degrade import OPERATORS, GaussianBlur, GaussianNoise, ImageMixing
 from models import PatchUNetConfig
-from recipes import cli, datasets, judge, sindiffusion
-from recipes.recipe import Recipe
-from recipes.run import open_run, resume
+from recipes import judge, sindiffusion
+from recipes.command import cli, training, walk
 from restore import Crops, load_image, save_image
+from restore.data import bundled
+from restore.recipe import Recipe
+from restore.run import open_run
 from restore.storage.checkpoint import CheckpointError
+from restore.training.session import resume, train
 from samplers import DDIM, DDPM, Improved
 from tests.commands import ENVIRONMENT, ROOT, arguments, command
 from tests.commands import TINY as TINY_FLAGS
 
-MAIN = cli.commands(sindiffusion.recipe, "sindiffusion.py", None, datasets.bundled_photograph)
+MAIN = cli.commands(sindiffusion.recipe, "sindiffusion.py", None, bundled.bundled_photograph)
 RESULTS = {"checkpoints", "metrics.jsonl", "previews", "curve.png"}
 TINY = PatchUNetConfig(channels=8, multipliers=(1, 2), kernels=(3, 3), norm="pixel")
 
@@ -55,29 +58,29 @@ def test_paper_preset_is_the_published_method():
 @pytest.mark.parametrize("operator", [operator() for operator in OPERATORS], ids=str)
 def test_train_sample_restore(operator, photo, tmp_path):
     """One argument swaps the degradation."""
-    run = tiny(photo, degradation=operator).train(tmp_path / "run")
+    run = train(tiny(photo, degradation=operator), tmp_path / "run")
     assert run.step == 4
-    assert {path.name for path in (tmp_path / "run").iterdir()} == RESULTS | {f"{run.recipe.sampling.show}.png"}
+    assert {path.name for path in (tmp_path / "run").iterdir()} == RESULTS | {f"{run.recipe.show}.png"}
     assert [path.name for path in sorted((tmp_path / "run/previews").iterdir())] == ["step-00000002.png", "step-00000004.png"]
-    images = run.sample(24, 40, count=3)
+    images = run.generate((24, 40), count=3)
     assert images.shape == (3, 3, 24, 40) and images.isfinite().all() and images.abs().max() <= 1
-    result = run.restore(load_image(photo, 32), severity=0.5)
+    result = run.degrade_and_restore(load_image(photo, 32), severity=0.5)
     assert all(x.shape == result.clean.shape for x in result) and not torch.equal(result.degraded, result.clean)
 
 
 def test_a_run_rebuilds_itself(photo, tmp_path):
     """From its folder alone: the same recipe, weights, prior and images."""
-    run = tiny(photo, degradation=GaussianBlur(3.0)).train(tmp_path / "run")
+    run = train(tiny(photo, degradation=GaussianBlur(3.0)), tmp_path / "run")
     again = open_run(tmp_path / "run")
     assert again.recipe == run.recipe and isinstance(again.recipe.sampling.sampler, Improved)
     assert torch.equal(again.prior.means, run.prior.means)
     photo.unlink()
-    assert torch.equal(open_run(tmp_path / "run").sample(count=2), run.sample(count=2))
+    assert torch.equal(open_run(tmp_path / "run").generate(count=2), run.generate(count=2))
 
 
 def test_a_sample_has_its_own_seed(photo, tmp_path):
-    run = tiny(photo).train(tmp_path / "run")
-    together, alone = run.sample(count=3, seed=5, batch=2), run.sample(count=1, seed=7)
+    run = train(tiny(photo), tmp_path / "run")
+    together, alone = run.generate(count=3, seed=5, batch=2), run.generate(count=1, seed=7)
     torch.testing.assert_close(together[2:], alone, rtol=0, atol=1e-5)
     assert not torch.allclose(together[0], together[1], atol=0.1)
 
@@ -86,7 +89,7 @@ def test_resume_continues_to_the_same_weights(photo, tmp_path):
     """Stopped after its first checkpoint and resumed, bitwise equal to the uninterrupted run."""
     recipe = tiny(photo, steps=6)
     recipe = replace(recipe, training=replace(recipe.training, keep=3))
-    whole = recipe.train(tmp_path / "whole")
+    whole = train(recipe, tmp_path / "whole")
     shutil.copytree(tmp_path / "whole", tmp_path / "part")
     for step in (4, 6):  # as if it had been killed before they were written
         shutil.rmtree(tmp_path / f"part/checkpoints/step-{step:08d}")
@@ -147,7 +150,7 @@ def test_command_line(photo, tmp_path):
     assert result.returncode == 0, result.stderr
     assert sorted(path.name for path in (run / "samples").iterdir()) == ["20x36-seed-3.png", "20x36-seed-4.png"]
     assert load_image(run / "samples/20x36-seed-3.png").shape == (3, 20, 36)
-    result = command("restore", run, "--severity", "0.7", cwd=tmp_path)
+    result = command("degrade-and-restore", run, "--severity", "0.7", cwd=tmp_path)
     assert result.returncode == 0 and re.search(r"restored +PSNR +\d+\.\d+ dB", result.stdout), result.stderr
     result = command("resume", run, cwd=tmp_path)
     assert result.returncode == 0 and "results in" in result.stdout
@@ -167,14 +170,14 @@ def test_minutes(photo, tmp_path):
 def test_a_second_run_gets_its_own_folder(photo, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("photo", "photo-2", "photo-3"):
-        cli.train(tiny(photo, steps=1), None)
+        training.train(tiny(photo, steps=1), None)
         assert (tmp_path / "runs" / name / "samples.png").exists()
 
 
 def test_a_run_is_not_overwritten(photo, tmp_path):
-    tiny(photo, steps=1).train(tmp_path)
+    train(tiny(photo, steps=1), tmp_path)
     with pytest.raises(CheckpointError, match="holds a run already"):
-        tiny(photo).train(tmp_path)
+        train(tiny(photo), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +199,7 @@ def test_a_run_is_not_overwritten(photo, tmp_path):
         (["train", "digits"], "error: digits is a set of images, and this recipe learns from one: name a photograph"),
         (["train", "photo.png", "--out", "broken.png"], "error: broken.png is a file: --out names a folder here"),
         (["resume", "nowhere"], "error: nowhere is not a folder"),
-        (["restore", "nowhere"], "error: nowhere is not a folder"),
+        (["restore", "nowhere", "x.png"], "error: nowhere is not a folder"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -214,7 +217,7 @@ def test_bad_input_gets_one_clear_line(args, message, photo, monkeypatch, capsys
 
 
 def test_bundled_photograph():
-    assert load_image(datasets.bundled_photograph()).shape[0] == 3
+    assert load_image(bundled.bundled_photograph()).shape[0] == 3
 
 
 def test_samplers_by_name_are_complete():
@@ -222,7 +225,7 @@ def test_samplers_by_name_are_complete():
 
     from samplers import NAMED
 
-    assert set(get_args(cli.SamplerName)) == set(NAMED) and NAMED["ddim"] == DDIM()
+    assert set(get_args(walk.SamplerName)) == set(NAMED) and NAMED["ddim"] == DDIM()
     assert cli.chosen_operator(["train", "x.png", "degradation:image-mixing"]) == ImageMixing()
 
 
@@ -254,7 +257,7 @@ def test_judge_blanks_what_is_undefined(tmp_path, capsys):
 def test_flags_start_from_the_preset_and_the_operator(preset, monkeypatch):
     """Naming the noise keeps the preset's schedule; another operator brings its prediction, objective and sampler."""
     seen: list[Recipe] = []
-    monkeypatch.setattr(cli, "train", lambda recipe, out, minutes: seen.append(recipe))
+    monkeypatch.setattr(training, "train", lambda recipe, out, minutes: seen.append(recipe))
     for operator in ([], ["degradation:gaussian-noise"], ["degradation:gaussian-blur"]):
         MAIN(["train", "x.png", "--preset", preset, *operator])
     assert seen[0] == seen[1] == sindiffusion.recipe("x.png", preset)

@@ -15,14 +15,15 @@ from safetensors.torch import load_file, save_file
 
 from degrade import Compose, GaussianBlur, IteratedBlur, Snow, Stage, Thumbnails
 from models.inception import InceptionV3
-from recipes.run import open_run, resume
 from restore import ImageError, load_image
 from restore.data.images import image_files
 from restore.machine.terminal import printable
+from restore.run import open_run
 from restore.storage.checkpoint import CheckpointError
 from restore.storage.specification import encode
 from restore.storage.weights import load_network
 from restore.training.metrics_log import lines
+from restore.training.session import resume, train
 from samplers import DDIM, Improved, Resampled
 from tests.damaged_checkpoints import sign
 from tests.tiny import tiny
@@ -30,7 +31,7 @@ from tests.tiny import tiny
 
 @pytest.fixture
 def run(photo, tmp_path):
-    tiny(photo).train(tmp_path / "run")
+    train(tiny(photo), tmp_path / "run")
     return tmp_path / "run"
 
 
@@ -135,14 +136,14 @@ def test_a_link_to_itself_is_no_picture(photo):
 
 def test_a_panorama_knows_its_weights(run, photo, tmp_path, monkeypatch):
     """Another run of the same name and step does not go on with it."""
-    from recipes.panorama import Panorama
+    from recipes.command.panorama import Panorama
 
     sources = []
-    monkeypatch.setattr("recipes.panorama.panorama", lambda *_, source, **__: sources.append(source))
+    monkeypatch.setattr("recipes.command.panorama.panorama", lambda *_, source, **__: sources.append(source))
     for seed in (0, 1):
         home = tmp_path / f"{seed}" / "run"
         recipe = tiny(photo)
-        replace(recipe, training=replace(recipe.training, seed=seed)).train(home)
+        train(replace(recipe, training=replace(recipe.training, seed=seed)), home)
         Panorama(home, (64, 64))._of_run(open_run(home), tmp_path / "canvas")()
     assert len({source.rpartition("weights ")[2] for source in sources}) == 2
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from recipes import sindiffusion
+from restore.training.session import train
 from tests.options import FILES, Option, Program, program
 from tests.tiny import tiny
 
@@ -137,4 +138,4 @@ def test_what_means_something_works(photo, tmp_path, request):
                 training=replace(recipe.training, steps=1),
                 sampling=replace(recipe.sampling, steps=2),
             )
-            assert recipe.train(tmp_path / f"{'-'.join(option.commands)}{option.flag}{number}").step == 1
+            assert train(recipe, tmp_path / f"{'-'.join(option.commands)}{option.flag}{number}").step == 1

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from degrade import GaussianBlur
-from recipes import cli, edit, film, instant
-from recipes.command import outputs
-from recipes.panorama import Panorama
+from recipes import degrading, edit, instant
+from recipes.command import cli, outputs, training
+from recipes.command.panorama import Panorama
+from restore.training.session import train
 from tests.tiny import tiny
 
-WORK = ("recipes.run.Run.walk", "recipes.editor.generate", "recipes.instant.generate", "recipes.panorama.panorama")
+WORK = ("restore.pipeline.Pipeline.walk", "recipes.command.panorama.panorama")
 
 
 @pytest.fixture
@@ -23,21 +24,21 @@ def commands(photo, tmp_path, monkeypatch):
     def begun(*args, **kwargs):
         raise AssertionError("the work was begun")
 
-    tiny(photo).train(tmp_path / "run")
+    train(tiny(photo), tmp_path / "run")
     for name in WORK:
         monkeypatch.setattr(name, begun)
     monkeypatch.setattr(GaussianBlur, "__call__", begun)
     run, picture = tmp_path / "run", tmp_path / "photo.png"
     folders = [
         lambda out: cli.Sample(run, out=out)(),
-        lambda out: cli.train(tiny(photo), out),
+        lambda out: training.train(tiny(photo), out),
         lambda out: edit.Outpaint(photo, out=out)(),
         lambda out: edit.Variations(run, out=out)(),
         lambda out: instant.Instant(photo, out=out)(),
     ]
     files = [
-        lambda out: cli.Restore(run, out=out)(),
-        lambda out: film.Film(picture, out=out)(),
+        lambda out: cli.DegradeAndRestore(run, out=out)(),
+        lambda out: degrading.Degrading(picture, out=out)(),
         lambda out: Panorama(photo, out=out)(),
     ]
     return folders, files
@@ -80,13 +81,13 @@ def test_an_ending_that_names_no_format(name, commands, tmp_path):
         with pytest.raises(ValueError, match=message):
             command(Path(name))
     if name != "x.gif":
-        with pytest.raises(ValueError, match=r"a film is written to a .png \(strip\) or a .gif"):
+        with pytest.raises(ValueError, match=r"degradations are written to a .png \(strip\) or a .gif"):
             strip(Path(name))
 
 
 def test_what_is_read_is_not_written_over(photo):
     before = photo.read_bytes()
-    for main, args in ((film.main, [str(photo)]), (edit.main, ["panorama", str(photo), "--size", "64x100"])):
+    for main, args in ((degrading.main, [str(photo)]), (edit.main, ["panorama", str(photo), "--size", "64x100"])):
         with pytest.raises(ValueError, match="is what is read: --out names another file"):
             main([*args, "--out", str(photo)])
     assert photo.read_bytes() == before

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from recipes import cli, sindiffusion
+from recipes import sindiffusion
+from recipes.command import cli, training
+from recipes.command.panorama import Panorama
 from recipes.command.pasteable import pasteable
-from recipes.panorama import Panorama
 from tests.options import FILES, program
 from tests.tiny import tiny
 
@@ -44,7 +45,7 @@ def test_after_a_training(show, called, photo, tmp_path, capsys):
     picture = photo.rename(photo.with_name("it's a photo.png"))
     recipe = tiny(picture)
     sampling = type(recipe.sampling)(**{**vars(recipe.sampling), "show": show})
-    cli.train(type(recipe)(**{**vars(recipe), "sampling": sampling}), tmp_path / "a run")
+    training.train(type(recipe)(**{**vars(recipe), "sampling": sampling}), tmp_path / "a run")
     resumed, *rest = map(parsed, printed(capsys.readouterr().out))
     assert isinstance(resumed, cli.Resume) and resumed.run == tmp_path / "a run"
     assert [type(command) for command in rest] == [cli.Sample if show == "samples" else cli.Restore]
@@ -65,5 +66,5 @@ def test_an_interrupted_panorama(photo, tmp_path, capsys, monkeypatch):
 
 def test_a_recipe_that_is_refused_does_not_say_that_it_trains(called, tmp_path, capsys):
     with pytest.raises(ValueError, match="does not exist"):
-        cli.train(sindiffusion.recipe(tmp_path / "none.jpg"), tmp_path / "run")
+        training.train(sindiffusion.recipe(tmp_path / "none.jpg"), tmp_path / "run")
     assert capsys.readouterr().out == ""

@@ -139,7 +139,7 @@ def test_restores_the_other_half(operator, t):
 
 
 def test_fills_a_hole_whose_place_is_known():
-    """The hole gains, what is seen stays; Algorithm 2 with the closed-form restorer, filmed."""
+    """The hole gains, what is seen stays; Algorithm 2 with the closed-form restorer, degradinged."""
     known, other = halves(3)
     mask = GaussianMask(50, 0.08)
     hole = mask.draw(other[None], seeded(1))

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from degrade.files import LinkError
-from recipes.recipe import continue_training
-from recipes.run import open_run, resume
 from restore.machine.processes import ALONE, Processes
+from restore.run import open_run
 from restore.storage import lock
 from restore.storage.lock import locked
+from restore.training.session import continue_training, resume, train
 from restore.training.trainer import TrainingError
 from tests.tiny import tiny
 
@@ -29,7 +29,7 @@ def test_a_second_training_is_refused(photo, tmp_path):
     """While another has no checkpoint yet, or has one; sampling is possible all the while."""
     run = tmp_path / "run"
     with locked(run, ALONE), pytest.raises(TrainingError, match=REFUSED):
-        tiny(photo).train(run)
+        train(tiny(photo), run)
     assert not list(run.iterdir())
     recipe = tiny(photo)
     batches, prior = recipe.open("cpu")
@@ -39,7 +39,7 @@ def test_a_second_training_is_refused(photo, tmp_path):
     with locked(run, ALONE):
         with pytest.raises(TrainingError, match=REFUSED):
             resume(run, "cpu")
-        assert open_run(run, "cpu").sample(progress=False).isfinite().all()
+        assert open_run(run, "cpu").generate(progress=False).isfinite().all()
     assert resume(run, "cpu").step == 4 and not (run / ".lock").exists()
 
 
@@ -52,7 +52,7 @@ def test_a_training_within_a_training(photo, tmp_path):
     def drawing(*args):
         if not refused:
             with pytest.raises(TrainingError, match=REFUSED) as error:
-                tiny(photo).train(tmp_path / "run")
+                train(tiny(photo), tmp_path / "run")
             refused.append(str(error.value))
         return batches.draw(*args)
 
@@ -69,7 +69,7 @@ def _specification(recipe, batches, prior) -> dict:
 def test_a_checkpoint_that_another_has_gone_on_from(photo, tmp_path):
     """Read before the lock was had."""
     recipe = tiny(photo)
-    recipe.train(tmp_path)
+    train(recipe, tmp_path)
     before = (tmp_path / "metrics.jsonl").read_text()
     batches, prior = recipe.open("cpu")
     with pytest.raises(TrainingError, match="another process has brought .* to step 4 meanwhile: resume it from there"):

@@ -19,7 +19,7 @@ from degrade import (
     ThumbnailPrior,
 )
 from recipes import sindiffusion
-from recipes.recipe import ALLOWED, Recipe
+from restore.recipe import ALLOWED, Recipe
 from restore.storage.specification import SpecificationError, decode, encode
 
 

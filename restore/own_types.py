@@ -62,3 +62,8 @@ def choice(protocol: type, known: Sequence[type]) -> Any:
         return Union[(*known, *own)]
 
     return tyro.conf.arg(constructor_factory=options)
+
+
+def kebab(name: str) -> str:
+    """A type's name as the command line spells it: GaussianNoise, gaussian-noise."""
+    return "".join(f"-{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))

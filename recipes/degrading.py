@@ -1,7 +1,7 @@
 """A film of a degradation: D(x0, t, z) for t from 0 to 1, with one latent z, as a strip (.png) or an animation (.gif).
 
-python recipes/film.py photo.jpg degradation:snow --out snow.gif
-python recipes/film.py photo.jpg degradation:gaussian-mask --degradation.reverse --frames 8 --out mask.png
+python recipes/degrading.py photo.jpg degradation:snow --out snow.gif
+python recipes/degrading.py photo.jpg degradation:gaussian-mask --degradation.reverse --frames 8 --out mask.png
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from tyro.conf import Positional
 from degrade import GaussianBlur, Operator, seeds
 from degrade.lazy import torch
 from degrade.tree import tree_map
-from recipes import cli
+from recipes.command import cli
 from recipes.command.limits import SEED, SIDE, check_options
 from recipes.command.outputs import check_file
 from recipes.command.pasteable import program
 
 
 @dataclass(frozen=True)
-class Film:
+class Degrading:
     """Degrades one image step by step."""
 
     image: Positional[Path]
     """The clean image."""
     degradation: Operator = field(default_factory=GaussianBlur)
     """What is done to it."""
-    out: Path = Path("film.png")
+    out: Path = Path("degraded.png")
     """A .png for a strip, a .gif for an animation."""
     frames: int = 8
     """How many severities, from 0 to 1."""
@@ -47,7 +47,7 @@ class Film:
     def __post_init__(self) -> None:
         check_options(self, frames=(2, 1000), size=SIDE, seed=SEED)
         if self.out.suffix.lower() not in (".png", ".gif"):
-            raise ValueError(f"a film is written to a .png (strip) or a .gif (animation), not to {self.out}.")
+            raise ValueError(f"degradations are written to a .png (strip) or a .gif (animation), not to {self.out}.")
 
     def __call__(self) -> None:
         from restore.data.images import grid, load_image, save_animation, save_image
@@ -67,7 +67,7 @@ class Film:
 
 def main(args: Sequence[str]) -> None:
     """The command line of this file."""
-    tyro.cli(Film, args=args, prog=program(__file__), description=__doc__, config=(tyro.conf.CascadeSubcommandArgs,))()
+    tyro.cli(Degrading, args=args, prog=program(__file__), description=__doc__, config=(tyro.conf.CascadeSubcommandArgs,))()
 
 
 if __name__ == "__main__":

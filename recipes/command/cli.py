@@ -1,0 +1,105 @@
+"""The command line of a recipe's file: train, sample, restore, degrade-and-restore, resume; and errors in one line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, NoReturn, Protocol, Union
+
+import tyro
+
+from degrade import Degradation
+from recipes.command import training
+from recipes.command.pasteable import file_of_types, program
+from recipes.command.restoring import DegradeAndRestore, Restore
+from recipes.command.training import Preset, Resume, Train
+from recipes.command.walk import Sample
+from restore.data import bundled
+from restore.machine.memory import exhausted
+from restore.machine.processes import ProcessError, here
+from restore.machine.terminal import printable
+from restore.own_types import offered, types_in
+from restore.recipe import Recipe
+
+CONFIG = (tyro.conf.CascadeSubcommandArgs,)
+
+
+class Make(Protocol):
+    """What a recipe's file offers: `recipe(images, preset)`, and the same with another degradation."""
+
+    def __call__(self, images: str | Path, preset: Preset = "fast", degradation: Degradation | None = None, /) -> Recipe: ...
+
+
+class _Choice(NamedTuple):
+    """What the defaults of all other options depend on."""
+
+    images: str = ""
+    """The name of a set, else empty."""
+    preset: Preset = "fast"
+    operator: type | None = None
+
+    def defaults(self, make: Make) -> Recipe:
+        recipe = make(self.images, self.preset)
+        if self.operator is None or self.operator is type(recipe.degradation):  # the recipe's own settings of it
+            return recipe
+        return make(self.images, self.preset, self.operator())
+
+    @staticmethod
+    def of(asked: Any) -> _Choice:
+        if not isinstance(asked, Train):
+            return _Choice()
+        images = str(asked.recipe.images)
+        return _Choice(images if bundled.is_set(images) else "", asked.preset, type(asked.recipe.degradation))
+
+
+def commands(make: Make, file: str, doc: str | None, demo: Callable[[], str | Path]) -> Callable[[Sequence[str]], None]:
+    """The command line of a recipe's file; without arguments it trains on `demo()`."""
+
+    def parsed(args: Sequence[str], choice: _Choice, tolerant: bool = False) -> Any:
+        """The command, options that are not given being those of `choice`; tolerant of what another choice would know."""
+        defaults = choice.defaults(make)
+        images: Any = Path() if tolerant else tyro.MISSING_NONPROP
+        training = Train(replace(defaults, images=images), choice.preset)
+        command = Union[
+            Annotated[Train, tyro.conf.subcommand("train", default=training)],
+            Annotated[Sample, tyro.conf.subcommand("sample")],
+            Annotated[Restore, tyro.conf.subcommand("restore")],
+            Annotated[DegradeAndRestore, tyro.conf.subcommand("degrade-and-restore")],
+            Annotated[Resume, tyro.conf.subcommand("resume")],
+        ]
+        if not tolerant:
+            return tyro.cli(command, args=args, prog=program(file), description=doc, config=CONFIG)
+        known, _ = tyro.cli(command, args=args, default=training, add_help=False, return_unknown_args=True, config=CONFIG)
+        return known
+
+    def main(args: Sequence[str]) -> None:
+        if not args:
+            training.train(make(demo()), None)
+            return
+        with offered(types_in(file_of_types(args))):
+            choice = _Choice.of(parsed(args, _Choice(), tolerant=True))
+            asked = parsed(args, choice)
+            if _Choice.of(asked) not in (choice, _Choice()):
+                asked = parsed(args, _Choice.of(asked))
+        asked()
+
+    return main
+
+
+def _leave(reason: str) -> NoReturn:
+    who, reason = here(), printable(reason)
+    sys.exit(f"error: {reason}" if who.count == 1 else f"error in process {who.rank} of {who.count}: {reason}")
+
+
+def run(main: Callable[[Sequence[str]], None]) -> None:
+    """Calls `main` with the arguments; what a user can put right ends in one line, without a traceback."""
+    try:
+        main(sys.argv[1:])
+    except (ValueError, OSError, ProcessError) as error:
+        _leave(str(error))
+    except (MemoryError, RuntimeError) as error:
+        if not exhausted(error):
+            raise
+        _leave("out of memory: choose a smaller size, or fewer images at a time.")

@@ -1,0 +1,117 @@
+"""`restore`: a picture that is degraded already. `degrade-and-restore`: a clean one, to see how well that works."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tyro.conf import Positional
+
+from degrade.files import subfolder
+from recipes.command.limits import SHARE, SIDE, check_options
+from recipes.command.masks import read_mask
+from recipes.command.outputs import check_file, check_folder
+from recipes.command.walk import Walk
+from restore.machine.provenance import provenance
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from restore.run import Run
+
+
+@dataclass(frozen=True)
+class Restore(Walk):
+    """Restore a picture that is degraded already: once for each severity, since that of a real picture is unknown.
+
+    The pictures, and a strip of the degraded one and all of them, go into a folder.
+    """
+
+    image: Positional[Path]
+    """The degraded picture."""
+    _: KW_ONLY
+    severities: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8)
+    """How far it may be degraded: a picture is restored from each."""
+    mask: Path | None = None
+    """For a run that fills holes: a picture of the same size, white where the hole is."""
+    direct: bool = False
+    """One call of the restorer in place of the walk: for latents that no picture tells, such as snow's flakes."""
+    side: int | None = None
+    """Reduce the longer side to this, pixels (default: as for training)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_options(self, severities=SHARE, side=SIDE)
+
+    def __call__(self) -> None:
+        from restore.data.decoding import image_size
+        from restore.data.images import grid, load_image, save_image
+
+        run = self.opened()
+        degraded = load_image(self.image, self.side, run.size[0]) if self.side else run.read(self.image)
+        stored = image_size(self.image)
+        if tuple(degraded.shape[1:]) != stored:
+            print(
+                f"{self.image} is reduced from {stored[0]}x{stored[1]} to {degraded.shape[1]}x{degraded.shape[2]}"
+                f"{'' if self.side else ', as for training (--side for another size)'}"
+            )
+        folder = self.out or subfolder(subfolder(self.run, "restored"), self.image.stem)
+        check_folder(folder)
+        shown = [degraded]
+        for severity in self.severities:
+            shown.append(self.restored(run, degraded, severity))
+            note = {"run": str(self.run), "step": str(run.step), "severity": f"{severity:g}"}
+            save_image(shown[-1], folder / f"severity-{severity:g}.png", {**provenance(), **note})
+        strip = save_image(grid(shown, len(shown)), folder / "strip.png")
+        at = ", ".join(f"{severity:g}" for severity in self.severities)
+        print(f"degraded, then restored from severity {at}: {strip}; a picture of each beside it")
+
+    def restored(self, run: Run, degraded: Tensor, severity: float) -> Tensor:
+        """What becomes of the picture (C, H, W) if it is degraded to `severity`."""
+        if self.mask is not None:
+            return run.fill(degraded, read_mask(self.mask, degraded, self.image), severity, seed=self.seed)
+        if self.direct:
+            return run.direct(degraded, severity)
+        return run.restore(degraded, severity, seed=self.seed)
+
+
+@dataclass(frozen=True)
+class DegradeAndRestore(Walk):
+    """Degrade a clean image and restore it: PSNR and SSIM of the degraded copy, of one direct step, and of the walk back.
+
+    Clean, degraded, direct and restored stand side by side in a PNG.
+    """
+
+    image: Path | None = None
+    """The clean image (default: the one that the run learned from, or the first of its folder)."""
+    severity: float = 0.5
+    """How far to degrade, in (0, 1]."""
+    trajectory: bool = False
+    """Also write the walk as a strip: x_t above, the restorer's estimate of x0 below."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_options(self, severity=SHARE)
+
+    def __call__(self) -> None:
+        from restore.data.images import format_of, grid, save_image
+        from restore.evaluation.metrics import psnr, ssim
+        from samplers import Trajectory
+
+        run = self.opened()
+        clean = run.read(self.image)
+        out = check_file(self.out or self.run / "restored.png", self.image, run.recipe.images)
+        format_of(out)  # refuses what could not be written in the end
+        trajectory = Trajectory()
+        result = run.degrade_and_restore(clean, self.severity, seed=self.seed, on_step=trajectory)
+        for name in ("degraded", "direct", "restored"):
+            x = getattr(result, name)[None].clamp(-1, 1)
+            print(f"{name:9} PSNR {float(psnr(x, clean[None])):6.2f} dB   SSIM {float(ssim(x, clean[None])):.4f}")
+        path = save_image(grid(list(result), 4), out)
+        print(f"clean, degraded, direct, restored: {path}")
+        if self.trajectory:
+            frames = trajectory.thinned(12)
+            rows = [frame.x[0] for frame in frames] + [frame.x0[0] for frame in frames]
+            path = save_image(grid(rows, len(frames)).clamp(-1, 1), path.with_stem(f"{path.stem}-trajectory"))
+            print(f"the walk, x_t above and the estimate of x0 below: {path}")

@@ -1,0 +1,22 @@
+"""What a command works with: a run in a folder, or a photograph without training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from restore.own_types import types_in
+
+if TYPE_CHECKING:
+    from restore.pipeline import Pipeline
+
+
+def opened(source: Path, detail: int = 250, types: Path | None = None, device: str | None = None) -> Pipeline:
+    """The pipeline of a run's folder; or of a photograph, whose longer side is reduced to `detail` pixels."""
+    if source.is_dir():
+        from restore.run import open_run
+
+        return open_run(source, device, types_in(types))
+    from restore.closed_form import closed_form
+
+    return closed_form(source, detail)

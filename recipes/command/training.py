@@ -1,0 +1,107 @@
+"""`train` and `resume`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from tyro.conf import Positional
+
+from degrade.checks import bounded
+from recipes.command.next_steps import say_what_next
+from recipes.command.outputs import check_folder
+from recipes.command.pasteable import pasteable
+from restore.machine.processes import here, process_group
+from restore.own_types import kebab, types_in
+from restore.recipe import Recipe
+
+Preset = Literal["fast", "paper"]
+YEAR = 366 * 24 * 60
+"""Minutes, of --minutes at most."""
+
+
+@dataclass(frozen=True)
+class Train:
+    """Learn from images. Flags after the images change single settings of the preset."""
+
+    recipe: Annotated[Recipe, tyro.conf.arg(name="")]
+    preset: Preset = "fast"
+    """Minutes on two CPU cores, or as published."""
+    out: Path | None = None
+    """Folder of the run (default: below runs/, named after the images and the degradation)."""
+    minutes: float | None = None
+    """Train for about so long, whatever the machine (default: for --training.steps)."""
+    types: Path | None = None
+    """Python file with your own operator, sampler or network, to be named like the others; it is executed."""
+    device: str | None = None
+    """Where it runs, such as cpu or cuda:1 (default: a GPU if available)."""
+
+    def __post_init__(self) -> None:
+        if self.minutes is not None and not 0 < self.minutes <= YEAR:
+            raise ValueError(f"minutes is a time > 0, of at most a year, got {self.minutes}.")
+
+    def __call__(self) -> None:
+        train(self.recipe, self.out, self.minutes, self.device)
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Go on with a run from its last checkpoint: one that was interrupted, or with --steps or --minutes one that has ended."""
+
+    run: Positional[Path]
+    """Folder of the run."""
+    steps: int | None = None
+    """Train to so many steps in all (default: as many as were asked for)."""
+    minutes: float | None = None
+    """Train for about so much longer."""
+    types: Path | None = None
+    """Python file with your own operator, sampler or network, where the run has one; it is executed."""
+    device: str | None = None
+    """Where it runs, such as cpu or cuda:1 (default: a GPU if available)."""
+
+    def __post_init__(self) -> None:
+        if self.minutes is not None and not 0 < self.minutes <= YEAR:
+            raise ValueError(f"minutes is a time > 0, of at most a year, got {self.minutes}.")
+        if self.steps is not None:
+            bounded(self, steps=(1, 10**8))
+            if self.minutes is not None:
+                raise ValueError("--steps and --minutes both say how long to train: give one of them.")
+
+    def __call__(self) -> None:
+        from restore.training.session import resume
+
+        run = resume(self.run, self.device, types_in(self.types), self.steps, self.minutes)
+        if here().is_main:
+            say_what_next(run)
+
+
+def train(recipe: Recipe, out: Path | None, minutes: float | None = None, device: str | None = None) -> None:
+    """Trains `recipe` in `out`, or in the first free folder of its name below runs/, and leaves a picture there."""
+    from restore.training import session
+
+    def announce() -> None:
+        print(f"training {Path(recipe.images).name} in {folder}; Ctrl-C saves, and this goes on: {pasteable('resume', folder)}")
+
+    with process_group(recipe.training.timeout) as processes:
+        folder = processes.broadcast(lambda: out or _free(Path("runs") / _name(recipe)))
+        run = session.train(recipe, check_folder(folder), device, minutes, announce)
+    if processes.is_main:
+        say_what_next(run)
+
+
+def _name(recipe: Recipe) -> str:
+    """Of the run: after the images, and the degradation where images cannot be generated from noise."""
+    stem = Path(recipe.images).stem
+    kind = kebab(type(recipe.degradation).__name__)
+    return stem if kind == "gaussian-noise" else f"{stem}-{kind}"
+
+
+def _free(folder: Path) -> Path:
+    """`folder`, or the first of folder-2, folder-3, ... that does not exist."""
+    number, candidate = 1, folder
+    while candidate.exists():
+        number += 1
+        candidate = folder.with_name(f"{folder.name}-{number}")
+    return candidate

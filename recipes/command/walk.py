@@ -1,0 +1,90 @@
+"""What the commands that walk back have in common, and `sample`."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tyro.conf import Positional
+
+from degrade.files import subfolder
+from recipes.command.limits import COUNT, GUIDANCE, NOISE, SEED, STEPS, check_options
+from recipes.command.outputs import check_folder
+from recipes.command.size import OptionalSize
+from restore.machine.processes import here
+from restore.machine.provenance import provenance
+from restore.own_types import types_in
+from samplers import NAMED
+
+if TYPE_CHECKING:
+    from restore.run import Run
+
+    SamplerName = str
+else:
+    SamplerName = Literal[tuple(NAMED)]
+
+
+@dataclass(frozen=True)
+class Walk:
+    run: Positional[Path]
+    """Folder of the run, such as runs/photo."""
+    _: KW_ONLY
+    steps: int | None = None
+    """Steps of the walk back (default: the recipe's)."""
+    sampler: SamplerName | None = None
+    """Step rule (default: the recipe's)."""
+    seed: int = 0
+    """Everything random derives from it; of several images, image i has `seed + i`."""
+    out: Path | None = None
+    """Where the result goes (default: into the folder of the run)."""
+    types: Path | None = None
+    """Python file with your own operator, sampler or network, where the run has one; it is executed."""
+    device: str | None = None
+    """Where it runs, such as cpu or cuda:1 (default: a GPU if available)."""
+
+    def __post_init__(self) -> None:
+        check_options(self, steps=STEPS, seed=SEED)
+
+    def opened(self) -> Run:
+        """The run, set to sample as the options say."""
+        from restore.run import open_run
+
+        run = open_run(self.run, self.device, types_in(self.types))
+        return run.using(steps=self.steps, sampler=NAMED[self.sampler] if self.sampler else None)
+
+
+@dataclass(frozen=True)
+class Sample(Walk):
+    """New images from a run, of any size, as PNGs in a folder."""
+
+    size: OptionalSize = None
+    """Height x width in pixels, such as 128x384 (default: the training image's)."""
+    count: int = 4
+    """Images."""
+    noise: float | None = None
+    """Standard deviation of a thumbnail prior's noise (default: the run's; 0 leaves symmetric images symmetric)."""
+    label: str | None = None
+    """Class of the images, "" for none in particular, if the run knows classes (default: each in turn)."""
+    guidance: float | None = None
+    """Weight of the class, 1 as learned (default: the recipe's)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_options(self, count=COUNT, noise=NOISE, guidance=GUIDANCE)
+
+    def __call__(self) -> None:
+        from restore.data.images import save_image
+
+        run = self.opened().using(guidance=self.guidance)
+        if self.noise is not None:
+            run = run.with_noise(self.noise)
+        folder = self.out or subfolder(self.run, "samples")
+        check_folder(folder)
+        note = {"run": str(self.run), "step": str(run.step), "sampler": str(self.sampler or run.recipe.sampling.sampler)}
+        made = 0
+        for seed, image in run.stream(self.size, self.count, self.seed, condition=self.label, processes=here()):
+            name = f"{image.shape[1]}x{image.shape[2]}-seed-{seed}.png"
+            save_image(image, folder / name, {**provenance(), **note, "seed": str(seed)})
+            made += 1
+        print(f"{made} images in {folder}")

@@ -1,0 +1,202 @@
+"""A pipeline from one photograph, without training: the closed-form patch posterior, coarse to fine.
+
+Every patch of the result is a mean of patches of the photograph, weighted by how well each explains what is there
+(arXiv 2606.04299; restore/patches/posterior.py). Deterministic DDIM on alpha = 1 - t, sigma = t, at sizes a factor .75 apart.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from degrade import Degradation, GaussianNoise, GaussianPrior, Prior, RectifiedFlow, State
+from degrade.checks import bounded
+from degrade.lazy import torch
+from restore.data.sources import OneImage
+from restore.editing import around, filled, known_guide
+from restore.patches.overlap import check_window
+from restore.pipeline import Edit, Pipeline
+from restore.sampling import Sampling
+from samplers import DDIM, Scale, enlarge, sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Generator, Tensor
+
+    from degrade.protocols import Restore
+
+LAST = 0.02
+"""Severity of the last step of every scale."""
+FILLED = 0.6
+"""Severity that a picture is degraded to where what is around it, or missing from it, was filled in smoothly."""
+FINE = 0.5
+"""Size of the coarsest scale, of the picture's, where its layout is to stay."""
+SMALL = 4
+"""A photograph of fewer patches than this, a side, may have none of one matter (a sky) at its edge."""
+
+
+@dataclass(frozen=True)
+class PatchSettings:
+    """How images are made of patches."""
+
+    side: int = 11
+    """Patches are side x side pixels: larger ones keep more of the photograph."""
+    width: float = 0.4
+    """Standard deviation of the weights with which overlapping patches are averaged, in sides, [0.01, 10]."""
+    neighbours: int = 400
+    """Patches that each patch is compared with, about, beside the means of groups of all others."""
+    stride: int = 2
+    """Pixels between the patches that are averaged, at most `side`."""
+    coarsest: int = 24
+    """Shorter side of the coarsest scale, pixels: near the side of a patch, the layout of the photograph is kept."""
+    factor: float = 0.75
+    """Size of a scale relative to the next finer one, in (0, 1)."""
+    noise: float = 0.42
+    """Severity that each finer scale starts from, in (0.02, 1]: more invents more."""
+
+    def __post_init__(self) -> None:
+        check_window(self.side, self.width, self.stride)
+        if not LAST < self.noise <= 1 or not 0 < self.factor < 1:
+            raise ValueError(f"noise lies in ({LAST}, 1] and factor in (0, 1), got {self.noise} and {self.factor}.")
+        bounded(self, neighbours=(1, 10**6), coarsest=(1, 65_536))
+
+    def levels(self, size: tuple[int, int], photograph: tuple[int, int]) -> list[tuple[int, int]]:
+        """The sizes of the scales of an image of `size`, coarse to fine; what is smaller, it or the photograph, has a shorter
+        side of `coarsest` pixels at the coarsest, and more than a patch."""
+        larger = max(1.0, min(size) / min(photograph))
+        return sizes(*size, math.ceil(larger * max(self.coarsest, self.side + 1)), self.factor)
+
+    def spanning(self, shorter: int) -> PatchSettings:
+        """These settings for a photograph whose layout stays: patches span the `shorter` side of its coarsest scale."""
+        coarsest = self.side + 1
+        count = math.ceil(math.log(shorter / coarsest, 1 / self.factor))
+        return replace(self, coarsest=coarsest, factor=(coarsest / shorter * 1.0001) ** (1 / count)) if count > 0 else self
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClosedForm(Pipeline):
+    """The posterior of a photograph's patches. `sampling.steps` are those of each finer scale; the coarsest takes twice as
+    many."""
+
+    photograph: Tensor
+    """(C, H, W) in [-1, 1]."""
+    settings: PatchSettings = PatchSettings()
+    name: str = "a photograph"
+    without: Tensor | None = None
+    """A mask (1, h, w) of the photograph, whose patches are not used where it is 1."""
+    continued: bool = False
+    """At coarse scales the photograph goes on by a few pixels like its last ones, for what lies at its edge to go on too:
+    without, no patch there would be all sky."""
+    degradation: Degradation = field(default_factory=lambda: GaussianNoise(RectifiedFlow()))
+    prior: Prior = field(default_factory=GaussianPrior)
+    sampling: Sampling = field(default_factory=lambda: Sampling(DDIM(), steps=6, clip=False))
+
+    @property
+    def identity(self) -> str:
+        return self.name
+
+    @property
+    def stride(self) -> int:
+        return self.settings.stride
+
+    @property
+    def halo(self) -> int:
+        return self.settings.side + self.settings.stride
+
+    def padded(self, size: tuple[int, int]) -> tuple[int, int]:
+        return size
+
+    def read(self, path: str | Path | None = None) -> Tensor:
+        return self.photograph if path is None else super().read(path)
+
+    def seeing(self, picture: Tensor) -> Self:
+        return replace(self, photograph=picture, size=(picture.shape[0], picture.shape[1], picture.shape[2]))
+
+    def spanning(self, size: tuple[int, int]) -> Self:
+        return replace(self, settings=self.settings.spanning(min(self.photograph.shape[1:])))
+
+    def scale(self, size: tuple[int, int], severity: float, numbers: range, condition: str | None = None) -> Scale:
+        """The photograph at its own size."""
+        return Scale(size, self._posteriors()(1.0), times(severity, self.sampling.steps))
+
+    def scales(
+        self, size: tuple[int, int], severity: float = 1.0, numbers: range = range(1), condition: str | None = None
+    ) -> list[Scale]:
+        """At each size the posterior of the photograph reduced by as much, built when it is first called; only the last stays.
+
+        Raises ValueError for images too small for a patch.
+        """
+        settings, steps = self.settings, self.sampling.steps
+        if condition:
+            raise ValueError(f"there is no class {condition!r}: {self.name} knows none.")
+        if min(size) < settings.side:
+            raise ValueError(f"give sides of at least {settings.side} pixels, got {size[0]} and {size[1]}.")
+        posterior = self._posteriors()
+        scales = []
+        for number, level in enumerate(settings.levels(size, (self.photograph.shape[1], self.photograph.shape[2]))):
+            grid = times(min(settings.noise, severity), steps) if number else times(severity, 2 * steps)
+
+            def restore(x_t: Tensor, t: Tensor, ratio: float = level[0] / size[0]) -> Tensor:
+                return posterior(ratio)(x_t, t)
+
+            scales.append(Scale(level, restore, grid))
+        return scales
+
+    def start(self, size: tuple[int, int], scales: Sequence[Scale], begin: Tensor | None, generators: list[Generator]) -> State:
+        nothing = torch.zeros(self.photograph.shape[0], 1, 1)
+        return super().start(size, scales, nothing if begin is None else begin, generators)
+
+    def prepared(self, size: tuple[int, int], edit: Edit) -> tuple[Self, Edit]:
+        """What is unknown begins with what is around it; `edit.layout` leaves out the coarse scales."""
+        if not LAST < edit.severity <= 1:
+            raise ValueError(f"without training, severities lie in ({LAST}, 1], got {edit.severity}.")
+        settings = replace(self.settings, coarsest=round(FINE * min(size))) if edit.layout else self.settings
+        open_ended = edit.known is not None and edit.begin is None
+        if edit.known is not None:
+            picture, mask = edit.known
+            edit = edit._replace(guides=(*edit.guides, known_guide(picture, mask)))
+            if edit.begin is None:
+                edit = edit._replace(begin=filled(picture, mask), severity=FILLED)
+        continued = open_ended and edit.hole is None
+        return replace(self, settings=settings, without=edit.hole, continued=continued), edit
+
+    def _posteriors(self) -> Callable[[float], Restore]:
+        return lru_cache(maxsize=1)(self._posterior)
+
+    def _posterior(self, ratio: float) -> Restore:
+        from restore.patches.posterior import PatchPosterior
+
+        settings = self.settings
+        shape = [max(settings.side + 1, round(side * ratio)) for side in self.photograph.shape[1:]]
+        small = enlarge(self.photograph[None], (shape[0], shape[1]))[0]
+        if self.continued and min(shape) < SMALL * settings.side:
+            margin = settings.side // 2
+            small = torch.nn.functional.pad(small[None], (margin,) * 4, mode="replicate")[0]
+        pieces = [small]
+        if self.without is not None:
+            pieces = around(small, enlarge(self.without[None], (shape[0], shape[1]))[0] > 0, settings.side)
+        return PatchPosterior(pieces, self.degradation, settings.side, settings.width, settings.stride, settings.neighbours)
+
+
+def closed_form(photograph: Tensor | str | Path, detail: int = 250, settings: PatchSettings = PatchSettings()) -> ClosedForm:
+    """The pipeline of a photograph: (C, H, W) in [-1, 1], or a file, whose longer side is reduced to `detail` pixels."""
+    from restore.data.images import load_image
+    from restore.storage.reading import sha256
+
+    if isinstance(photograph, str | Path):
+        path = Path(photograph)
+        image, name = load_image(path, detail), f"{path.resolve()} at {detail} pixels, sum {sha256(path)}"
+    else:
+        path, image, name = None, photograph, "a photograph"
+    size = (image.shape[0], image.shape[1], image.shape[2])
+    return ClosedForm(photograph=image, settings=settings, size=size, data=OneImage(detail), images=path, name=name)
+
+
+def times(start: float, steps: int) -> Tensor:
+    """`steps` severities from `start` (below 1, where nothing is left of the image) to LAST, denser there, then 0."""
+    u = torch.linspace(1, 0, steps, dtype=torch.float64) if steps > 1 else torch.ones(1, dtype=torch.float64)
+    return torch.cat([LAST + (min(start, 0.99) - LAST) * u.square(), torch.zeros(1, dtype=torch.float64)])

@@ -1,0 +1,82 @@
+"""A pipeline around one network, trained here or published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
+
+from degrade import GaussianNoise
+from degrade.lazy import torch
+from restore.editing import known_guide
+from restore.pipeline import Edit, Pipeline
+from restore.restorer import Restorer
+from samplers import DDPM, Sampler, Scale, classifier_free, clip, pad_to, uniform
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from degrade.protocols import Restore
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NetworkPipeline(Pipeline):
+    """One restorer for all sizes and severities, under classifier-free guidance where it knows classes."""
+
+    restorer: Restorer
+    name: str
+    """What it is called in messages."""
+    network_stride: int = 1
+    """Sides that are a multiple of this, cells of x, are what the network works on; others are padded."""
+    network_halo: int | None = None
+    """How far the network sees, cells of x; None for all of the image."""
+
+    @property
+    def identity(self) -> str:
+        return self.name
+
+    @property
+    def stride(self) -> int:
+        return self.network_stride
+
+    @property
+    def halo(self) -> int | None:
+        return self.network_halo if self.sampling.pad_to == 1 else None
+
+    def scale(self, size: tuple[int, int], severity: float, numbers: range, condition: str | None = None) -> Scale:
+        restore = self.guided(self.labels(numbers, condition))
+        return Scale(size, restore, uniform(self.sampling.steps, severity))
+
+    def prepared(self, size: tuple[int, int], edit: Edit) -> tuple[Self, Edit]:
+        """What is known becomes a guide; beyond `size`, where images are padded, nothing is."""
+        if edit.known is None:
+            return self, edit
+        height, width = self.padded(size)
+        room = (0, width - size[1], 0, height - size[0])
+        picture, mask = (torch.nn.functional.pad(x, room).to(self.device) for x in edit.known)
+        return self, edit._replace(guides=(*edit.guides, known_guide(picture, mask)))
+
+    @property
+    def resampling(self) -> Sampler:
+        """Fresh noise in every turn where the degradation is noise."""
+        return DDPM("small") if isinstance(self.degradation, GaussianNoise) else self.sampling.sampler
+
+    def labels(self, numbers: range, condition: str | None = None) -> Tensor | None:
+        """The class of each image, by its seed: `condition` for all, "" for none, None for each class in turn."""
+        if condition and condition not in self.classes:
+            known = f"knows {', '.join(self.classes)}" if self.classes else "was not trained with classes"
+            raise ValueError(f"there is no class {condition!r}: {self.name} {known}.")
+        if not self.classes or condition == "":
+            return None
+        classes = [self.classes.index(condition) if condition else seed % len(self.classes) for seed in numbers]
+        return torch.tensor(classes, device=self.device)
+
+    def guided(self, labels: Tensor | None = None) -> Restore:
+        """The restorer under the guides of `sampling`, conditional on `labels` (B,)."""
+        sampling = self.sampling
+        restore: Restore = self.restorer
+        if labels is not None:
+            conditional = replace(self.restorer, cond=labels)
+            restore = classifier_free(conditional, self.restorer, sampling.guidance, *sampling.guidance_interval)
+        if sampling.pad_to > 1:
+            restore = pad_to(restore, sampling.pad_to)
+        return clip(restore, *self.space.limits) if sampling.clip and self.space.limits else restore

@@ -1,0 +1,147 @@
+"""What a run is made of: the dataclass that is the Python interface, the command line and the checkpoint's JSON."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from tyro.conf import AvoidSubcommands, Positional
+
+from degrade import (
+    OPERATORS,
+    PRIORS,
+    SCHEDULES,
+    Compose,
+    Curve,
+    Degradation,
+    GaussianNoise,
+    ImageMixing,
+    Prior,
+    Stage,
+    Thumbnails,
+)
+from degrade.lazy import torch
+from degrade.random import Stream, globally_seeded
+from models import NETWORKS, STEMS, NetworkSettings, PatchUNetConfig, Stem
+from restore.data.sources import SOURCES, Crops, Source
+from restore.machine.processes import ALONE, Processes
+from restore.own_types import choice
+from restore.parametrisation import Prediction
+from restore.sampling import Sampling
+from restore.space import SPACES, Pixels, Space
+from restore.training.objectives import Objective
+from restore.training.settings import Training
+from samplers import SAMPLERS, Resampled
+
+if TYPE_CHECKING:
+    from restore.data.sources import Batches
+    from restore.training.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that a run is made of, as plain numbers."""
+
+    images: Positional[Path]
+    """The photograph, or the folder of images, to learn from; or the name of a set in restore/data/bundled.py."""
+    degradation: Annotated[Degradation, choice(Degradation, OPERATORS)] = field(default_factory=GaussianNoise)
+    """What is to be undone."""
+    data: AvoidSubcommands[Source] = field(default_factory=Crops)
+    """How training images are cut."""
+    network: AvoidSubcommands[Annotated[NetworkSettings, choice(NetworkSettings, NETWORKS)]] = field(
+        default_factory=PatchUNetConfig
+    )
+    """The network."""
+    stem: AvoidSubcommands[Stem | None] = None
+    """What makes images smaller and deeper for the network, and its output an image again."""
+    prediction: Prediction = "v"
+    """What the network predicts."""
+    objective: Objective = field(default_factory=Objective)
+    """The distance that training lowers."""
+    training: Training = field(default_factory=Training)
+    """Steps, batches, rates."""
+    sampling: Sampling = field(default_factory=Sampling)
+    """How to sample by default."""
+    show: Literal["samples", "restorations"] = "samples"
+    """What previews, and the end of a training, show."""
+    space: AvoidSubcommands[Annotated[Space, choice(Space, SPACES)]] = field(default_factory=Pixels)
+    """What the network sees of an image: its pixels, or what an encoder makes of them."""
+    others: Path | None = None
+    """Images of a second set, for image mixing to mix in (default: other images of the first)."""
+    prior: AvoidSubcommands[Thumbnails | None] = None
+    """Where generation starts (default: the degradation's own prior, fitted to the images)."""
+
+    def __post_init__(self) -> None:
+        if getattr(self.data, "labelled", False) and not hasattr(self.network, "conditions"):
+            raise ValueError(
+                f"{type(self.network).__name__} takes no classes: choose UNetConfig or DiTConfig, or leave out labelled."
+            )
+        if self.others is not None and not isinstance(self.degradation, ImageMixing):
+            raise ValueError(
+                f"a second set of images serves image mixing only, not {type(self.degradation).__name__}: leave out others."
+            )
+
+    def open(self, device: str) -> tuple[Batches, Prior]:
+        """The training images, encoded, and the prior fitted to them. Raises ImageError with one clear line for bad files."""
+        data = self.data
+        if hasattr(data, "multiple"):  # no part of an image is learned with padding around it
+            data = replace(data, multiple=math.lcm(data.multiple, self.stride * self.space.stride))  # type: ignore[type-var]
+        batches = data.open(self.images, device)
+        channels = self.space.channels(batches.images.shape[1])
+        if channels != self.network.image_channels:
+            raise ValueError(
+                f"the images have {channels} channels, the network takes {self.network.image_channels}: "
+                f"--network.image-channels {channels}."
+            )
+        others = data.open(self.others, device) if self.others is not None else None
+        known = self.space.encode((others or batches).images)
+        prior = self.prior.fit(known, self.degradation) if self.prior is not None else self.degradation.prior(known)
+        return encoded(batches if others is None else batches._replace(others=others.draw), self.space), prior
+
+    def with_classes(self, classes: tuple[str, ...]) -> Recipe:
+        """The same recipe with a network that takes these classes."""
+        if not classes or self.conditions == len(classes):
+            return self
+        if self.conditions:
+            raise ValueError(f"the images lie in folders of {len(classes)} classes, the network takes {self.conditions}.")
+        return replace(self, network=replace(self.network, conditions=len(classes)))  # type: ignore[type-var]
+
+    @property
+    def conditions(self) -> int:
+        """Classes that the network takes."""
+        return getattr(self.network, "conditions", 0)
+
+    @property
+    def stride(self) -> int:
+        """Sides that are a multiple of this, cells of x, are what the network within its stem works on; others are padded."""
+        return self.network.stride * (self.stem.stride if self.stem else 1)
+
+    def build(self) -> torch.nn.Module:
+        """The network, within its stem if there is one, with weights of torch's global generator."""
+        return self.stem.build(self.network) if self.stem else self.network.build()
+
+    def trainer(self, device: str, processes: Processes = ALONE) -> Trainer:
+        """The trainer of this recipe at step 0, weights drawn from the seed."""
+        from restore.training.trainer import Trainer
+
+        with globally_seeded(self.training.seed, Stream.WEIGHTS):
+            network = self.build()
+        return Trainer(network, self.degradation, self.prediction, self.objective, self.training, device, processes)
+
+
+def encoded(batches: Batches, space: Space) -> Batches:
+    """The same images, their draws in `space`."""
+
+    def draw(count: int, generator: torch.Generator, share: slice = slice(None)) -> torch.Tensor:
+        return space.encode(batches.draw(count, generator, share))
+
+    return batches._replace(draw=draw)
+
+
+ALLOWED = (
+    *(Recipe, Sampling, Training, Objective, Thumbnails, Compose, Stage, Curve),
+    *(*SPACES, *OPERATORS, *SCHEDULES, *PRIORS, *NETWORKS, *STEMS, *SOURCES, *SAMPLERS, Resampled),
+)
+"""The types that a stored specification may name."""

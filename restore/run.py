@@ -1,0 +1,138 @@
+"""A trained recipe: opened from its folder, without the recipe's file and without a retyped flag."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from degrade import GaussianNoise, Prior, seeds
+from degrade.lazy import torch
+from restore.machine.processes import best_device
+from restore.network_pipeline import NetworkPipeline
+from restore.recipe import ALLOWED, Recipe
+from restore.restorer import Restorer
+from restore.storage.checkpoint import Checkpoint, CheckpointError, open_checkpoint
+from restore.storage.specification import SpecificationError, decode
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Run(NetworkPipeline):
+    """A pipeline with the recipe that it was trained by, in a folder."""
+
+    folder: Path
+    recipe: Recipe
+    step: int
+
+    @property
+    def identity(self) -> str:
+        weights = open_checkpoint(self.folder).sums["ema.safetensors"]
+        return f"{self.folder.resolve()} at step {self.step}, weights {weights}"
+
+
+class Specification(NamedTuple):
+    """What a checkpoint says of itself beside its weights."""
+
+    recipe: Recipe
+    prior: Prior
+    size: tuple[int, int, int]
+    """Channels, height, width of the training image."""
+    classes: tuple[str, ...]
+
+    def run(self, folder: Path, restorer: Restorer, step: int, device: str) -> Run:
+        """The run of these settings around a trained restorer."""
+        recipe = self.recipe
+        return Run(
+            degradation=recipe.degradation,
+            prior=self.prior,
+            size=self.size,
+            data=recipe.data,
+            images=recipe.images,
+            sampling=recipe.sampling,
+            space=recipe.space,
+            classes=self.classes,
+            device=device,
+            restorer=restorer,
+            name=str(folder),
+            network_stride=recipe.stride,
+            network_halo=_halo(recipe),
+            folder=folder,
+            recipe=recipe,
+            step=step,
+        )
+
+
+def open_run(folder: str | Path, device: str | None = None, types: Sequence[type] = ()) -> Run:
+    """The run in `folder`, at its last checkpoint. Raises CheckpointError with one clear line if it holds none.
+
+    types: your own operator, sampler or network, where the run was trained with one: a file names types, and brings no code.
+    """
+    device = device or best_device()
+    checkpoint = open_checkpoint(Path(folder))
+    specification = specified(checkpoint, types)
+    recipe = specification.recipe
+    check_weights(checkpoint, recipe)
+    _check_walk(checkpoint, specification)
+    network = recipe.build()
+    checkpoint.load("ema", dict(network.named_parameters()))
+    network.to(device=device, memory_format=recipe.training.memory_format).eval()  # type: ignore[call-overload]
+    restorer = Restorer(network, recipe.degradation, recipe.prediction, recipe.training.precision)
+    return specification.run(Path(folder), restorer, checkpoint.step, device)
+
+
+def check_weights(checkpoint: Checkpoint, recipe: Recipe) -> None:
+    """Refuses weights of another network, before memory is taken for those of this one."""
+    with torch.device("meta"):
+        checkpoint.check("ema", dict(recipe.build().named_parameters()))
+
+
+def _check_walk(checkpoint: Checkpoint, specification: Specification) -> None:
+    """Refuses a prior, a degradation and a sampler that do not go together, by a step from one of 16 x 16 cells."""
+    recipe, generators = specification.recipe, seeds(0, 1)
+    sampler = recipe.sampling.sampler
+    t, s = (torch.full((1,), severity, dtype=torch.float64) for severity in (1.0, 0.5))
+    try:
+        start = specification.prior.sample((1, recipe.network.image_channels, 16, 16), generators)
+        with torch.no_grad():
+            sampler.step(lambda x_t, t: x_t, recipe.degradation, sampler.init(start), t, s, generators)
+    except Exception as error:  # a stranger's: tensors of other shapes, latents of other kinds
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise CheckpointError(
+            f"{checkpoint.folder / 'run.json'}: prior, degradation and sampler do not go together: {reason}"
+        ) from None
+
+
+def specified(checkpoint: Checkpoint, types: Sequence[type] = ()) -> Specification:
+    """What the checkpoint holds, checked. Raises CheckpointError with one clear line."""
+    path = checkpoint.folder / "run.json"
+    try:
+        data = checkpoint.run
+        recipe = decode(data["recipe"], (*ALLOWED, *types), Recipe, path="recipe")
+        prior = decode(data["prior"], (*ALLOWED, *types), Prior, checkpoint.prior(), "prior")
+        size = decode(data["size"], (), tuple[int, int, int], path="size")
+        classes = decode(data.get("classes", []), (), tuple[str, ...], path="classes")
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} is incomplete: {error}.") from None
+    except (SpecificationError, RecursionError) as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    if max(size[1:]) > recipe.data.size:
+        raise CheckpointError(f"{path}: images of {size[1]} x {size[2]} are larger than they were made, {recipe.data.size}.")
+    if size[0] not in (1, 2, 3, 4) or not all(0 < side <= 2**16 for side in size[1:]):
+        raise CheckpointError(f"{path}: images of {size[0]} x {size[1]} x {size[2]} were not learned from.")
+    if recipe.space.channels(size[0]) != recipe.network.image_channels:
+        raise CheckpointError(f"{path}: a network of {recipe.network.image_channels} channels for images of {size[0]}.")
+    if classes and len(classes) != recipe.conditions:
+        raise CheckpointError(f"{path}: {len(classes)} classes for a network that takes {recipe.conditions}.")
+    return Specification(recipe, prior, size, classes)
+
+
+def _halo(recipe: Recipe) -> int | None:
+    """Pixels that the network sees around one, where it does not see the whole image."""
+    from models import PatchUNetConfig
+    from models.receptive_field import receptive_field
+
+    network = recipe.network
+    if not (isinstance(network, PatchUNetConfig) and network.norm == "pixel" and recipe.stem is None):
+        return None
+    return receptive_field(network) // 2 + recipe.stride if isinstance(recipe.degradation, GaussianNoise) else None

@@ -1,0 +1,38 @@
+"""How a pipeline samples, unless it is told otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from tyro.conf import AvoidSubcommands
+
+from degrade.checks import bounded
+from restore.own_types import choice
+from samplers import DDIM, SAMPLERS, Sampler
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Settings of the walk back."""
+
+    sampler: AvoidSubcommands[Annotated[Sampler, choice(Sampler, SAMPLERS)]] = field(default_factory=DDIM)
+    """The step rule."""
+    steps: int = 25
+    """Steps of the walk back."""
+    clip: bool = True
+    """Clamp the restorer's estimate to the range of images at every step."""
+    pad_to: int = 1
+    """Pad the sides with zeros to a multiple of this for the restorer."""
+    guidance: float = 1.0
+    """Weight of the condition: 1 as learned, more for plainer examples of it (classifier-free guidance)."""
+    guidance_interval: tuple[float, float] = (0.0, 1.0)
+    """Guidance acts at severities above the first and up to the second."""
+
+    def __post_init__(self) -> None:
+        low, high = self.guidance_interval
+        if not (self.guidance >= 0 and 0 <= low < high <= 1):
+            raise ValueError(f"guidance is >= 0, its interval rises within [0, 1]; got {self.guidance} and ({low}, {high}).")
+        if self.steps < 1 or self.pad_to < 1:
+            raise ValueError(f"steps and pad_to are at least 1, got {self.steps} and {self.pad_to}.")
+        bounded(self, steps=(1, 100_000), pad_to=(1, 256), guidance=(0, 1000))

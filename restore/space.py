@@ -1,0 +1,61 @@
+"""Where the walk back takes place: pixels, or what an encoder makes of them. The one place that knows the range of images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@runtime_checkable
+class Space(Protocol):
+    """A frozen dataclass of plain numbers that takes images (B, C, H, W) in [-1, 1] to x and back."""
+
+    @property
+    def stride(self) -> int:
+        """Pixels of an image to a cell of x, along each side: images that are encoded have sides of a multiple of it."""
+        ...
+
+    @property
+    def limits(self) -> tuple[float, float] | None:
+        """The range of clean x, which estimates can be clamped to; None where there is none."""
+        ...
+
+    def channels(self, image_channels: int) -> int:
+        """Channels of x for an image of so many."""
+        ...
+
+    def encode(self, images: Tensor) -> Tensor:
+        """x (B, C', H', W') of images (B, C, H, W)."""
+        ...
+
+    def decode(self, x: Tensor) -> Tensor:
+        """Images (B, C, H, W) of x, clean ones in [-1, 1]."""
+        ...
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """x is the image itself."""
+
+    @property
+    def stride(self) -> int:
+        return 1
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        return -1.0, 1.0
+
+    def channels(self, image_channels: int) -> int:
+        return image_channels
+
+    def encode(self, images: Tensor) -> Tensor:
+        return images
+
+    def decode(self, x: Tensor) -> Tensor:
+        return x
+
+
+SPACES = (Pixels,)
