@@ -61,9 +61,9 @@ def commands(make: Make, file: str, doc: str | None, demo: Callable[[], str | Pa
         """The command, options that are not given being those of `choice`; tolerant of what another choice would know."""
         defaults = choice.defaults(make)
         images: Any = Path() if tolerant else tyro.MISSING_NONPROP
-        training = Train(replace(defaults, images=images), choice.preset)
+        default = Train(replace(defaults, images=images), choice.preset)
         command = Union[
-            Annotated[Train, tyro.conf.subcommand("train", default=training)],
+            Annotated[Train, tyro.conf.subcommand("train", default=default)],
             Annotated[Sample, tyro.conf.subcommand("sample")],
             Annotated[Restore, tyro.conf.subcommand("restore")],
             Annotated[DegradeAndRestore, tyro.conf.subcommand("degrade-and-restore")],
@@ -71,7 +71,7 @@ def commands(make: Make, file: str, doc: str | None, demo: Callable[[], str | Pa
         ]
         if not tolerant:
             return tyro.cli(command, args=args, prog=program(file), description=doc, config=CONFIG)
-        known, _ = tyro.cli(command, args=args, default=training, add_help=False, return_unknown_args=True, config=CONFIG)
+        known, _ = tyro.cli(command, args=args, default=default, add_help=False, return_unknown_args=True, config=CONFIG)
         return known
 
     def main(args: Sequence[str]) -> None:

@@ -19,6 +19,7 @@ from recipes.command import cli, training
 from restore import load_image
 from restore.data import bundled
 from restore.recipe import Recipe
+from restore.pictures import picture
 from restore.run import open_run
 from restore.training.session import resume, train
 from tests.refusals import refusal
@@ -50,7 +51,7 @@ def test_recipes_can_be_built(name, preset):
 def test_recipes_train_and_open(name, digits):
     run = train(short(module(name).recipe("digits")), digits / "run")
     assert run.recipe.images == digits / "runs/data/digits/train"
-    assert run.picture(run.read()[None], progress=False).isfinite().all()
+    assert picture(run, run.read()[None], run.recipe.show, progress=False).isfinite().all()
     assert len(list((digits / "run/previews").iterdir())) == 2
     again = open_run(digits / "run")
     assert again.recipe == run.recipe
