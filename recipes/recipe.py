@@ -30,7 +30,7 @@ from degrade.random import Stream, globally_seeded
 from models import NETWORKS, STEMS, NetworkSettings, PatchUNetConfig, Stem
 from recipes import datasets
 from recipes.own_types import choice
-from restore import SOURCES, Crops, Folder, Objective, OneImage, Source, Training
+from restore import SOURCES, ConditionDropout, Crops, Folder, Objective, OneImage, Source, Training
 from restore.machine.processes import ALONE, Processes, best_device, process_group
 from restore.machine.provenance import provenance
 from restore.parametrisation import Prediction
@@ -39,7 +39,7 @@ from samplers import DDIM, SAMPLERS, Resampled, Sampler
 
 if TYPE_CHECKING:
     from recipes.run import Run
-    from restore.data.sources import Batches
+    from restore.data.batch import Batches
     from restore.training.trainer import Trainer
 
 
@@ -78,7 +78,7 @@ class Recipe:
     """The photograph, or the folder of images, to learn from; or the name of a set in recipes/datasets.py."""
     degradation: Annotated[Degradation, choice(Degradation, OPERATORS)] = field(default_factory=GaussianNoise)
     """What is to be undone."""
-    data: AvoidSubcommands[Source] = field(default_factory=Crops)
+    data: AvoidSubcommands[Annotated[Source, choice(Source, SOURCES)]] = field(default_factory=Crops)
     """How training images are cut."""
     network: AvoidSubcommands[Annotated[NetworkSettings, choice(NetworkSettings, NETWORKS)]] = field(
         default_factory=PatchUNetConfig
@@ -100,7 +100,7 @@ class Recipe:
     """Where generation starts (default: the degradation's own prior, fitted to the images)."""
 
     def __post_init__(self) -> None:
-        if getattr(self.data, "labelled", False) and not hasattr(self.network, "conditions"):
+        if getattr(self.data, "labelled", False) and not hasattr(self.network, "classes"):
             raise ValueError(
                 f"{type(self.network).__name__} takes no classes: choose UNetConfig or DiTConfig, or leave out labelled."
             )
@@ -173,12 +173,12 @@ class Recipe:
             return self
         if self.conditions:
             raise ValueError(f"the images lie in folders of {len(classes)} classes, the network takes {self.conditions}.")
-        return replace(self, network=replace(self.network, conditions=len(classes)))  # type: ignore[type-var]
+        return replace(self, network=replace(self.network, classes=len(classes)))  # type: ignore[type-var]
 
     @property
     def conditions(self) -> int:
         """Classes that the network takes."""
-        return getattr(self.network, "conditions", 0)
+        return getattr(self.network, "classes", 0)
 
     @property
     def stride(self) -> int:
@@ -283,7 +283,7 @@ def _continued(
 
 
 ALLOWED = (
-    *(Recipe, Sampling, Training, Objective, Thumbnails, Compose, Stage, Curve),
+    *(Recipe, Sampling, Training, ConditionDropout, Objective, Thumbnails, Compose, Stage, Curve),
     *(*OPERATORS, *SCHEDULES, *PRIORS, *NETWORKS, *STEMS, *SOURCES, *SAMPLERS, Resampled),
 )
 """The types that a stored specification may name."""

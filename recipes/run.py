@@ -13,6 +13,7 @@ from torch import Tensor
 
 from degrade import Prior, State, ThumbnailPrior, seeds
 from degrade.tree import tree_map
+from models import Condition
 from recipes.recipe import ALLOWED, Recipe, continue_training
 from restore.machine.allocator import keep_freed_memory
 from restore.machine.memory import free_memory, readable
@@ -236,7 +237,7 @@ class Run:
         restore: Restore = self.restorer
         if labels is not None:
             weight = sampling.guidance if guidance is None else guidance
-            restore = classifier_free(replace(self.restorer, cond=labels), self.restorer, weight, *sampling.guided)
+            restore = classifier_free(self.restorer.given(Condition(label=labels)), self.restorer, weight, *sampling.guided)
         if sampling.pad_to > 1:
             restore = pad_to(restore, sampling.pad_to)
         return clip(restore) if sampling.clip else restore

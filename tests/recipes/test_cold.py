@@ -74,7 +74,7 @@ def test_mixing_with_a_second_set(digits):
     partners = run.prior.sample((6, 1, 16, 16)).latent[0]
     assert all((eights - partner).abs().flatten(1).amax(1).min() < 1e-6 for partner in partners)
     batches, _ = run.recipe.open("cpu")
-    assert (eights - batches.others(1, torch.Generator().manual_seed(0))).abs().flatten(1).amax(1).min() < 1e-6
+    assert (eights - batches.others(1, torch.Generator().manual_seed(0)).x0).abs().flatten(1).amax(1).min() < 1e-6
     restored = run.restore(run.image(), 1.0, progress=False)
     assert restored.restored.shape == (1, 16, 16)
     replace(recipe, training=replace(recipe.training, keep=5)).train(digits / "cut")
