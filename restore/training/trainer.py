@@ -58,7 +58,7 @@ class Trainer:
         self.coupling = coupling
         self.device = torch.device(device)
         sharded = settings.shard and processes.count > 1
-        flat = all(p.ndim < 5 for p in network.parameters())  # channels_last is a layout of 4 dimensions
+        flat = all(x.ndim < 5 for x in (*network.parameters(), *network.buffers()))  # channels_last is a layout of 4 dimensions
         layout = settings.memory_format if flat and not sharded else torch.contiguous_format
         self.network = network.to(self.device, memory_format=layout).train()  # type: ignore[call-overload]
         self.replica = _sharded(network) if sharded else _replicated(network, self.device, processes)

@@ -50,6 +50,14 @@ def given(batch: int = 2, height: int = 12, width: int = 12) -> tuple[torch.Tens
     return torch.randn(batch, 3, height, width, generator=generator), torch.rand(batch, generator=generator)
 
 
+def condition_of(network: torch.nn.Module) -> tuple[Condition, ...]:
+    """One of every part that the network accepts, for the images that are `given()`."""
+    label, pooled, image = torch.tensor([0, 2]), torch.linspace(-1, 1, 10).reshape(2, 5), torch.ones(2, 1, 12, 12)
+    parts = {"label": label, "pooled": pooled, "image": image}
+    accepts = getattr(network, "accepts", ())
+    return (Condition(**{part: parts[part] for part in accepts}),) if accepts else ()
+
+
 @every
 @pytest.mark.parametrize(("height", "width"), [(12, 12), (13, 30), (29, 7), (8, 41)])
 def test_any_size(stem, config, height, width):
@@ -62,16 +70,14 @@ def test_any_size(stem, config, height, width):
 def test_gradients_reach_every_parameter(stem, config):
     network = build(stem, config)
     x, t = given()
-    parts = {"label": torch.tensor([0, 2]), "pooled": torch.randn(2, 5), "image": torch.randn(2, 1, 12, 12)}
-    condition = Condition(**{part: parts[part] for part in getattr(network, "accepts", ())})
-    (network(x, t, *([condition] if condition.parts else [])) * torch.randn_like(x)).sum().backward()
+    (network(x, t, *condition_of(network)) * torch.randn_like(x)).sum().backward()
     for name, p in network.named_parameters():
         assert p.grad is not None and float(p.grad.abs().max()) > 0, name
 
 
 @pytest.mark.parametrize(("stem", "config"), [*NETWORKS, (None, DDPM), (None, CONVNEXT)], ids=str)
-def test_time_is_told_apart_in_bfloat16(stem, config):
-    """A thousandth of t, which bfloat16 cannot tell from the next, changes what a network of bfloat16 weights gives."""
+def test_time_is_distinguished_in_bfloat16(stem, config):
+    """A thousandth of t, less than bfloat16 resolves, changes what a network of bfloat16 weights gives."""
     network = build(stem, config).bfloat16()
     x, _ = given()
     one, other = (network(x.bfloat16(), torch.full((2,), t)) for t in (0.9985, 0.9995))
@@ -82,10 +88,10 @@ def test_time_is_told_apart_in_bfloat16(stem, config):
 def test_one_graph(stem, config):
     """No graph breaks; the compiled graph gives the same within 1e-5."""
     network = build(stem, config).eval()
-    x, t = given()
+    inputs = *given(), *condition_of(network)
     compiled = torch.compile(network, fullgraph=True, backend="aot_eager")
     with torch.no_grad():
-        torch.testing.assert_close(compiled(x, t), network(x, t), rtol=0, atol=1e-5)
+        torch.testing.assert_close(compiled(*inputs), network(*inputs), rtol=0, atol=1e-5)
     torch._dynamo.reset()
 
 
