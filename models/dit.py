@@ -15,6 +15,8 @@ from models.settings.dit import DiTConfig
 class DiT(nn.Module):
     """net(x (B, C, H, W), t (B,) in [0, 1], condition) -> (B, C, H, W), for any H and W.
 
+    It accepts a label, a pooled vector and a picture, each where its settings give it a size (see `models.condition`).
+
     Squares of patch x patch pixels are the tokens. Sides that are no multiple of it are padded with zeros at the bottom and
     right, and cropped back.
     """

@@ -17,6 +17,8 @@ from models.settings.unet import UNetConfig
 class UNet(nn.Module):
     """net(x (B, C, H, W), t (B,) in [0, 1], condition) -> (B, C, H, W), for any H and W.
 
+    It accepts a label, a pooled vector and a picture, each where its settings give it a size (see `models.condition`).
+
     Sides that are no multiple of the stride are padded with zeros at the bottom and right, and cropped back.
     """
 

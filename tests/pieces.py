@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -19,8 +20,11 @@ from restore.training.trainer import Trainer
 
 CHAIN = Compose((Stage(ImageMixing()), Stage(GaussianNoise(RectifiedFlow()), Curve(end=0.5)), Stage(ImageMixing())))
 CASES: list[Degradation] = [*(operator() for operator in OPERATORS), CHAIN]
-NETWORK = UNetConfig(
-    widths=(8, 16), depths=(1, 1), dropout=(0.2, 0.4), attention=(), transformer=1, head=8, groups=4, classes=2
+NETWORK = replace(
+    UNetConfig(widths=(8, 16), depths=(1, 1), dropout=(0.2, 0.4), attention=(), transformer=1, head=8, groups=4),
+    classes=2,
+    pooled=2,
+    picture=1,
 )
 
 
@@ -39,11 +43,12 @@ def losses(made: Trainer, photo: Path, steps: int = 2) -> list[float]:
     batches = Crops(size=48, crop=16).open(photo)
 
     def draw(count: int, generator: torch.Generator, shard: slice = slice(None)) -> Batch:
-        label = (torch.arange(count) % 2)[shard]
-        return batches.draw(count, generator, shard)._replace(condition=Condition(label=label))
+        x0, label = batches.draw(count, generator, shard).x0, (torch.arange(count) % 2)[shard]
+        pooled = torch.stack([label, 1 - label], dim=1).float()
+        return Batch(x0, Condition(label=label, pooled=pooled, image=x0[:, :1].round()))
 
-    labelled = batches._replace(draw=draw)
-    return [float(made.processes.mean(made.train_step(labelled)[0])) for _ in range(steps)]
+    conditioned = batches._replace(draw=draw)
+    return [float(made.processes.mean(made.train_step(conditioned)[0])) for _ in range(steps)]
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ MOST = {
 
 
 def positive(config: object, *names: str) -> None:
+    """Raises ValueError unless the named numbers, or all numbers of a tuple, are at least 1 and at most what MOST says."""
     for name in names:
         value = getattr(config, name)
         values = value if isinstance(value, tuple) else (value,)
@@ -40,16 +41,19 @@ def positive(config: object, *names: str) -> None:
 
 
 def optional(config: object, *names: str) -> None:
+    """Raises ValueError unless the named numbers are at least 0, which leaves something out, and at most what MOST says."""
     for name in names:
         if not 0 <= getattr(config, name) <= MOST[name]:
             raise ValueError(f"{name} of {type(config).__name__} is 0 to {MOST[name]}, got {str(getattr(config, name))[:60]}.")
 
 
 def check_heads(head: int, *widths: int) -> None:
+    """Raises ValueError unless attention heads of `head` channels, a multiple of 4 for rotary positions, fill the widths."""
     if head % 4 or any(width % head for width in widths):
         raise ValueError(f"an attention head has a multiple of 4 channels, and divides the width; got {head} and {widths}.")
 
 
 def check_width(channels: int) -> None:
+    """Raises ValueError for a width that a sinusoidal embedding does not have."""
     if channels < 4 or channels % 2:
         raise ValueError(f"channels is even and at least 4 (half sines, half cosines in the time embedding), got {channels}.")
