@@ -105,13 +105,13 @@ def dits(size: int) -> tuple[nn.Module, nn.Module]:
         patch_size=4,
         num_embeds_ada_norm=10,
     )
-    return theirs.eval(), at_least(theirs, lambda depth: DiTConfig(depth=depth, conditions=10))
+    return theirs.eval(), at_least(theirs, lambda depth: DiTConfig(depth=depth, classes=10))
 
 
 def same(size: int) -> tuple[nn.Module, nn.Module]:
     """As many blocks as theirs; each of theirs has an embedder of its own for time and class, ours share one."""
     theirs, _ = dits(size)
-    return theirs, DiTConfig(conditions=10).build().eval()
+    return theirs, DiTConfig(classes=10).build().eval()
 
 
 def at_least(theirs: nn.Module, config: Callable[[int], UNetConfig | DiTConfig]) -> nn.Module:

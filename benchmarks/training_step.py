@@ -31,7 +31,7 @@ from tqdm import tqdm
 from degrade import GaussianNoise, LinearBeta
 from models import PatchUNetConfig
 from restore import Objective, Training
-from restore.data.sources import Batches
+from restore.data.batch import Batch, Batches
 from restore.machine.allocator import keep_freed_memory
 from restore.training.trainer import Trainer
 
@@ -137,7 +137,7 @@ def our_step(settings: Training, shape: tuple[int, ...], device: str, compiled: 
     trainer = Trainer(network, GaussianNoise(LinearBeta(1000)), "eps", Objective(), settings, device)
     if compiled:
         trainer.network.compile()
-    batches = Batches(lambda count, generator, share=slice(None): x[share], x)
+    batches = Batches(lambda count, generator, shard=slice(None): Batch(x[shard]), x)
     return lambda: trainer.train_step(batches)
 
 

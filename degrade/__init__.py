@@ -6,6 +6,7 @@
 from typing import TYPE_CHECKING, Union
 
 from degrade.compose import Compose, Curve, Stage
+from degrade.couplings import Coupling, Independent
 from degrade.decolour import Decolour
 from degrade.gaussian_blur import GaussianBlur
 from degrade.gaussian_mask import GaussianMask
@@ -35,6 +36,7 @@ __all__ = [
     "Compose",
     "Cosine",
     "CosineBeta",
+    "Coupling",
     "Curve",
     "Decolour",
     "Degradation",
@@ -46,6 +48,7 @@ __all__ = [
     "GaussianPrior",
     "ImageMixing",
     "ImagePrior",
+    "Independent",
     "IteratedBlur",
     "LatentPrior",
     "LinearBeta",

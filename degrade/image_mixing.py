@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from degrade.checks import checked
 from degrade.priors import PartnerPrior
@@ -22,14 +22,6 @@ class Other(NamedTuple):
     image: Tensor  # (B, C, H, W) in [-1, 1]
 
 
-def with_partners(latent: tuple, partners: Callable[[], Tensor]) -> Any:
-    """The latent, of a chain too, with the images `partners()` (B, C, H, W) wherever another image is mixed in."""
-    if isinstance(latent, Other):
-        return Other(partners())
-    parts = [with_partners(z, partners) if isinstance(z, tuple) else z for z in latent]
-    return type(latent)(*parts) if hasattr(latent, "_fields") else tuple(parts)
-
-
 @dataclass(frozen=True)
 class ImageMixing:
     """x_t = alpha(t) x0 + sigma(t) y, y another image (Bansal et al. 2022, arXiv 2208.09392, section 5.3)."""
@@ -41,7 +33,7 @@ class ImageMixing:
         check_schedule(self.schedule)
 
     def draw(self, x0: Tensor, generator: Random = None) -> Other:
-        """Partners from among what is there; `with_partners` puts other images in their place, as the trainer does.
+        """Partners from among what is there; in training, a coupling puts other images in their place (`degrade.couplings`).
 
         With one generator for the batch each sample's partner is another sample, by a cyclic shift. With one for each, where
         a sample must not depend on the others, and in a batch of one, it is the image itself, turned by 180 degrees.

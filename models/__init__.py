@@ -1,4 +1,6 @@
-"""Networks `net(x, t, cond=None)`: x (B, C, H, W), t (B,) in [0, 1], an output of the shape of x. No diffusion in them.
+"""Networks: x (B, C, *space), t (B,) in [0, 1], an output of the shape of x. No diffusion in them.
+
+    net(x, t)        or, where the network declares what it `accepts`,        net(x, t, condition)
 
 Settings (`PatchUNetConfig`, ...) are frozen dataclasses of plain numbers that `build()` their network; importing them
 does not import torch.
@@ -6,20 +8,21 @@ does not import torch.
 
 from typing import TYPE_CHECKING
 
-from models.config import (
+from models.condition import Condition
+from models.settings import (
     NETWORKS,
     STEMS,
     ConvNeXtUNetConfig,
     DDPMUNetConfig,
     DiTConfig,
     NetworkConfig,
-    NetworkSettings,
     PatchStem,
     PatchUNetConfig,
     Stem,
     UNetConfig,
     WaveletStem,
 )
+from models.settings.network import NetworkSettings
 
 if TYPE_CHECKING:
     from models.convnext_unet import ConvNeXtUNet
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NETWORKS",
     "STEMS",
+    "Condition",
     "ConvNeXtUNet",
     "ConvNeXtUNetConfig",
     "DDPMUNet",

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.config import ConvNeXtUNetConfig
 from models.layers.basic import PixelNorm, pad_to_multiple
 from models.layers.embedding import sinusoid_inclusive
+from models.settings.convnext_unet import ConvNeXtUNetConfig
 
 
 class ConvNeXtUNet(nn.Module):
@@ -41,7 +41,7 @@ class ConvNeXtUNet(nn.Module):
         self.last = Block(width, width)
         self.out = nn.Conv2d(width, config.image_channels, 1)
 
-    def forward(self, x: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
         height, width = x.shape[-2:]
         time = None
         if self.time is not None:

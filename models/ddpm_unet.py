@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.config import DDPMUNetConfig
 from models.layers.basic import pad_to_multiple, zero
 from models.layers.embedding import sinusoid_inclusive
+from models.settings.ddpm_unet import DDPMUNetConfig
 
 
 class DDPMUNet(nn.Module):
@@ -48,7 +48,7 @@ class DDPMUNet(nn.Module):
         self.norm_out = norm(channels, config)
         self.conv_out = zero(nn.Conv2d(channels, config.image_channels, 3, padding=1))
 
-    def forward(self, x: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
         height, width = x.shape[-2:]
         time = sinusoid_inclusive(t * self.config.steps - 1, self.config.channels).to(x.dtype)
         for dense in self.temb["dense"]:  # type: ignore[attr-defined]

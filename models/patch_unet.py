@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.config import PatchUNetConfig
 from models.layers.basic import PixelNorm, pad_to_multiple, zero
 from models.layers.embedding import sinusoid
+from models.settings.patch_unet import PatchUNetConfig
 
 
 class PatchUNet(nn.Module):
@@ -57,7 +57,7 @@ class PatchUNet(nn.Module):
         self.norm = norm(channels, config)
         self.out = zero(nn.Conv2d(channels, config.image_channels * config.patch**2, 3, padding=1))
 
-    def forward(self, x: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
         height, width = x.shape[-2:]
         h = F.pixel_unshuffle(pad_to_multiple(x, self.config.stride), self.config.patch)
         time = F.silu(self.time(sinusoid(t * self.config.steps - 1, self.config.channels).to(x.dtype)))

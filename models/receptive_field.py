@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.config import PatchUNetConfig
+from models.settings.patch_unet import PatchUNetConfig
 
 
 def receptive_field(config: PatchUNetConfig) -> int:

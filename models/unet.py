@@ -6,15 +6,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.conditioning import Told
-from models.config import UNetConfig
+from models.condition import Condition
+from models.conditioning import ConditionEmbedding, accepted, with_picture
 from models.layers.attention import Attention
 from models.layers.basic import pad_to_multiple, zero
 from models.layers.transformer import Transformer
+from models.settings.unet import UNetConfig
 
 
 class UNet(nn.Module):
-    """net(x (B, C, H, W), t (B,) in [0, 1], cond) -> (B, C, H, W), for any H and W; `cond` as in `models.conditioning`.
+    """net(x (B, C, H, W), t (B,) in [0, 1], condition) -> (B, C, H, W), for any H and W.
+
+    It accepts a label, a pooled vector and a picture, each where its settings give it a size (see `models.condition`).
 
     Sides that are no multiple of the stride are padded with zeros at the bottom and right, and cropped back.
     """
@@ -22,35 +25,37 @@ class UNet(nn.Module):
     def __init__(self, config: UNetConfig = UNetConfig()) -> None:  # noqa: B008
         super().__init__()
         self.config = config
-        told = 4 * config.widths[0]
-        self.told = Told(told, config.conditions)
-        self.stem = nn.Conv2d(config.image_channels, config.widths[0], 3, padding=1)
-        self.levels = levels(config, 0, told)
+        self.accepts = accepted(config)
+        embedding = 4 * config.widths[0]
+        self.embedding = ConditionEmbedding(embedding, config.classes, config.pooled)
+        self.stem = nn.Conv2d(config.image_channels + config.picture, config.widths[0], 3, padding=1)
+        self.levels = levels(config, 0, embedding)
         self.norm = nn.GroupNorm(config.groups, config.widths[0])
         self.out = zero(nn.Conv2d(config.widths[0], config.image_channels, 3, padding=1))
 
-    def forward(self, x: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, condition: Condition = Condition()) -> Tensor:  # noqa: B008
         height, width = x.shape[-2:]
-        h = self.levels(self.stem(pad_to_multiple(x, self.config.stride)), self.told(t, cond))
+        x = with_picture(x, condition.image, self.config.picture)
+        h = self.levels(self.stem(pad_to_multiple(x, self.config.stride)), self.embedding(t, condition))
         return self.out(F.silu(self.norm(h)))[..., :height, :width]
 
 
-def levels(config: UNetConfig, level: int, told: int) -> Level | Blocks | Transformer:
-    """The level and all below it: (x, told (B, told)) -> the shape of x."""
+def levels(config: UNetConfig, level: int, embedding: int) -> Level | Blocks | Transformer:
+    """The level and all below it: (x, embedding (B, width)) -> the shape of x."""
     if level < len(config.widths) - 1:
-        return Level(config, level, told)
+        return Level(config, level, embedding)
     width = config.widths[level]
     if config.transformer:
-        return Transformer(width, config.transformer, config.head, told, config.positions, config.dropout[level])
-    return Blocks(Block(width, config, level, told) for _ in range(config.depths[level]))
+        return Transformer(width, config.transformer, config.head, embedding, config.positions, config.dropout[level])
+    return Blocks(Block(width, config, level, embedding) for _ in range(config.depths[level]))
 
 
 class Blocks(nn.ModuleList):
     """The residual blocks of the deepest level, one after the other."""
 
-    def forward(self, x: Tensor, told: Tensor) -> Tensor:
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         for block in self:
-            x = block(x, told)
+            x = block(x, embedding)
         return x
 
 
@@ -62,50 +67,50 @@ class Level(nn.Module):
     (Hoogeboom et al. 2024, arXiv 2410.19324, section 3.3).
     """
 
-    def __init__(self, config: UNetConfig, level: int, told: int) -> None:
+    def __init__(self, config: UNetConfig, level: int, embedding: int) -> None:
         super().__init__()
         self.residual = config.skips == "levels"
         width, following = config.widths[level : level + 2]
         depth, inputs = config.depths[level], width if self.residual else 2 * width
-        self.before = nn.ModuleList(Block(width, config, level, told) for _ in range(depth))
+        self.before = nn.ModuleList(Block(width, config, level, embedding) for _ in range(depth))
         self.down = nn.Conv2d(width, following, 2, stride=2)
-        self.below = levels(config, level + 1, told)
+        self.below = levels(config, level + 1, embedding)
         self.up = nn.Conv2d(following, width, 1)
-        self.after = nn.ModuleList(Block(inputs, config, level, told) for _ in range(depth))
+        self.after = nn.ModuleList(Block(inputs, config, level, embedding) for _ in range(depth))
 
-    def forward(self, x: Tensor, told: Tensor) -> Tensor:
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         kept = []
         for block in self.before:
-            x = block(x, told)
+            x = block(x, embedding)
             kept.append(x)
         inner = self.down(x)
-        outer = self.below(inner, told)
+        outer = self.below(inner, embedding)
         up = F.interpolate(self.up(outer - inner if self.residual else outer), scale_factor=2, mode="nearest")
         x = x + up if self.residual else up
         for block in self.after:
-            x = block(x if self.residual else torch.cat([x, kept.pop()], dim=1), told)
+            x = block(x if self.residual else torch.cat([x, kept.pop()], dim=1), embedding)
         return x
 
 
 class Block(nn.Module):
-    """Residual block: norm, SiLU, convolution, norm scaled and shifted by what it is told, SiLU, dropout, convolution; then
+    """Residual block: norm, SiLU, convolution, norm scaled and shifted by the embedding, SiLU, dropout, convolution; then
     attention, at levels that have it."""
 
-    def __init__(self, inputs: int, config: UNetConfig, level: int, told: int) -> None:
+    def __init__(self, inputs: int, config: UNetConfig, level: int, embedding: int) -> None:
         super().__init__()
         width = config.widths[level]
         self.norm_in = nn.GroupNorm(config.groups, inputs)
         self.conv_in = nn.Conv2d(inputs, width, 3, padding=1)
-        self.modulation = nn.Linear(told, 2 * width)
+        self.modulation = nn.Linear(embedding, 2 * width)
         self.norm_out = nn.GroupNorm(config.groups, width)
         self.dropout = nn.Dropout(config.dropout[level])
         self.conv_out = zero(nn.Conv2d(width, width, 3, padding=1))
         self.skip = nn.Conv2d(inputs, width, 1) if inputs != width else nn.Identity()
         self.attention = MapAttention(width, config) if level in config.attention else nn.Identity()
 
-    def forward(self, x: Tensor, told: Tensor) -> Tensor:
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         h = self.conv_in(F.silu(self.norm_in(x)))
-        scale, shift = self.modulation(told)[..., None, None].chunk(2, dim=1)
+        scale, shift = self.modulation(embedding)[..., None, None].chunk(2, dim=1)
         h = self.norm_out(h) * (1 + scale) + shift
         return self.attention(self.skip(x) + self.conv_out(self.dropout(F.silu(h))))
 

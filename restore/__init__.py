@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from restore.closed_form import ClosedForm, PatchSettings, closed_form
+from restore.data.batch import Batch, Batches
 from restore.data.images import ImageError, load_image, save_image
 from restore.data.sources import SOURCES, Crops, Folder, OneImage, Source
 from restore.pipeline import Edit, Pipeline, Restoration
@@ -11,6 +12,7 @@ from restore.restorer import Restorer
 from restore.run import Run, open_run
 from restore.sampling import Sampling
 from restore.space import Pixels, Space
+from restore.training.condition_dropout import ConditionDropout
 from restore.training.objectives import Objective
 from restore.training.settings import Training
 
@@ -19,7 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SOURCES",
+    "Batch",
+    "Batches",
     "ClosedForm",
+    "ConditionDropout",
     "Crops",
     "Edit",
     "Folder",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from degrade import GaussianNoise
 from degrade.lazy import torch
+from models import Condition
 from restore.editing import known_guide
 from restore.pipeline import Edit, Pipeline
 from restore.restorer import Restorer
@@ -75,7 +76,7 @@ class NetworkPipeline(Pipeline):
         sampling = self.sampling
         restore: Restore = self.restorer
         if labels is not None:
-            conditional = replace(self.restorer, cond=labels)
+            conditional = self.restorer.given(Condition(label=labels))
             restore = classifier_free(conditional, self.restorer, sampling.guidance, *sampling.guidance_interval)
         if sampling.pad_to > 1:
             restore = pad_to(restore, sampling.pad_to)

@@ -31,12 +31,13 @@ from restore.own_types import choice
 from restore.parametrisation import Prediction
 from restore.sampling import Sampling
 from restore.space import SPACES, Pixels, Space
+from restore.training.condition_dropout import ConditionDropout
 from restore.training.objectives import Objective
 from restore.training.settings import Training
 from samplers import SAMPLERS, Resampled
 
 if TYPE_CHECKING:
-    from restore.data.sources import Batches
+    from restore.data.batch import Batches
     from restore.training.trainer import Trainer
 
 
@@ -48,7 +49,7 @@ class Recipe:
     """The photograph, or the folder of images, to learn from; or the name of a set in restore/data/bundled.py."""
     degradation: Annotated[Degradation, choice(Degradation, OPERATORS)] = field(default_factory=GaussianNoise)
     """What is to be undone."""
-    data: AvoidSubcommands[Source] = field(default_factory=Crops)
+    data: AvoidSubcommands[Annotated[Source, choice(Source, SOURCES)]] = field(default_factory=Crops)
     """How training images are cut."""
     network: AvoidSubcommands[Annotated[NetworkSettings, choice(NetworkSettings, NETWORKS)]] = field(
         default_factory=PatchUNetConfig
@@ -74,7 +75,7 @@ class Recipe:
     """Where generation starts (default: the degradation's own prior, fitted to the images)."""
 
     def __post_init__(self) -> None:
-        if getattr(self.data, "labelled", False) and not hasattr(self.network, "conditions"):
+        if getattr(self.data, "labelled", False) and not hasattr(self.network, "classes"):
             raise ValueError(
                 f"{type(self.network).__name__} takes no classes: choose UNetConfig or DiTConfig, or leave out labelled."
             )
@@ -84,7 +85,7 @@ class Recipe:
             )
 
     def open(self, device: str) -> tuple[Batches, Prior]:
-        """The training images, encoded, and the prior fitted to them. Raises ImageError with one clear line for bad files."""
+        """The training images, whose draws are encoded, and the prior fitted to them. Raises ImageError with one clear line for bad files."""
         data = self.data
         if hasattr(data, "multiple"):  # no part of an image is learned with padding around it
             data = replace(data, multiple=math.lcm(data.multiple, self.stride * self.space.stride))  # type: ignore[type-var]
@@ -98,20 +99,21 @@ class Recipe:
         others = data.open(self.others, device) if self.others is not None else None
         known = self.space.encode((others or batches).images)
         prior = self.prior.fit(known, self.degradation) if self.prior is not None else self.degradation.prior(known)
-        return encoded(batches if others is None else batches._replace(others=others.draw), self.space), prior
+        batches = batches if others is None else batches._replace(others=others.draw)
+        return batches.encoded(self.space.encode), prior
 
     def with_classes(self, classes: tuple[str, ...]) -> Recipe:
         """The same recipe with a network that takes these classes."""
-        if not classes or self.conditions == len(classes):
+        if not classes or self.classes == len(classes):
             return self
-        if self.conditions:
-            raise ValueError(f"the images lie in folders of {len(classes)} classes, the network takes {self.conditions}.")
-        return replace(self, network=replace(self.network, conditions=len(classes)))  # type: ignore[type-var]
+        if self.classes:
+            raise ValueError(f"the images lie in folders of {len(classes)} classes, the network takes {self.classes}.")
+        return replace(self, network=replace(self.network, classes=len(classes)))  # type: ignore[type-var]
 
     @property
-    def conditions(self) -> int:
+    def classes(self) -> int:
         """Classes that the network takes."""
-        return getattr(self.network, "conditions", 0)
+        return getattr(self.network, "classes", 0)
 
     @property
     def stride(self) -> int:
@@ -131,17 +133,8 @@ class Recipe:
         return Trainer(network, self.degradation, self.prediction, self.objective, self.training, device, processes)
 
 
-def encoded(batches: Batches, space: Space) -> Batches:
-    """The same images, their draws in `space`."""
-
-    def draw(count: int, generator: torch.Generator, share: slice = slice(None)) -> torch.Tensor:
-        return space.encode(batches.draw(count, generator, share))
-
-    return batches._replace(draw=draw)
-
-
 ALLOWED = (
-    *(Recipe, Sampling, Training, Objective, Thumbnails, Compose, Stage, Curve),
+    *(Recipe, Sampling, Training, ConditionDropout, Objective, Thumbnails, Compose, Stage, Curve),
     *(*SPACES, *OPERATORS, *SCHEDULES, *PRIORS, *NETWORKS, *STEMS, *SOURCES, *SAMPLERS, Resampled),
 )
 """The types that a stored specification may name."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from degrade.lazy import torch
 from degrade.protocols import Degradation
 from degrade.severity import per_sample
+from models.condition import Condition
 from restore.parametrisation import Prediction, parametrisation
 
 if TYPE_CHECKING:
@@ -34,8 +35,7 @@ def autocasts(precision: Precision, device: torch.device) -> bool:
 class Restorer:
     """R(x_t, t) -> x0_hat = c_skip x_t + c_out net(c_in x_t, t), in the dtype of x_t; the network runs in `precision`.
 
-    It is told t in float32, also where x_t is bfloat16, which knows three digits of t.
-    With a `cond`, one for each image of the batch (see models/conditioning.py), the network is told that too.
+    It takes t in float32, also where x_t is bfloat16, which knows three digits of t. `given` binds a condition.
     Raises ValueError on construction where the degradation does not allow the prediction.
     """
 
@@ -43,7 +43,7 @@ class Restorer:
     degradation: Degradation
     prediction: Prediction = "x0"
     precision: Precision = "auto"
-    cond: Tensor | None = None
+    condition: Condition | None = None
 
     def __post_init__(self) -> None:
         _ = self.triple
@@ -51,6 +51,22 @@ class Restorer:
     @cached_property
     def triple(self) -> Parametrisation:
         return parametrisation(self.prediction, self.degradation)
+
+    def given(self, condition: Condition) -> Restorer:
+        """The restorer conditioned on `condition`, one entry for each image of the batches that it restores.
+
+        Raises ValueError for parts that the network does not accept, and for shapes and dtypes that are none of a condition.
+        """
+        condition.check()
+        accepts = getattr(self.network, "accepts", ())
+        refused = [part for part in condition.parts if part not in accepts]
+        if refused:
+            name = getattr(self.network, "__name__", type(self.network).__name__)
+            raise ValueError(
+                f"{name} accepts {', '.join(accepts) or 'no condition'}, got {', '.join(refused)}: leave that out, or build a "
+                "network that accepts it."
+            )
+        return replace(self, condition=condition if condition.parts else None)
 
     def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
         c_skip, c_out, c_in = (per_sample(c, x_t) for c in self.triple(t))
@@ -63,6 +79,10 @@ class Restorer:
         return self.output(c_in * x_t, t), (x0 - c_skip * x_t) / c_out, coefficients[1]
 
     def output(self, x: Tensor, t: Tensor) -> Tensor:
+        condition = () if self.condition is None else (self.condition,)
+        if self.condition is not None and self.condition.batch != len(x):
+            raise ValueError(
+                f"the condition is of {self.condition.batch} images, the batch of {len(x)}: give one entry per image."
+            )
         with torch.autocast(x.device.type, torch.bfloat16, enabled=autocasts(self.precision, x.device)):
-            told = () if self.cond is None else (self.cond,)
-            return self.network(x, t.float(), *told).to(x.dtype)
+            return self.network(x, t.float(), *condition).to(x.dtype)

@@ -63,5 +63,5 @@ class Network(nn.Module):
         super().__init__()
         self.layer = nn.Conv2d(settings.image_channels, settings.image_channels, settings.side, padding=settings.side // 2)
 
-    def forward(self, x, t, cond=None):
+    def forward(self, x, t):
         return self.layer(x)

@@ -7,20 +7,24 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from degrade import OPERATORS, Compose, Curve, Degradation, GaussianNoise, ImageMixing, RectifiedFlow, Stage
-from models import UNetConfig
-from restore import Crops, Objective, Training
+from models import Condition, UNetConfig
+from restore import Batch, Crops, Objective, Training
 from restore.machine.processes import ALONE, Processes, process_group
 from restore.training.trainer import Trainer
 
 CHAIN = Compose((Stage(ImageMixing()), Stage(GaussianNoise(RectifiedFlow()), Curve(end=0.5)), Stage(ImageMixing())))
 CASES: list[Degradation] = [*(operator() for operator in OPERATORS), CHAIN]
-NETWORK = UNetConfig(
-    widths=(8, 16), depths=(1, 1), dropout=(0.2, 0.4), attention=(), transformer=1, head=8, groups=4, conditions=2
+NETWORK = replace(
+    UNetConfig(widths=(8, 16), depths=(1, 1), dropout=(0.2, 0.4), attention=(), transformer=1, head=8, groups=4),
+    classes=2,
+    pooled=2,
+    picture=1,
 )
 
 
@@ -37,8 +41,14 @@ def trainer(degradation: Degradation, accumulate: int, processes: Processes = AL
 
 def losses(made: Trainer, photo: Path, steps: int = 2) -> list[float]:
     batches = Crops(size=48, crop=16).open(photo)
-    labelled = batches._replace(labels=lambda count, generator, share: (torch.arange(count) % 2)[share])
-    return [float(made.processes.mean(made.train_step(labelled)[0])) for _ in range(steps)]
+
+    def draw(count: int, generator: torch.Generator, shard: slice = slice(None)) -> Batch:
+        x0, label = batches.draw(count, generator, shard).x0, (torch.arange(count) % 2)[shard]
+        pooled = torch.stack([label, 1 - label], dim=1).float()
+        return Batch(x0, Condition(label=label, pooled=pooled, image=x0[:, :1].round()))
+
+    conditioned = batches._replace(draw=draw)
+    return [float(made.processes.mean(made.train_step(conditioned)[0])) for _ in range(steps)]
 
 
 if __name__ == "__main__":

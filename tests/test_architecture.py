@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "degrade": set(),
     "models": set(),
     "samplers": {"degrade"},
-    "restore": {"degrade"},
+    "restore": {"degrade", "models"},
     "recipes": PACKAGES,
 }
 

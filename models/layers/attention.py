@@ -15,7 +15,7 @@ Positions = Literal["rotary", "learned"]
 class Attention(nn.Module):
     """Self-attention of tokens (B, N, width), with normalised queries and keys (Dehghani et al. 2023, arXiv 2302.05442).
 
-    `turn` (N, head/2, 2), if given, are cosines and sines by which pairs of query and key channels are turned.
+    `rotary` (N, head/2, 2), if given, are the cosines and sines of `apply_rotary`, for queries and keys.
     """
 
     def __init__(self, width: int, head: int) -> None:
@@ -25,24 +25,24 @@ class Attention(nn.Module):
         self.scale = nn.Parameter(torch.ones(2, 1, 1, head))  # of queries and keys
         self.out = nn.Linear(width, width)
 
-    def forward(self, x: Tensor, turn: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, rotary: Tensor | None = None) -> Tensor:
         qkv = rearrange(self.qkv(x), "b n (three heads head) -> b three heads n head", three=3, head=self.head)
         both = F.layer_norm(qkv[:, :2], (self.head,), eps=1e-6) * self.scale.to(qkv.dtype)
-        if turn is not None:
-            both = turned(both, turn)
+        if rotary is not None:
+            both = apply_rotary(both, rotary)
         h = F.scaled_dot_product_attention(both[:, 0], both[:, 1], qkv[:, 2].to(both.dtype))
         return self.out(rearrange(h, "b heads n head -> b n (heads head)"))
 
 
-def turned(x: Tensor, turn: Tensor) -> Tensor:
-    """Channels i and i + head/2 of x (..., N, head) as the plane that angle i turns (Su et al. 2021, arXiv 2104.09864)."""
+def apply_rotary(x: Tensor, rotary: Tensor) -> Tensor:
+    """x (..., N, head), channels i and i + head/2 rotated as a plane by angle i (RoPE, Su et al. 2021, arXiv 2104.09864)."""
     a, b = x.chunk(2, dim=-1)
-    cos, sin = turn.to(x.dtype).unbind(-1)
+    cos, sin = rotary.to(x.dtype).unbind(-1)
     return torch.cat([torch.addcmul(a * cos, b, sin, value=-1), torch.addcmul(a * sin, b, cos)], dim=-1)
 
 
-def axial_turn(height: int, width: int, head: int, device: torch.device, longest: float = 100.0) -> Tensor:
-    """Cosines and sines (H W, head/2, 2): half of the planes turn with the row, half with the column.
+def axial_rotary(height: int, width: int, head: int, device: torch.device, longest: float = 100.0) -> Tensor:
+    """Cosines and sines (H W, head/2, 2): half of the planes rotate with the row, half with the column.
 
     So attention depends on differences of position, at any size and aspect ratio. Angles are position times frequencies from 1
     to 1/`longest`, in radians.

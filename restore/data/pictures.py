@@ -6,7 +6,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from restore.data.images import ImageError
 from restore.machine.terminal import printable
@@ -20,8 +20,13 @@ WARNINGS = 5
 """So many broken files are named, further ones counted only."""
 
 
+class Picture(NamedTuple):
+    file: Path
+    image: Tensor
+
+
 class Pictures:
-    """`pictures[i]` is image i of `files`, as `read` decodes it; or the next one that can be read."""
+    """`pictures[i]` is image i of `files`, as `read` decodes it, and its file; or the next one that can be read."""
 
     def __init__(self, files: Sequence[Path], read: Callable[[Path], Tensor], strict: bool = False) -> None:
         self.files = files
@@ -31,21 +36,16 @@ class Pictures:
         self.kept: OrderedDict[Path, Tensor] = OrderedDict()
         self.bytes = 0
 
-    def source(self, index: int) -> Path:
-        """The file that `pictures[index]` comes from, which was asked for before."""
-        turns = (self.files[(index + step) % len(self.files)] for step in range(len(self.files)))
-        return next(file for file in turns if file not in self.skipped)
-
-    def __getitem__(self, index: int) -> Tensor:
+    def __getitem__(self, index: int) -> Picture:
         """Raises ImageError if none can be read; with `strict`, if this one cannot."""
         for step in range(len(self.files)):
             file = self.files[(index + step) % len(self.files)]
             if file in self.kept:
                 self.kept.move_to_end(file)
-                return self.kept[file]
+                return Picture(file, self.kept[file])
             if file not in self.skipped:
                 try:
-                    return self._keep(file, self.read(file))
+                    return Picture(file, self._keep(file, self.read(file)))
                 except ImageError as error:
                     if self.strict:
                         raise

@@ -6,14 +6,15 @@ device and cut their batches there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Union
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from degrade.checks import bounded
 from degrade.lazy import torch
 from degrade.random import Stream, integers, seeded, uniform
+from models.condition import Condition
+from restore.data.batch import Batch, Batches
 from restore.data.images import ImageError, image_files, load_image
 from restore.data.pictures import Pictures
 
@@ -21,45 +22,26 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Batches(NamedTuple):
-    """An opened source."""
+@runtime_checkable
+class Source(Protocol):
+    """Settings of a source, a frozen dataclass of plain numbers; yours too."""
 
-    draw: Draw
-    """Clean images to train on."""
-    images: Tensor
-    """Clean images to look at, and to fit a prior to (N, C, H, W)."""
-    others: Draw | None = None
-    """Images drawn alike, that a mixing degradation mixes in; None for other images of the same set."""
-    skipped: Mapping[Path, str] = {}
-    """Files that could not be read so far, and why."""
-    labels: Draw | None = None
-    """The classes of the images that `draw` gives for the same arguments: integers (B,)."""
-    classes: tuple[str, ...] = ()
-    """Their names."""
+    @property
+    def size(self) -> int:
+        """Pixels along a side of what is learned from."""
+        ...
 
+    def open(self, path: Path, device: torch.device | str = "cpu") -> Batches:
+        """Reads the file or folder at `path`. Raises ImageError with one clear line where it cannot."""
+        ...
 
-if TYPE_CHECKING:
+    def read(self, file: Path) -> Tensor:
+        """One whole image (C, H, W), reduced as for training."""
+        ...
 
-    class Draw(Protocol):
-        def __call__(self, count: int, generator: torch.Generator, share: slice = slice(None), /) -> Tensor:
-            """Images (B, C, H, W) in [-1, 1]: of `count` the B that `share` names, which do not depend on the others."""
-            ...
-
-    class Source(Protocol):
-        @property
-        def size(self) -> int: ...
-
-        def open(self, path: Path, device: torch.device | str = "cpu") -> Batches:
-            """Reads the file or folder at `path`. Raises ImageError with one clear line where it cannot."""
-            ...
-
-        def read(self, file: Path) -> Tensor:
-            """One whole image (C, H, W), reduced as for training."""
-            ...
-
-        def middle(self, file: Path) -> Tensor:
-            """What an evaluation looks at of it: all of it, or a square from its middle where training cuts squares."""
-            ...
+    def middle(self, file: Path) -> Tensor:
+        """What an evaluation looks at of it: all of it, or a square from its middle where training cuts squares."""
+        ...
 
 
 LEAST = 8
@@ -96,7 +78,7 @@ def _photograph(file: Path, size: int) -> Tensor:
 class OneImage:
     """One photograph, H and W rescaled independently for each batch (SinDiffusion, arXiv 2211.12445).
 
-    For want of another image, mixing mixes in the photograph turned by 180 degrees.
+    For want of another image, mixing mixes in the photograph rotated by 180 degrees.
     """
 
     size: int = 250
@@ -114,19 +96,19 @@ class OneImage:
         image = self.read(path)[None].to(device)
         low, high = self.rescale
 
-        def draw(count: int, generator: torch.Generator, share: slice = slice(None)) -> Tensor:
+        def draw(count: int, generator: torch.Generator, shard: slice = slice(None)) -> Batch:
             factors = low + (high - low) * uniform((2,), generator)
             shape = [
                 max(self.multiple, int(side * factor) // self.multiple * self.multiple)
                 for side, factor in zip(image.shape[-2:], factors.tolist(), strict=True)
             ]
             x = torch.nn.functional.interpolate(image, shape, mode="bicubic", align_corners=False)
-            return x.expand(len(range(count)[share]), -1, -1, -1)
+            return Batch(x.expand(len(range(count)[shard]), -1, -1, -1))
 
-        def turned(count: int, generator: torch.Generator, share: slice = slice(None)) -> Tensor:
-            return draw(count, generator, share).flip(-1, -2)
+        def rotated(count: int, generator: torch.Generator, shard: slice = slice(None)) -> Batch:
+            return Batch(draw(count, generator, shard).x0.flip(-1, -2))
 
-        return Batches(draw, image, turned)
+        return Batches(draw, image, rotated)
 
     def read(self, file: Path) -> Tensor:
         """The image with its longer side reduced to `size`."""
@@ -161,8 +143,8 @@ class Crops:
         height, width = crop = (sides.clamp(max=self.crop) // self.multiple * self.multiple).clamp(min=self.multiple)
         low, high = self.rescale
 
-        def draw(count: int, generator: torch.Generator, share: slice = slice(None)) -> Tensor:
-            u = uniform((count, 2, 2), generator)[share]
+        def draw(count: int, generator: torch.Generator, shard: slice = slice(None)) -> Batch:
+            u = uniform((count, 2, 2), generator)[shard]
             rescaled = (sides * (low + (high - low) * u[..., 0])).round().maximum(crop)  # (B, 2): H', W'
             corner = (u[..., 1] * (rescaled - crop + 1)).floor()
 
@@ -173,7 +155,8 @@ class Crops:
             y, x = positions(0, height)[:, :, None], positions(1, width)[:, None, :]
             grid = torch.stack(torch.broadcast_tensors(x, y), -1).to(device)
             whole = image.expand(len(u), -1, -1, -1)
-            return torch.nn.functional.grid_sample(whole, grid, mode="bicubic", padding_mode="border", align_corners=False)
+            crops = torch.nn.functional.grid_sample(whole, grid, mode="bicubic", padding_mode="border", align_corners=False)
+            return Batch(crops)
 
         return Batches(draw, image)
 
@@ -212,27 +195,23 @@ class Folder:
 
     def open(self, path: Path, device: torch.device | str = "cpu") -> Batches:
         pictures = Pictures(image_files(path), self.read, self.strict)
+        classes = tuple(sorted({file.parent.name for file in pictures.files})) if self.labelled else ()
 
-        def draw(count: int, generator: torch.Generator, share: slice = slice(None)) -> Tensor:
-            index = integers(len(pictures.files), (count,), generator)[share]
-            u = uniform((count, 3), generator)[share]
-            batch = [self._cut(pictures[i], place) for i, place in zip(index.tolist(), u, strict=True)]
-            return torch.stack(batch).to(device)
+        def draw(count: int, generator: torch.Generator, shard: slice = slice(None)) -> Batch:
+            index = integers(len(pictures.files), (count,), generator)[shard]
+            u = uniform((count, 3), generator)[shard]
+            drawn = [pictures[i] for i in index.tolist()]
+            x0 = torch.stack([self._cut(picture.image, place) for picture, place in zip(drawn, u, strict=True)]).to(device)
+            if not classes:
+                return Batch(x0)
+            label = torch.tensor([classes.index(picture.file.parent.name) for picture in drawn], device=device)
+            return Batch(x0, Condition(label=label))
 
         few = max(16, 2**24 // (self.channels * self.size**2))  # 64 MiB of float32
         order = torch.randperm(len(pictures.files), generator=seeded(0, Stream.TEST))[: min(few, 256)]
         middle = torch.full((3,), 0.5)
-        images = torch.stack([self._cut(pictures[i], middle) for i in order.tolist()]).to(device)
-        if not self.labelled:
-            return Batches(draw, images, skipped=pictures.skipped)
-        classes = tuple(sorted({file.parent.name for file in pictures.files}))
-
-        def labels(count: int, generator: torch.Generator, share: slice = slice(None)) -> Tensor:
-            index = integers(len(pictures.files), (count,), generator)[share]
-            numbers = [classes.index(pictures.source(i).parent.name) for i in index.tolist()]
-            return torch.tensor(numbers, device=device)
-
-        return Batches(draw, images, skipped=pictures.skipped, labels=labels, classes=classes)
+        images = torch.stack([self._cut(pictures[i].image, middle) for i in order.tolist()]).to(device)
+        return Batches(draw, images, skipped=pictures.skipped, classes=classes)
 
     def read(self, file: Path) -> Tensor:
         """The reduced image (C, H, W), H and W at least `size`."""
@@ -259,5 +238,3 @@ class Folder:
 
 
 SOURCES = (OneImage, Crops, Folder)
-if not TYPE_CHECKING:
-    Source = Union[SOURCES]

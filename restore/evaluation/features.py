@@ -126,7 +126,7 @@ def _by_turn(source: Source, folder: Path) -> Labelled:
 
     def draw(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         turns = integers(4, (count,), generator)
-        images = batches.draw(count, generator)
+        images = batches.draw(count, generator).x0
         return torch.stack([x.rot90(int(k), (-2, -1)) for x, k in zip(images, turns, strict=True)]), turns
 
     return draw
@@ -139,4 +139,4 @@ def squares(source: Source, folder: Path, count: int) -> Iterator[Tensor]:
         order = torch.randperm(len(files), generator=seeded(0, Stream.TEST))[:count]
         yield from (source.middle(files[i]) for i in order.tolist())
     else:
-        yield from source.open(folder).draw(count, seeded(0, Stream.TEST))
+        yield from source.open(folder).draw(count, seeded(0, Stream.TEST)).x0

@@ -79,7 +79,7 @@ class Checkpoint(NamedTuple):
     def load(self, group: str, into: Mapping[str, Tensor]) -> None:
         """Copies the tensors of `group` into those of `into`, after `check`; each process its part."""
         path = self.check(group, into)
-        if any(map(_shared_out, into.values())):
+        if any(map(_is_sharded, into.values())):
             from torch.distributed.checkpoint import HuggingFaceStorageReader, load
 
             for other in self.folder.glob("*.safetensors"):  # the reader takes whatever lies there
@@ -183,7 +183,7 @@ def open_checkpoint(run: Path) -> Checkpoint:
 
 def _write(tensors: Mapping[str, Tensor], path: Path, processes: Processes) -> None:
     """One safetensors file, by the first process; or by all, each its part, where they share the tensors out among them."""
-    if any(map(_shared_out, tensors.values())):
+    if any(map(_is_sharded, tensors.values())):
         from torch.distributed.checkpoint import CheckpointException, HuggingFaceStorageWriter, save
 
         parts = path.with_suffix("")
@@ -201,7 +201,7 @@ def _write(tensors: Mapping[str, Tensor], path: Path, processes: Processes) -> N
         save_file({name: value.detach().contiguous().cpu() for name, value in tensors.items()}, path)
 
 
-def _shared_out(tensor: Tensor) -> bool:
+def _is_sharded(tensor: Tensor) -> bool:
     """Whether the tensor is one of FSDP2's, of which each process holds a part."""
     return hasattr(tensor, "to_local")
 

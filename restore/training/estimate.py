@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from restore.data.sources import Batches
+from restore.data.batch import Batches
 from restore.machine.memory import free_memory, readable, used_memory
 from restore.training.trainer import Trainer, TrainingError
 
@@ -82,11 +82,11 @@ def what_fits(trainer: Trainer, image: int) -> str:
     """Advice, given what one image takes: more and smaller pieces, which change nothing of the result, or smaller images."""
     settings = trainer.settings
     free = 0.8 * free_memory(trainer.device)
-    share = settings.batch // trainer.processes.count
+    shard = settings.batch // trainer.processes.count
     needs = f"An image takes about {readable(image)}, and {readable(free)} can be used"
-    for pieces in (pieces for pieces in range(settings.accumulate + 1, share + 1) if share % pieces == 0):
-        if image * (share // pieces) <= free:
-            return f"{needs}: pieces of {share // pieces} fit, with the same result: --training.accumulate {pieces}."
+    for pieces in (pieces for pieces in range(settings.accumulate + 1, shard + 1) if shard % pieces == 0):
+        if image * (shard // pieces) <= free:
+            return f"{needs}: pieces of {shard // pieces} fit, with the same result: --training.accumulate {pieces}."
     if image <= free:
         return f"{needs}: close other programs, or choose smaller images or a smaller network."
     return f"{needs}: take images or crops with sides of {100 * math.sqrt(free / image):.0f}% of theirs, or a smaller network."

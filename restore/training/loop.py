@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from restore.data.sources import Batches
+from restore.data.batch import Batches
 from restore.machine.allocator import keep_freed_memory
 from restore.machine.memory import exhausted, used_memory
 from restore.machine.signals import until_signal

@@ -11,10 +11,10 @@ MOMENTUM = 0.95
 class Muon(torch.optim.AdamW):
     """W -= rate .2 sqrt(max(n, m)) O, O the nearest semi-orthogonal matrix to the Nesterov momentum of W (n, m).
 
-    Convolutions count as matrices (outputs, inputs x height x width). All directions of a weight are learned at the same pace,
-    also those with small gradients, so a short training gets much further than AdamW's. The factor gives an update the size of
-    AdamW's, so both take the same rate. Jordan et al. 2024, kellerjordan.github.io/posts/muon; factor: Liu et al. 2025, arXiv
-    2502.16982, eq. 4. Everything else is AdamW's, also convolutions with fewer than 16 outputs.
+    Convolutions of any rank count as matrices (outputs, inputs x kernel). All directions of a weight are learned at the same
+    pace, also those with small gradients, so a short training gets much further than AdamW's. The factor gives an update the
+    size of AdamW's, so both take the same rate. Jordan et al. 2024, kellerjordan.github.io/posts/muon; factor: Liu et al. 2025,
+    arXiv 2502.16982, eq. 4. Everything else is AdamW's, also convolutions with fewer than 16 outputs.
     """
 
     @torch.no_grad()
@@ -39,7 +39,7 @@ class Muon(torch.optim.AdamW):
 
 def is_matrix(p: Tensor) -> bool:
     """Whether Muon takes the parameter."""
-    return p.ndim == 4 and min(p.shape[0], p[0].numel()) >= 16
+    return p.ndim > 2 and min(p.shape[0], p[0].numel()) >= 16
 
 
 def orthogonal(matrices: list[Tensor], steps: int = 5) -> list[Tensor]:

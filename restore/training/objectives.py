@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Objective:
-    """weight(t) * mean over pixels of |output - target|^p, per sample.
+    """weight(t) * mean over pixels of |output - target|^p, per sample, for images (B, C, *space) of any rank.
 
     With prediction "eps" and "mse" this is DDPM's simple loss, with "x0" and "l1" Cold Diffusion's, with "v" and "mse"
     the v objective. Weights, with snr = alpha^2/sigma^2 (all but uniform need an affine degradation; l1 takes their root):
@@ -63,11 +63,11 @@ class Objective:
 
         The weights are those of simple diffusion (arXiv 2301.11093, section 3.5), there with the sum in place of the mean.
         """
-        side = min(difference.shape[-2:])
+        side, space = min(difference.shape[2:]), difference.ndim - 2
         halvings = max(0, int(math.log2(side / self.coarsest))) if self.coarsest else 0
         losses = []
         for k in range(halvings + 1):
-            pooled = torch.nn.functional.avg_pool2d(difference, 2**k) if k else difference
+            pooled = getattr(torch.nn.functional, f"avg_pool{space}d")(difference, 2**k) if k else difference
             error = pooled.square() if self.loss == "mse" else pooled.abs()
             losses.append(2**k * error.flatten(1).mean(1))
         return torch.stack(losses).sum(0) / (2 ** (halvings + 1) - 1)

@@ -11,8 +11,9 @@ import torch
 from degrade import Prior
 from degrade.files import subfolder
 from restore.data import bundled
+from restore.data.batch import Batches
 from restore.data.images import save_image
-from restore.data.sources import Batches, Folder
+from restore.data.sources import Folder
 from restore.machine.processes import best_device, process_group
 from restore.machine.provenance import provenance
 from restore.pictures import picture

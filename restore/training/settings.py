@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from degrade.checks import bounded
 from degrade.lazy import torch
 from restore.restorer import Precision
+from restore.training.condition_dropout import ConditionDropout
 from restore.training.metrics_log import Track
 
 
@@ -40,8 +41,8 @@ class Training:
     """Decay of the averaged weights, which are the ones sampled with."""
     ema_warmup: bool = True
     """Whether short runs average over fewer steps: decay of update n at most (1 + n)/(10 + n)."""
-    withheld: float = 0.1
-    """Share of images whose class the network is not told, so that it also learns to do without (where there are classes)."""
+    condition_dropout: ConditionDropout = field(default_factory=ConditionDropout)
+    """Probability of dropping each part of the condition."""
     levels: int = 0
     """Severities are uniform on 1/levels, ..., 1; 0 for all of (0, 1]."""
     precision: Precision = "auto"
@@ -76,8 +77,6 @@ class Training:
             raise ValueError("muon needs whole weight matrices, which shard gives to no process: use optimizer='adamw'.")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema is a decay in [0, 1), got {self.ema}.")
-        if not 0 <= self.withheld <= 1:
-            raise ValueError(f"withheld is a share in [0, 1], got {self.withheld}.")
         counts = ("steps", "warmup", "log_every", "save_every", "preview_every")
         bounded(self, **dict.fromkeys(counts, (0, 10**8)), batch=(1, 2**20), levels=(0, 10**6), keep=(1, 10**6))
         bounded(self, rate=(0, 1000), weight_decay=(0, 1000), clip=(0, 1e9), timeout=(0, 1e6), seed=(0, 2**63 - 1))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from degrade.image_mixing import with_partners
+from degrade.couplings import Coupling, Independent, partners
 from degrade.protocols import Degradation
 from degrade.random import Stream, seeded, uniform
-from restore.data.sources import Batches
+from restore.data.batch import Batches
 from restore.machine.processes import ALONE, Processes
 from restore.parametrisation import Prediction
 from restore.restorer import Restorer
@@ -36,8 +35,9 @@ class TrainingError(ValueError):
 class Trainer:
     """Trains `network` to restore: x0 from the source, t and the latent drawn, the objective, the optimizer, EMA.
 
-    Everything random about image i of a step derives from (seed, step, i), so a resumed run repeats the uninterrupted one, and
-    the images of a step are the same whatever the number of processes, or of pieces, that they are shared out in.
+    Images are (B, C, *space), of any rank that the degradation and the network serve. Everything random about image i of a step
+    derives from (seed, step, i), so a resumed run repeats the uninterrupted one, and the images of a step are the same whatever
+    the number of processes, or of pieces, that they are sharded over.
     """
 
     def __init__(
@@ -49,16 +49,19 @@ class Trainer:
         settings: Training,
         device: torch.device | str = "cpu",
         processes: Processes = ALONE,
+        coupling: Coupling = Independent(),  # noqa: B008
     ) -> None:
-        processes.shard(settings.batch, 0, settings.accumulate)  # refuses a batch that cannot be shared out
+        processes.shard(settings.batch, 0, settings.accumulate)  # refuses a batch that cannot be sharded
         self.settings = settings
         self.objective = objective
         self.processes = processes
+        self.coupling = coupling
         self.device = torch.device(device)
-        shared_out = settings.shard and processes.count > 1
-        layout = torch.contiguous_format if shared_out else settings.memory_format
+        sharded = settings.shard and processes.count > 1
+        flat = all(x.ndim < 5 for x in (*network.parameters(), *network.buffers()))  # channels_last is a layout of 4 dimensions
+        layout = settings.memory_format if flat and not sharded else torch.contiguous_format
         self.network = network.to(self.device, memory_format=layout).train()  # type: ignore[call-overload]
-        self.replica = _shared_out(network) if shared_out else _replicated(network, self.device, processes)
+        self.replica = _sharded(network) if sharded else _replicated(network, self.device, processes)
         self.restorer = Restorer(self.network, degradation, prediction, settings.precision)
         self.learner = replace(self.restorer, network=self.replica)
         self.drops_out = drops_out(network)
@@ -73,7 +76,7 @@ class Trainer:
         self.step = 0
 
     def train_step(self, batches: Batches) -> tuple[Tensor, Tensor]:
-        """One update of the weights, left out where the gradient is not finite.
+        """One update of the weights, skipped where the gradient is not finite.
 
         Returns the mean loss of this process's images and the norm of the whole gradient, on the device.
         """
@@ -97,46 +100,24 @@ class Trainer:
         self.step += 1
         return total, norm.full_tensor() if hasattr(norm, "full_tensor") else norm
 
-    def loss(self, batches: Batches, share: slice = slice(None)) -> Tensor:
-        """The mean loss of the images `share` of this step."""
-        settings = self.settings
-        seed, step, batch = settings.seed, self.step, settings.batch
-        x0 = batches.draw(batch, seeded(seed, Stream.DATA, step), share)
-        latent = self.restorer.degradation.draw(x0, self.generators(Stream.LATENT, share))
-        latent = with_partners(latent, self.partners(batches, x0, share))
-        u = severities(settings, step)[share].to(self.device)
+    def loss(self, batches: Batches, shard: slice = slice(None)) -> Tensor:
+        """The mean loss of the images `shard` of this step."""
+        settings, degradation = self.settings, self.restorer.degradation
+        seed, step, count = settings.seed, self.step, settings.batch
+        mixed = partners(degradation, tuple(batches.images.shape[1:]))  # type: ignore[arg-type]  # frozen, so hashable
+        batch = batches.at(seed, step, count, shard, mixed, self.device)
+        latent = self.coupling.draw(batch, degradation, self.generators(Stream.LATENT, shard))
+        u = severities(settings, step)[shard].to(self.device)
         t = ((u * settings.levels).floor() + 1) / settings.levels if settings.levels else 1 - u
-        labels = self.labels(batches, share)
-        learner = self.learner if labels is None else replace(self.learner, cond=labels)
-        with Dropout(self.generators(Stream.DROPOUT, share)) if self.drops_out else nullcontext():
-            return self.objective(learner, x0, t, latent).mean()
+        condition = settings.condition_dropout(batch.condition, seed, step, count, shard)
+        learner = replace(self.restorer.given(condition), network=self.replica) if condition.parts else self.learner
+        with Dropout(self.generators(Stream.DROPOUT, shard)) if self.drops_out else nullcontext():
+            return self.objective(learner, batch.x0, t, latent).mean()
 
-    def generators(self, stream: Stream, share: slice) -> list[torch.Generator]:
-        """One for each of the images `share` of this step."""
-        seed, images = self.settings.seed, range(self.settings.batch)[share]
+    def generators(self, stream: Stream, shard: slice) -> list[torch.Generator]:
+        """One for each of the images `shard` of this step."""
+        seed, images = self.settings.seed, range(self.settings.batch)[shard]
         return [seeded(seed, stream, self.step, image, device=self.device) for image in images]
-
-    def partners(self, batches: Batches, x0: Tensor, share: slice) -> Callable[[], Tensor]:
-        """What is mixed into the images `share` of this step: others of the data, of the size of x0, new ones at every call."""
-        draw = batches.others or batches.draw
-        calls = itertools.count()
-
-        def drawn() -> Tensor:
-            y = draw(self.settings.batch, seeded(self.settings.seed, Stream.PARTNER, self.step, next(calls)), share)
-            if y.shape == x0.shape:
-                return y
-            return nn.functional.interpolate(y, x0.shape[-2:], mode="bicubic", antialias=True, align_corners=False)
-
-        return drawn
-
-    def labels(self, batches: Batches, share: slice) -> Tensor | None:
-        """The classes of the images `share` of this step, some withheld (-1); None where the images have none."""
-        if batches.labels is None:
-            return None
-        seed, step, batch = self.settings.seed, self.step, self.settings.batch
-        labels = batches.labels(batch, seeded(seed, Stream.DATA, step), share)
-        withheld = uniform((batch,), seeded(seed, Stream.LABEL_DROPOUT, step))[share] < self.settings.withheld
-        return labels.masked_fill(withheld.to(labels.device), -1)
 
     def synchronised(self, now: bool) -> AbstractContextManager:
         """Whether the backward pass inside adds up the gradients of all processes."""
@@ -212,8 +193,8 @@ def _replicated(network: nn.Module, device: torch.device, processes: Processes) 
     return nn.parallel.DistributedDataParallel(network, device_ids=[device] if device.type == "cuda" else None)
 
 
-def _shared_out(network: nn.Module) -> nn.Module:
-    """The same network, its weights shared out among the processes, and gathered block by block when they are needed."""
+def _sharded(network: nn.Module) -> nn.Module:
+    """The same network, its weights sharded over the processes, and gathered block by block when they are needed."""
     from torch.distributed.fsdp import fully_shard
 
     warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view")  # nothing writes to it

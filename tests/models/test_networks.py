@@ -7,20 +7,20 @@ from dataclasses import replace
 import pytest
 import torch
 
-from models import ConvNeXtUNetConfig, DDPMUNetConfig, DiTConfig, PatchStem, PatchUNetConfig, UNetConfig, WaveletStem
-from models.layers.attention import axial_turn, turned
+from models import Condition, ConvNeXtUNetConfig, DDPMUNetConfig, DiTConfig, PatchStem, PatchUNetConfig, UNetConfig, WaveletStem
+from models.layers.attention import apply_rotary, axial_rotary
 
 UNET = UNetConfig(widths=(8, 16, 24), depths=(1, 2, 1), dropout=(0.0, 0.0, 0.0), attention=(1,), head=8, groups=4)
 DIT = DiTConfig(patch=2, width=32, depth=2, head=8)
 CONFIGS = [
     UNET,
-    replace(UNET, attention=(), conditions=3),
+    replace(UNET, attention=(), classes=3),
     replace(UNET, transformer=2),
-    replace(UNET, transformer=2, positions="learned", conditions=3),
+    replace(UNET, transformer=2, positions="learned", classes=3, pooled=5, picture=1),
     replace(UNET, transformer=2, skips="levels", attention=()),
     replace(UNET, widths=(16,), depths=(1,), dropout=(0.0,), attention=(0,)),
     DIT,
-    replace(DIT, patch=3, positions="learned", conditions=3),
+    replace(DIT, patch=3, positions="learned", classes=3, picture=1),
 ]
 PATCHES = PatchUNetConfig(channels=8, groups=4, norm="pixel")
 DDPM = DDPMUNetConfig(channels=8, multipliers=(1, 2), blocks=1, attention=(1,), groups=4, dropout=0.0)
@@ -50,6 +50,14 @@ def given(batch: int = 2, height: int = 12, width: int = 12) -> tuple[torch.Tens
     return torch.randn(batch, 3, height, width, generator=generator), torch.rand(batch, generator=generator)
 
 
+def condition_of(network: torch.nn.Module) -> tuple[Condition, ...]:
+    """One of every part that the network accepts, for the images that are `given()`."""
+    label, pooled, image = torch.tensor([0, 2]), torch.linspace(-1, 1, 10).reshape(2, 5), torch.ones(2, 1, 12, 12)
+    parts = {"label": label, "pooled": pooled, "image": image}
+    accepts = getattr(network, "accepts", ())
+    return (Condition(**{part: parts[part] for part in accepts}),) if accepts else ()
+
+
 @every
 @pytest.mark.parametrize(("height", "width"), [(12, 12), (13, 30), (29, 7), (8, 41)])
 def test_any_size(stem, config, height, width):
@@ -62,15 +70,14 @@ def test_any_size(stem, config, height, width):
 def test_gradients_reach_every_parameter(stem, config):
     network = build(stem, config)
     x, t = given()
-    told = (torch.tensor([0, 2]),) if getattr(config, "conditions", 0) else ()
-    (network(x, t, *told) * torch.randn_like(x)).sum().backward()
+    (network(x, t, *condition_of(network)) * torch.randn_like(x)).sum().backward()
     for name, p in network.named_parameters():
         assert p.grad is not None and float(p.grad.abs().max()) > 0, name
 
 
 @pytest.mark.parametrize(("stem", "config"), [*NETWORKS, (None, DDPM), (None, CONVNEXT)], ids=str)
-def test_time_is_told_apart_in_bfloat16(stem, config):
-    """A thousandth of t, which bfloat16 cannot tell from the next, changes what a network of bfloat16 weights gives."""
+def test_time_is_distinguished_in_bfloat16(stem, config):
+    """A thousandth of t, less than bfloat16 resolves, changes what a network of bfloat16 weights gives."""
     network = build(stem, config).bfloat16()
     x, _ = given()
     one, other = (network(x.bfloat16(), torch.full((2,), t)) for t in (0.9985, 0.9995))
@@ -81,10 +88,10 @@ def test_time_is_told_apart_in_bfloat16(stem, config):
 def test_one_graph(stem, config):
     """No graph breaks; the compiled graph gives the same within 1e-5."""
     network = build(stem, config).eval()
-    x, t = given()
+    inputs = *given(), *condition_of(network)
     compiled = torch.compile(network, fullgraph=True, backend="aot_eager")
     with torch.no_grad():
-        torch.testing.assert_close(compiled(x, t), network(x, t), rtol=0, atol=1e-5)
+        torch.testing.assert_close(compiled(*inputs), network(*inputs), rtol=0, atol=1e-5)
     torch._dynamo.reset()
 
 
@@ -97,20 +104,74 @@ def test_samples_are_separate(stem, config):
         torch.testing.assert_close(network(x, t), alone, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("config", [replace(UNET, conditions=3), replace(DIT, conditions=3)], ids=str)
-def test_conditions(config):
-    """Classes or embeddings, mixed with none at all; a one-hot embedding is its class."""
-    network = build(None, config).eval()
-    x, t = given()
+def conditioned(network, images, **parts) -> torch.Tensor:
+    x, t = images
+    return network(x, t, Condition(**parts))
+
+
+@pytest.mark.parametrize("config", [UNET, DIT], ids=str)
+@pytest.mark.parametrize(
+    ("setting", "part", "first", "second", "nothing"),
+    [
+        ("classes", "label", torch.tensor([0, 0]), torch.tensor([1, 1]), -1),
+        ("pooled", "pooled", torch.ones(2, 3), torch.linspace(-1, 1, 6).reshape(2, 3), 0),
+        ("picture", "image", torch.ones(2, 3, 12, 12), torch.linspace(-1, 1, 864).reshape(2, 3, 12, 12), 0),
+    ],
+    ids=["label", "pooled", "image"],
+)
+def test_conditions(config, setting, part, first, second, nothing):
+    """Each part changes the output; its "nothing" is the same as no condition, also beside an image that has one."""
+    network = build(None, replace(config, **{setting: 3})).eval()
+    assert network.accepts == (part,)
     with torch.no_grad():
-        untold, first, second = network(x, t), *(network(x, t, torch.tensor([i, i])) for i in (0, 1))
-        mixed = network(x, t, torch.tensor([-1, 1]))
-        embedded = network(x, t, torch.tensor([[0.0, 0.0, 0.0], [0.0, 1.0, 0.0]]))
-    assert not torch.allclose(first, second) and not torch.allclose(first, untold)
-    torch.testing.assert_close(mixed, torch.stack([untold[0], second[1]]), rtol=0, atol=1e-5)
-    torch.testing.assert_close(embedded, mixed, rtol=0, atol=1e-6)
-    with pytest.raises(ValueError, match="takes no condition"):
-        build(None, replace(config, conditions=0))(x, t, torch.tensor([0, 1]))
+        without, one, other = network(*given()), *(conditioned(network, given(), **{part: c}) for c in (first, second))
+        mixed = second.clone()
+        mixed[0] = nothing
+        found = conditioned(network, given(), **{part: mixed})
+    assert not torch.allclose(one, other) and not torch.allclose(one, without)
+    torch.testing.assert_close(found, torch.stack([without[0], other[1]]), rtol=0, atol=1e-5)
+
+
+def test_parts_add_up():
+    """A one-hot pooled vector, embedded as a class is, is that class; label and pooled together embed the sum of both."""
+    network = build(None, replace(UNET, classes=3, pooled=3)).embedding
+    with torch.no_grad():
+        network.pooled.weight.copy_(network.label.weight)
+        t, label = torch.tensor([0.2, 0.7]), torch.tensor([2, -1])
+        one_hot = torch.tensor([[0.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
+        as_label, as_pooled = network(t, Condition(label=label)), network(t, Condition(pooled=one_hot))
+        both = network(t, Condition(label=label, pooled=one_hot))
+        twice = network(t, Condition(pooled=2 * one_hot))
+    torch.testing.assert_close(as_label, as_pooled, rtol=0, atol=1e-6)
+    torch.testing.assert_close(both, twice, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        (Condition(label=torch.tensor([0, 1])), "takes no label: build it with classes="),
+        (Condition(pooled=torch.ones(2, 3)), "takes no pooled vector: build it with pooled="),
+        (
+            Condition(image=torch.ones(2, 3, 12, 12)),
+            "takes no picture: build it with picture=, its channels",
+        ),
+    ],
+    ids=["label", "pooled", "image"],
+)
+def test_conditions_that_a_network_was_not_built_for(condition, message):
+    with pytest.raises(ValueError, match=message):
+        UNET.build()(*given(), condition)
+
+
+def test_a_stem_passes_on_all_but_a_picture():
+    for stem in (WaveletStem(), PatchStem()):
+        network = build(stem, replace(UNET, classes=3, pooled=2)).eval()
+        assert network.accepts == ("label", "pooled")
+        with torch.no_grad():
+            one, other = (conditioned(network, given(), label=torch.tensor([0, i])) for i in (1, 2))
+        assert torch.equal(one[0], other[0]) and not torch.allclose(one[1], other[1])
+        with pytest.raises(ValueError, match="leave out the stem, or set the network's picture to 0"):
+            stem.build(replace(UNET, picture=3))
 
 
 def test_starts_at_zero():
@@ -123,8 +184,8 @@ def test_starts_at_zero():
 def test_rotary_attention_depends_on_differences_of_position():
     """Products of queries and keys at (row, column) and 3 rows, 2 columns further, all over the map."""
     q, k = torch.randn(2, 8, dtype=torch.float64)
-    turn = axial_turn(9, 9, 8, torch.device("cpu")).double()
-    products = (turned(q.expand(81, 8), turn) @ turned(k.expand(81, 8), turn).T).reshape(9, 9, 9, 9)
+    rotary = axial_rotary(9, 9, 8, torch.device("cpu")).double()
+    products = (apply_rotary(q.expand(81, 8), rotary) @ apply_rotary(k.expand(81, 8), rotary).T).reshape(9, 9, 9, 9)
     shifted = torch.stack([products[i, j, i + 3, j + 2] for i in range(6) for j in range(7)])
     torch.testing.assert_close(shifted, shifted[:1].expand_as(shifted), rtol=0, atol=1e-5)
     assert float(products.std()) > 0.01
@@ -137,11 +198,11 @@ def test_a_residual_u_vit_passes_its_input_on():
     x, t = given()
     level = network.levels
     with torch.no_grad():
-        told, h = network.told(t), network.stem(x)
+        embedding, h = network.embedding(t), network.stem(x)
         for p in level.up.parameters():
             p.zero_()
-        expected = level.after[0](level.before[0](h, told), told)
-        torch.testing.assert_close(level(h, told), expected)
+        expected = level.after[0](level.before[0](h, embedding), embedding)
+        torch.testing.assert_close(level(h, embedding), expected)
 
 
 def test_dropout_is_of_its_level_only():
@@ -153,7 +214,7 @@ def test_dropout_is_of_its_level_only():
 
 def test_a_patch_stem_starts_invertible():
     class Same(torch.nn.Module):
-        def forward(self, x, t, cond=None):
+        def forward(self, x, t):
             return x
 
     from models.stems import Patches, Wavelets
@@ -184,7 +245,7 @@ def test_stated_sizes(config, count):
         (lambda: UNetConfig(head=30), "multiple of 4"),
         (lambda: DiTConfig(head=100), "divides the width"),
         (lambda: DiTConfig(patch=0), "patch of DiTConfig is at least 1"),
-        (lambda: DiTConfig(conditions=-1), "conditions of DiTConfig is 0 to"),
+        (lambda: DiTConfig(classes=-1), "classes of DiTConfig is 0 to"),
         (lambda: WaveletStem(0), "1 to 4 times"),
         (lambda: PatchStem(0), "patch of PatchStem is at least 1"),
     ],

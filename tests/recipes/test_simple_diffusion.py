@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from degrade import GaussianNoise, ShiftedCosine, seeded
-from models import DiTConfig, PatchStem, PatchUNetConfig, UNetConfig, WaveletStem
+from models import Condition, DiTConfig, PatchStem, PatchUNetConfig, UNetConfig, WaveletStem
 from models.stems import Wavelets
 from recipes import evaluate, simple_diffusion, sindiffusion
 from recipes.command import cli, training
@@ -49,26 +49,16 @@ def test_labels_are_those_of_the_images(folder):
     (folder / "dark/10.png").write_bytes(b"broken")
     batches = Folder(16, labelled=True).open(folder)
     assert batches.classes == ("bright", "dark", "middling")
-    for share in (slice(None), slice(5, 40)):
-        images = batches.draw(64, seeded(3), share)
-        labels = batches.labels(64, seeded(3), share)
-        levels = torch.tensor([0.8, -0.8, 0.0])[labels]
-        assert float((images.mean((1, 2, 3)) - levels).abs().max()) < 0.1
+    for shard in (slice(None), slice(5, 40)):
+        batch = batches.draw(64, seeded(3), shard)
+        levels = torch.tensor([0.8, -0.8, 0.0])[batch.condition.label]
+        assert float((batch.x0.mean((1, 2, 3)) - levels).abs().max()) < 0.1
     assert len(batches.skipped) == 1
-
-
-def test_some_classes_are_withheld(folder):
-    recipe = tiny(folder).told(("bright", "dark", "middling"))
-    batches, _ = recipe.open("cpu")
-    trainer = recipe.trainer("cpu")
-    labels = torch.cat([trainer.labels(batches, slice(None)) for trainer.step in range(400)])
-    share = float((labels == -1).float().mean())  # of 2400 images: five standard errors of .1
-    assert abs(share - 0.1) < 5 * (0.1 * 0.9 / 2400) ** 0.5 and set(labels.tolist()) == {-1, 0, 1, 2}
 
 
 def test_train_sample_resume(folder, tmp_path, capsys):
     run = train(tiny(folder), tmp_path / "run")
-    assert run.classes == ("bright", "dark", "middling") and run.recipe.network.conditions == 3
+    assert run.classes == ("bright", "dark", "middling") and run.recipe.network.classes == 3
     dark = run.generate(count=2, condition="dark", progress=False)
     in_turn = run.generate(count=3, progress=False)
     torch.testing.assert_close(dark[1], in_turn[1], rtol=0, atol=1e-5)  # seed 1 is of class 1, whatever the batch
@@ -95,7 +85,8 @@ def test_a_run_without_classes_says_so(folder, tmp_path):
 @pytest.mark.parametrize("stem", [WaveletStem(), PatchStem(2)], ids=str)
 def test_a_stem_in_a_recipe(stem, folder, tmp_path):
     run = train(tiny(folder, stem=stem), tmp_path / "run")
-    assert run.restorer.network(torch.zeros(1, 3, 16, 16), torch.ones(1), torch.tensor([1])).shape == (1, 3, 16, 16)
+    restore = run.restorer.given(Condition(label=torch.tensor([1])))
+    assert restore(torch.zeros(1, 3, 16, 16), torch.ones(1)).shape == (1, 3, 16, 16)
     assert isinstance(run.restorer.network, Wavelets) == isinstance(stem, WaveletStem)
     assert open_run(tmp_path / "run").recipe.stem == stem
 
@@ -103,7 +94,7 @@ def test_a_stem_in_a_recipe(stem, folder, tmp_path):
 @pytest.mark.parametrize("stem", [None, WaveletStem(2), PatchStem(3)], ids=str)
 def test_images_are_made_without_padding(stem, folder, tmp_path):
     """What the network sees within its stem is a multiple of its own stride, whatever size is asked for."""
-    network = replace(NETWORK, widths=(8, 8, 16), depths=(1, 1, 1), dropout=(0.0, 0.0, 0.0), conditions=3)
+    network = replace(NETWORK, widths=(8, 8, 16), depths=(1, 1, 1), dropout=(0.0, 0.0, 0.0), classes=3)
     recipe = replace(tiny(folder, stem=stem), network=network)
     assert recipe.stride == 4 * {None: 1, WaveletStem(2): 4, PatchStem(3): 3}[stem]
     run = train(recipe, tmp_path / "run")
@@ -119,14 +110,14 @@ def test_crops_are_learned_without_padding(photo):
     recipe = replace(sindiffusion.recipe(photo), data=Crops(size=56, crop=40), network=PatchUNetConfig(patch=1))
     for stem, sides in ((None, (40, 40)), (PatchStem(3), (36, 36)), (WaveletStem(2), (32, 32))):
         batches, _ = replace(recipe, stem=stem).open("cpu")
-        assert batches.draw(1, seeded(0)).shape[-2:] == sides
+        assert batches.draw(1, seeded(0)).x0.shape[-2:] == sides
 
 
 def test_what_does_not_go_together(folder, tmp_path):
     with pytest.raises(ValueError, match="PatchUNetConfig takes no classes: choose UNetConfig or DiTConfig"):
         replace(tiny(folder), network=PatchUNetConfig())
     with pytest.raises(ValueError, match="folders of 3 classes, the network takes 5"):
-        train(replace(tiny(folder), network=replace(NETWORK, conditions=5)), tmp_path / "run")
+        train(replace(tiny(folder), network=replace(NETWORK, classes=5)), tmp_path / "run")
     run = train(tiny(folder), tmp_path / "run")
     path = tmp_path / "run/checkpoints" / f"step-{run.step:08d}" / "run.json"
     text = path.read_text()

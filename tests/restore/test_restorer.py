@@ -104,13 +104,13 @@ def test_uniform_objective(loss, images):
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
-def test_the_network_is_told_the_severity_in_float32(dtype, images):
+def test_the_network_takes_the_severity_in_float32(dtype, images):
     """Whatever the precision of the image, and the result has that of the image."""
-    told = []
-    restore = Restorer(lambda x, t: told.append(t) or x, GaussianNoise(), "eps", "float32")
+    taken = []
+    restore = Restorer(lambda x, t: taken.append(t) or x, GaussianNoise(), "eps", "float32")
     t = torch.tensor([0.9985, 0.9995, 0.25, 0.5])
     assert restore(images.to(dtype), t).dtype == dtype
-    assert told[0].dtype == torch.float32 and torch.equal(told[0], t)
+    assert taken[0].dtype == torch.float32 and torch.equal(taken[0], t)
 
 
 @pytest.mark.parametrize("weight", ["min-snr", "sigmoid"])

@@ -102,7 +102,7 @@ class Thread(Processes):
     box: list[Any] = field(default_factory=list)
 
     def broadcast(self, make):
-        if self.first:
+        if self.is_main:
             self.box.append(make())
         self.both.wait()
         return self.box[-1]

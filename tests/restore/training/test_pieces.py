@@ -1,4 +1,4 @@
-"""A step is the same, mixing, dropout and withheld classes included, however its images are shared out."""
+"""A step is the same, mixing, dropout and condition dropout included, however its images are sharded."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import torch
 
 from degrade import ImageMixing
 from models import UNetConfig
-from restore import Objective, Training
-from restore.data.sources import Batches
+from restore import Batch, Batches, Objective, Training
 from restore.storage.checkpoint import open_checkpoint
 from restore.training.dropout import Dropout
 from restore.training.trainer import Trainer
@@ -38,7 +37,7 @@ def test_pieces_change_nothing(accumulate, expected):
 
 
 def test_processes_change_nothing(expected, tmp_path):
-    """Two, with weights replicated and shared out, in pieces and without, within 1e-5."""
+    """Two, with weights replicated and sharded, in pieces and without, within 1e-5."""
     photo, whole = expected
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     line = [*torchrun, "-m", "tests.pieces", str(photo), str(tmp_path / "losses.json")]
@@ -62,9 +61,9 @@ def test_partners_are_other_images_of_the_data():
     """Without a second set too, and of the size of the image that they go into."""
     sizes = iter([16, 24])
 
-    def draw(count, generator, share):
+    def draw(count, generator, shard):
         side = next(sizes)
-        return torch.rand(count, 1, side, side, generator=generator)[share]
+        return Batch(torch.rand(count, 1, side, side, generator=generator)[shard])
 
     settings = Training(batch=4, precision="float32")
     network = UNetConfig(1, (8,), (1,), (0.0,), attention=(), groups=4).build()

@@ -48,11 +48,11 @@ def test_resumed_equals_uninterrupted(optimizer, batches, tmp_path):
     stopped = trainer(settings)
     draw, count = batches.draw, [0]
 
-    def drawing(n, generator, share):
+    def drawing(n, generator, shard):
         count[0] += 1
         if count[0] == 3:
             os.kill(os.getpid(), signal.SIGINT)
-        return draw(n, generator, share)
+        return draw(n, generator, shard)
 
     assert train(stopped, batches._replace(draw=drawing), tmp_path / "stopped", {}) is False
     assert stopped.step == 3
@@ -64,9 +64,9 @@ def test_resumed_equals_uninterrupted(optimizer, batches, tmp_path):
 def test_sigterm_saves_too(batches, tmp_path):
     made = trainer()
 
-    def drawing(n, generator, share):
+    def drawing(n, generator, shard):
         os.kill(os.getpid(), signal.SIGTERM)
-        return batches.draw(n, generator, share)
+        return batches.draw(n, generator, shard)
 
     assert train(made, batches._replace(draw=drawing), tmp_path, {}) is False
     assert open_checkpoint(tmp_path).step == 1
@@ -76,10 +76,10 @@ def test_a_second_signal_stops_at_once(batches, tmp_path):
     """Also where the tests run in the background of a shell, which makes it ignore SIGINT."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    def drawing(n, generator, share):
+    def drawing(n, generator, shard):
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
-        return batches.draw(n, generator, share)
+        return batches.draw(n, generator, shard)
 
     try:
         with pytest.raises(KeyboardInterrupt):

@@ -1,0 +1,89 @@
+"""What a network is conditioned on beside the image and the severity: a class, a vector, tokens, another picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Condition(NamedTuple):
+    """The condition of each image of a batch: tensors with leading dimension B. Any part may be None, for all images.
+
+    | part | shape | values | "nothing" for one image |
+    | --- | --- | --- | --- |
+    | label | (B,) | integers, the number of a class | -1 |
+    | pooled | (B, D) | floating point, such as the embedding of a sentence | zeros |
+    | tokens, with their mask | (B, L, D), (B, L) | floating point; bool, False where there is no token | zeros, False |
+    | image | (B, C', *space) | floating point, a picture of the image's size | zeros |
+
+    A network declares the parts that it takes as `accepts: tuple[str, ...]`, and is called net(x, t, condition) then; where it
+    declares none, net(x, t).
+    """
+
+    label: Tensor | None = None
+    pooled: Tensor | None = None
+    tokens: Tensor | None = None
+    mask: Tensor | None = None
+    image: Tensor | None = None
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of the parts that are there; the mask belongs to the tokens."""
+        return tuple(part for part in PARTS if getattr(self, part) is not None)
+
+    @property
+    def batch(self) -> int | None:
+        """The number of images that it is for; None where no part is there."""
+        return next((len(value) for value in self if value is not None), None)
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Condition:
+        """The condition with `change` applied to every tensor: moved to a device, cut to a few images of the batch."""
+        return Condition(*(None if value is None else change(value) for value in self))
+
+    def dropped(self, drop: Mapping[str, Tensor]) -> Condition:
+        """The condition with "nothing" in place of the parts that `drop` names, for the images whose entry (B,) is True."""
+        parts = {part: _zeroed(getattr(self, part), drop[part]) for part in self.parts if part in drop}
+        if self.label is not None and "label" in drop:
+            parts["label"] = self.label.masked_fill(drop["label"].to(self.label.device), -1)
+        if self.mask is not None and "tokens" in drop:
+            parts["mask"] = _zeroed(self.mask, drop["tokens"])
+        return self._replace(**parts)
+
+    def check(self) -> None:
+        """Raises ValueError, in one line, for a wrong rank or dtype, parts of different batches, tokens that no mask fits."""
+        there = {name: value for name, value in zip(self._fields, self, strict=True) if value is not None}
+        for name, value in there.items():
+            shape, dtype = _EXPECTED[name]
+            rank = len(shape.split(","))
+            if _kind(value) != dtype or value.ndim < rank or (value.ndim > rank and name != "image"):
+                got = f"{tuple(value.shape)}, {value.dtype}"
+                raise ValueError(f"{name} of a condition has the shape {shape} and is {dtype}, got {got}.")
+        sizes = {name: len(value) for name, value in there.items()}
+        if len(set(sizes.values())) > 1:
+            raise ValueError(f"the parts of a condition are for one batch, got {sizes}: give one entry for each image.")
+        tokens, mask = (None if value is None else tuple(value.shape[:2]) for value in (self.tokens, self.mask))
+        if tokens != mask:
+            raise ValueError(f"tokens (B, L, D) come with a mask (B, L), got (B, L) = {tokens} and {mask}: give both.")
+
+
+PARTS = ("label", "pooled", "tokens", "image")
+"""What can be conditioned on, and dropped, by name."""
+
+_EXPECTED = {
+    "label": ("(B)", "integers"),
+    "pooled": ("(B, D)", "floating point"),
+    "tokens": ("(B, L, D)", "floating point"),
+    "mask": ("(B, L)", "bool"),
+    "image": ("(B, C, ...)", "floating point"),
+}
+
+
+def _kind(value: Tensor) -> str:
+    return "bool" if str(value.dtype) == "torch.bool" else "floating point" if value.is_floating_point() else "integers"
+
+
+def _zeroed(value: Tensor, drop: Tensor) -> Tensor:
+    return value.masked_fill(drop.to(value.device).reshape(-1, *[1] * (value.ndim - 1)), 0)

@@ -1,0 +1,19 @@
+"""Settings of the networks: plain numbers, checked, that build their network."""
+
+from typing import TYPE_CHECKING, Union
+
+from models.settings.convnext_unet import ConvNeXtUNetConfig
+from models.settings.ddpm_unet import DDPMUNetConfig
+from models.settings.dit import DiTConfig
+from models.settings.patch_unet import PatchUNetConfig
+from models.settings.stems import PatchStem, WaveletStem
+from models.settings.unet import UNetConfig
+
+NETWORKS = (PatchUNetConfig, DDPMUNetConfig, ConvNeXtUNetConfig, UNetConfig, DiTConfig)
+STEMS = (WaveletStem, PatchStem)
+if TYPE_CHECKING:
+    NetworkConfig = PatchUNetConfig | DDPMUNetConfig | ConvNeXtUNetConfig | UNetConfig | DiTConfig
+    Stem = WaveletStem | PatchStem
+else:
+    NetworkConfig = Union[NETWORKS]  # the command line offers each as a sub-command
+    Stem = Union[STEMS]

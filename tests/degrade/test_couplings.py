@@ -1,0 +1,56 @@
+"""Couplings: which latent goes with which image."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+import torch
+
+from degrade import OPERATORS, Compose, Coupling, GaussianNoise, ImageMixing, Independent, RectifiedFlow, Snow, Stage, seeds
+from degrade.couplings import partners
+from degrade.tree import tree_leaves
+
+CHAIN = Compose((Stage(ImageMixing()), Stage(GaussianNoise(RectifiedFlow())), Stage(Compose((Stage(ImageMixing()),)))))
+
+
+class Pair(NamedTuple):
+    x0: torch.Tensor
+    x1: tuple[torch.Tensor, ...] = ()
+
+
+def pair(count: int) -> Pair:
+    x0, *x1 = torch.rand(1 + count, 2, 3, 9, 8, generator=torch.Generator().manual_seed(0)).unbind(0)
+    return Pair(x0, tuple(x1))
+
+
+def test_partners_are_counted():
+    assert isinstance(Independent(), Coupling)
+    counts = {operator.__name__: partners(operator(), (3, 9, 8)) for operator in OPERATORS}
+    assert counts == {**dict.fromkeys(counts, 0), "ImageMixing": 1} and partners(CHAIN, (3, 9, 8)) == 2
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_without_another_image_it_is_the_own_draw(operator):
+    if operator is ImageMixing:
+        return
+    batch = pair(0)
+    found, expected = Independent().draw(batch, operator(), seeds(3, 2)), operator().draw(batch.x0, seeds(3, 2))
+    assert type(found) is type(expected)
+    assert all(torch.equal(a, b) for a, b in zip(tree_leaves(found), tree_leaves(expected), strict=True))
+
+
+def test_partners_go_in_one_after_the_other():
+    batch = pair(2)
+    first, (noise,), (last,) = Independent().draw(batch, CHAIN, seeds(3, 2))
+    assert torch.equal(first.image, batch.x1[0]) and torch.equal(last.image, batch.x1[1])
+    assert torch.equal(noise, CHAIN.draw(batch.x0, seeds(3, 2))[1][0])
+
+
+def test_too_few_partners_are_refused():
+    with pytest.raises(
+        ValueError, match=r"2 other image\(s\) are mixed into each, the batch holds 1: give as many in x1"
+    ) as error:
+        Independent().draw(pair(1), CHAIN, seeds(3, 2))
+    assert "\n" not in str(error.value)
+    assert Independent().draw(pair(1), Snow(), seeds(3, 2)) is not None  # a partner too many is not looked at
