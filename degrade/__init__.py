@@ -14,7 +14,7 @@ from degrade.image_mixing import ImageMixing
 from degrade.iterated_blur import IteratedBlur
 from degrade.pixelate import Pixelate
 from degrade.priors import GaussianPrior, ImagePrior, LatentPrior, PartnerPrior, ThumbnailPrior, Thumbnails
-from degrade.protocols import Affine, Degradation, Estimable, Prior, State
+from degrade.protocols import Affine, Degradation, Estimable, Gaussian, Mixing, Prior, State
 from degrade.random import Field, Stream, seeded, seeds
 from degrade.schedules import SCHEDULES, Cosine, CosineBeta, LinearBeta, RectifiedFlow, Schedule, ShiftedCosine
 from degrade.snow import Snow
@@ -40,6 +40,7 @@ __all__ = [
     "Degradation",
     "Estimable",
     "Field",
+    "Gaussian",
     "GaussianBlur",
     "GaussianMask",
     "GaussianNoise",
@@ -49,6 +50,7 @@ __all__ = [
     "IteratedBlur",
     "LatentPrior",
     "LinearBeta",
+    "Mixing",
     "NoLatent",
     "Operator",
     "PartnerPrior",

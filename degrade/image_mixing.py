@@ -40,6 +40,10 @@ class ImageMixing:
     def __post_init__(self) -> None:
         check_schedule(self.schedule)
 
+    @property
+    def partners(self) -> int:
+        return 1
+
     def draw(self, x0: Tensor, generator: Random = None) -> Other:
         """Partners from among what is there; `with_partners` puts other images in their place, as the trainer does.
 

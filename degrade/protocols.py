@@ -75,3 +75,29 @@ class Affine(Estimable[L], Protocol[L]):
     def derivatives(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """d alpha/dt and d sigma/dt (B,), in float64, for t > 0."""
         ...
+
+
+@runtime_checkable
+class Gaussian(Affine[L], Protocol[L]):
+    """An affine degradation with z standard normal: x_t is a Markov chain in t whose conditionals are Gaussian."""
+
+    def transition(self, t: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
+        """scale and std (B,), in float64, of q(x_t | x_s) = N(scale x_s, std^2), for t > s."""
+        ...
+
+    def posterior(self, x_t: Tensor, x0: Tensor, t: Tensor, s: Tensor, eta: float = 1.0) -> tuple[Tensor, Tensor]:
+        """The mean, of the shape of x0, and std (B,), in float64, of q(x_s | x_t, x0) for t > s, with a share `eta` of its std.
+
+        Every eta in [0, 1] gives the x_s that are drawn the distribution q(x_s | x0) (DDIM, arXiv 2010.02502, eq. 7).
+        """
+        ...
+
+
+@runtime_checkable
+class Mixing(Degradation[L], Protocol[L]):
+    """A degradation that mixes other images into x0."""
+
+    @property
+    def partners(self) -> int:
+        """How many other images its latent holds for each sample."""
+        ...

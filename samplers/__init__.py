@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Union
 
 from samplers.dpm_solver import DPMSolver
-from samplers.driver import Sampler, Step, sample
+from samplers.driver import OneStep, Sampler, Step, sample
 from samplers.first_order import DDIM, DDPM, Improved, Naive
 from samplers.guides import Symmetry, classifier_free, clip, ilvr, known_pixels, loss_guidance, pad_to, seamless, symmetric
 from samplers.large.canvas import Canvas, CanvasError
@@ -41,6 +41,7 @@ __all__ = [
     "DPMSolver",
     "Improved",
     "Naive",
+    "OneStep",
     "Resampled",
     "Sampler",
     "Scale",

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from degrade.gaussian_noise import GaussianNoise
 from degrade.lazy import torch
+from degrade.protocols import Gaussian
 from samplers.driver import Sampler
 from samplers.large.canvas import Canvas
 from samplers.large.pyramid import Scale
@@ -20,7 +20,7 @@ def panorama(
     folder: Path,
     scales: Sequence[Scale],
     sampler: Sampler,
-    degradation: GaussianNoise,
+    degradation: Gaussian,
     *,
     tile: int,
     halo: int,

@@ -11,7 +11,6 @@ from degrade import GaussianNoise, LinearBeta, State
 from degrade.severity import per_sample
 from restore import Restorer
 from samplers import DDIM, DDPM, clip, of_steps, pad_to, respaced, sample
-from samplers.first_order import forward_std, posterior_std
 from tests.models.test_patch_unet import published
 from tests.reference import assert_golden, given, golden, noise, toy_eps
 
@@ -21,6 +20,17 @@ T = 1000
 
 def severity(steps, dtype=torch.float64) -> torch.Tensor:
     return (torch.as_tensor(steps, dtype=dtype) + 1) / T
+
+
+def small_std(t: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
+    """Of q(x_s | x_t, x0)."""
+    x = torch.zeros(len(t), 1, 1, 1)
+    return NOISE.posterior(x, x, t, s)[1]
+
+
+def large_std(t: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
+    """Of q(x_t | x_s)."""
+    return NOISE.transition(t, s)[1]
 
 
 def before(t: torch.Tensor) -> torch.Tensor:
@@ -33,7 +43,7 @@ def test_posterior_tables():
     s = before(t)
     alpha_t, sigma_t = NOISE.coefficients(t)
     alpha_s, sigma_s = NOISE.coefficients(s)
-    small, large = posterior_std(NOISE, t, s).square(), forward_std(NOISE, t, s).square()
+    small, large = small_std(t, s).square(), large_std(t, s).square()
     assert_golden(small, "posterior_variance")
     assert_golden(alpha_s * large / sigma_t.square(), "posterior_mean_coef1")
     assert_golden(alpha_t / alpha_s * sigma_s.square() / sigma_t.square(), "posterior_mean_coef2")
@@ -73,12 +83,12 @@ def test_single_steps(clipped, monkeypatch):
     assert_golden(DDPM().step(restore, NOISE, DDPM().init(State(x, ())), t, before(t)).x, f"step_mean_{name}")
 
 
-@pytest.mark.parametrize(("kind", "std"), [("small", posterior_std), ("large", forward_std)])
+@pytest.mark.parametrize(("kind", "std"), [("small", small_std), ("large", large_std)])
 def test_single_step_variances(kind, std):
     _, _, params = golden(f"step_variance_fixed_{kind}")
     t = severity(params["t"])
-    variance = std(NOISE, t, before(t)).square()
-    first = posterior_std(NOISE, severity([1]), severity([0])).square()  # the published stand-in for step 0
+    variance = std(t, before(t)).square()
+    first = small_std(severity([1]), severity([0])).square()  # the published stand-in for step 0
     logarithm = torch.cat([first, variance[1:]]).log()
     assert_golden(logarithm, f"step_log_variance_fixed_{kind}")
     assert_golden(torch.cat([first if kind == "large" else variance[:1], variance[1:]]), f"step_variance_fixed_{kind}")
@@ -120,7 +130,7 @@ def test_ancestral_paths(name, monkeypatch):
     for i in after:  # the mean is the state less the noise that was added to it
         index = len(kept) - i
         t = severity([index])
-        std = forward_std(NOISE, t, before(t)) if index else torch.zeros(1)
+        std = large_std(t, before(t)) if index else torch.zeros(1)
         means.append(states[i - 1] - per_sample(std, states[0]) * noise(shape, s=index + 1))
     assert_golden(torch.stack(means), f"{name}_mean_mid")
 
