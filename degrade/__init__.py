@@ -14,7 +14,7 @@ from degrade.image_mixing import ImageMixing
 from degrade.iterated_blur import IteratedBlur
 from degrade.pixelate import Pixelate
 from degrade.priors import GaussianPrior, ImagePrior, LatentPrior, PartnerPrior, ThumbnailPrior, Thumbnails
-from degrade.protocols import Affine, Degradation, Estimable, Gaussian, Mixing, Prior, State
+from degrade.protocols import Affine, Degradation, Estimable, Gaussian, Mixing, Prior, Scheduled, State
 from degrade.random import Field, Stream, seeded, seeds
 from degrade.schedules import SCHEDULES, Cosine, CosineBeta, LinearBeta, RectifiedFlow, Schedule, ShiftedCosine
 from degrade.snow import Snow
@@ -58,6 +58,7 @@ __all__ = [
     "Prior",
     "RectifiedFlow",
     "Schedule",
+    "Scheduled",
     "ShiftedCosine",
     "Snow",
     "Stage",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from degrade.random import Random
+    from degrade.schedules import Schedule
 
     Restore = Callable[[Tensor, Tensor], Tensor]  # (x_t (B, C, H, W), t (B,)) -> x0_hat (B, C, H, W)
 
@@ -75,6 +76,14 @@ class Affine(Estimable[L], Protocol[L]):
     def derivatives(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """d alpha/dt and d sigma/dt (B,), in float64, for t > 0."""
         ...
+
+
+@runtime_checkable
+class Scheduled(Protocol):
+    """What takes its alpha and sigma from a schedule, and so has a log-SNR with an inverse."""
+
+    @property
+    def schedule(self) -> Schedule: ...
 
 
 @runtime_checkable

@@ -10,7 +10,7 @@ import torch
 from degrade import GaussianNoise, LinearBeta, State
 from degrade.severity import per_sample
 from restore import Restorer
-from samplers import DDIM, DDPM, clip, of_steps, pad_to, respaced, sample
+from samplers import DDIM, DDPM, Respaced, clip, pad_to, sample
 from tests.models.test_patch_unet import published
 from tests.reference import assert_golden, given, golden, noise, toy_eps
 
@@ -94,11 +94,11 @@ def test_single_step_variances(kind, std):
     assert_golden(torch.cat([first if kind == "large" else variance[:1], variance[1:]]), f"step_variance_fixed_{kind}")
 
 
-def path(sampler, kept: list[int], clipped: bool, shape) -> list[torch.Tensor]:
+def path(sampler, grid: Respaced, clipped: bool, shape) -> list[torch.Tensor]:
     """The states after each step, with the published start."""
     states: list[torch.Tensor] = []
     restore = clip(FromEps()) if clipped else FromEps()
-    sample(sampler, restore, NOISE, State(noise(shape), ()), of_steps(kept, T), on_step=lambda step: states.append(step.x))
+    sample(sampler, restore, NOISE, State(noise(shape), ()), grid(T, 1.0, NOISE), on_step=lambda step: states.append(step.x))
     return states
 
 
@@ -106,7 +106,7 @@ def path(sampler, kept: list[int], clipped: bool, shape) -> list[torch.Tensor]:
 def test_ddim_paths(name):
     _, _, params = golden(f"{name}_final")
     shape = params["x_T"]["shape"]
-    states = path(DDIM(), respaced(T, params["respacing"]), params["clip_denoised"], shape)
+    states = path(DDIM(), Respaced(T, params["respacing"]), params["clip_denoised"], shape)
     assert_golden(states[-1], f"{name}_final")
     if "fractional" not in name:
         after = golden(f"{name}_mid")[2]["after_steps"]
@@ -117,10 +117,10 @@ def test_ddim_paths(name):
 def test_ancestral_paths(name, monkeypatch):
     _, _, params = golden(f"{name}_final")
     shape = params["x_T"]["shape"]
-    kept = respaced(T, params["respacing"]) if params["respacing"] else list(range(T))
-    drawn = published_noise(len(kept), shape)
+    grid = Respaced(T, params["respacing"] or "")
+    drawn = published_noise(len(grid.kept), shape)
     monkeypatch.setattr("samplers.first_order.normal", lambda shape, generator: next(drawn))
-    states = path(DDPM("large"), kept, params["clip_denoised"], shape)
+    states = path(DDPM("large"), grid, params["clip_denoised"], shape)
     assert_golden(states[-1], f"{name}_final")
     if "respaced" in name:
         return
@@ -128,7 +128,7 @@ def test_ancestral_paths(name, monkeypatch):
     assert_golden(torch.stack([states[i - 1] for i in after]), f"{name}_mid")
     means = []
     for i in after:  # the mean is the state less the noise that was added to it
-        index = len(kept) - i
+        index = len(grid.kept) - i
         t = severity([index])
         std = large_std(t, before(t)) if index else torch.zeros(1)
         means.append(states[i - 1] - per_sample(std, states[0]) * noise(shape, s=index + 1))
