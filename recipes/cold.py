@@ -10,7 +10,7 @@ from models import DDPMUNetConfig, NetworkConfig, PatchUNetConfig
 from recipes.cli import Preset
 from recipes.datasets import SETS
 from recipes.recipe import Recipe, Sampling
-from restore import Folder, Objective, Training
+from restore import Folder, Levels, Objective, Training
 from samplers import Improved
 
 
@@ -33,7 +33,7 @@ def cold(images: str | Path, degradation: Degradation, preset: Preset, size: int
         network=DDPMUNetConfig(image_channels=channels, attention=(max(0, (size // 16).bit_length() - 1),)),
         prediction="x0",
         objective=Objective("l1"),
-        training=Training(steps=700_000, batch=32, rate=2e-5, ema=0.995, levels=steps, precision="float32"),
+        training=Training(steps=700_000, batch=32, rate=2e-5, ema=0.995, times=Levels(steps), precision="float32"),
         sampling=Sampling(Improved(), steps=steps, clip=False, show="restorations"),
     )
     if preset == "paper":

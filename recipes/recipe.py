@@ -30,12 +30,12 @@ from degrade.random import Stream, globally_seeded
 from models import NETWORKS, STEMS, NetworkSettings, PatchUNetConfig, Stem
 from recipes import datasets
 from recipes.own_types import choice
-from restore import SOURCES, Crops, Folder, Objective, OneImage, Source, Training
+from restore import SOURCES, TIMES, Crops, Folder, Objective, OneImage, Source, Training
 from restore.machine.processes import ALONE, Processes, best_device, process_group
 from restore.machine.provenance import provenance
 from restore.parametrisation import Prediction
 from restore.storage.specification import check_round_trip, encode, own_types
-from samplers import DDIM, SAMPLERS, Resampled, Sampler
+from samplers import DDIM, GRIDS, SAMPLERS, Resampled, Sampler
 
 if TYPE_CHECKING:
     from recipes.run import Run
@@ -284,6 +284,6 @@ def _continued(
 
 ALLOWED = (
     *(Recipe, Sampling, Training, Objective, Thumbnails, Compose, Stage, Curve),
-    *(*OPERATORS, *SCHEDULES, *PRIORS, *NETWORKS, *STEMS, *SOURCES, *SAMPLERS, Resampled),
+    *(*OPERATORS, *SCHEDULES, *PRIORS, *NETWORKS, *STEMS, *SOURCES, *TIMES, *GRIDS, *SAMPLERS, Resampled),
 )
 """The types that a stored specification may name."""

@@ -27,7 +27,7 @@ from models import PatchUNetConfig
 from recipes import cli, datasets
 from recipes.cli import Preset
 from recipes.recipe import Recipe, Sampling
-from restore import Crops, Objective, OneImage, Training
+from restore import Crops, Levels, Objective, OneImage, Training
 from samplers import DDPM, Improved
 
 
@@ -48,7 +48,7 @@ def recipe(image: str | Path, preset: Preset = "fast", degradation: Degradation 
             prediction="eps",
             objective=Objective("mse"),
             training=Training(
-                steps=50_000, batch=16, rate=5e-4, ema=0.9999, ema_warmup=False, levels=1000, precision="float32"
+                steps=50_000, batch=16, rate=5e-4, ema=0.9999, ema_warmup=False, times=Levels(1000), precision="float32"
             ),
             sampling=Sampling(DDPM("large"), steps=1000, clip=False, pad_to=8),
         )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from degrade.checks import bounded
 from degrade.lazy import torch
 from restore.restorer import Precision
 from restore.training.metrics_log import Track
+from restore.training.times import TimeSampling, UniformTimes
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ class Training:
     """Whether short runs average over fewer steps: decay of update n at most (1 + n)/(10 + n)."""
     withheld: float = 0.1
     """Share of images whose class the network is not told, so that it also learns to do without (where there are classes)."""
-    levels: int = 0
-    """Severities are uniform on 1/levels, ..., 1; 0 for all of (0, 1]."""
+    times: TimeSampling = field(default_factory=UniformTimes)
+    """How often which severity is trained on."""
     precision: Precision = "auto"
     """What the network computes in, auto: bfloat16 where it is faster. Weights and optimizer stay float32."""
     channels_last: bool = True
@@ -66,8 +67,8 @@ class Training:
     def __post_init__(self) -> None:
         if min(self.steps, self.batch, self.accumulate, self.log_every, self.save_every, self.preview_every, self.keep) < 1:
             raise ValueError("steps, batch, accumulate, log_every, save_every, preview_every and keep are all at least 1.")
-        if min(self.warmup, self.clip, self.levels, self.weight_decay) < 0 or not self.rate > 0:
-            raise ValueError("rate is > 0; warmup, clip, levels and weight_decay are >= 0.")
+        if min(self.warmup, self.clip, self.weight_decay) < 0 or not self.rate > 0:
+            raise ValueError("rate is > 0; warmup, clip and weight_decay are >= 0.")
         if self.batch % self.accumulate or not self.timeout > 0:
             raise ValueError(
                 f"batch is a multiple of accumulate, and timeout > 0; got {self.batch}, {self.accumulate} and {self.timeout}."
@@ -79,7 +80,7 @@ class Training:
         if not 0 <= self.withheld <= 1:
             raise ValueError(f"withheld is a share in [0, 1], got {self.withheld}.")
         counts = ("steps", "warmup", "log_every", "save_every", "preview_every")
-        bounded(self, **dict.fromkeys(counts, (0, 10**8)), batch=(1, 2**20), levels=(0, 10**6), keep=(1, 10**6))
+        bounded(self, **dict.fromkeys(counts, (0, 10**8)), batch=(1, 2**20), keep=(1, 10**6))
         bounded(self, rate=(0, 1000), weight_decay=(0, 1000), clip=(0, 1e9), timeout=(0, 1e6), seed=(0, 2**63 - 1))
 
     def lasting(self, minutes: float, step: float) -> Training:

@@ -105,7 +105,7 @@ class Trainer:
         latent = self.restorer.degradation.draw(x0, self.generators(Stream.LATENT, share))
         latent = with_partners(latent, self.partners(batches, x0, share))
         u = severities(settings, step)[share].to(self.device)
-        t = ((u * settings.levels).floor() + 1) / settings.levels if settings.levels else 1 - u
+        t = settings.times(u)
         labels = self.labels(batches, share)
         learner = self.learner if labels is None else replace(self.learner, cond=labels)
         with Dropout(self.generators(Stream.DROPOUT, share)) if self.drops_out else nullcontext():

@@ -17,7 +17,7 @@ from models import PatchUNetConfig
 from recipes import cli, datasets, judge, sindiffusion
 from recipes.recipe import Recipe
 from recipes.run import open_run, resume
-from restore import Crops, load_image, save_image
+from restore import Crops, Levels, load_image, save_image
 from restore.storage.checkpoint import CheckpointError
 from samplers import DDIM, DDPM, Improved
 from tests.commands import ENVIRONMENT, ROOT, arguments, command
@@ -42,11 +42,11 @@ def weights(run) -> dict[str, torch.Tensor]:
 def test_paper_preset_is_the_published_method():
     recipe = sindiffusion.recipe("photo.jpg", "paper")
     assert recipe.network == PatchUNetConfig() and recipe.prediction == "eps" and recipe.data.size == 250
-    assert (recipe.training.steps, recipe.training.rate, recipe.training.ema, recipe.training.levels) == (
+    assert (recipe.training.steps, recipe.training.rate, recipe.training.ema, recipe.training.times) == (
         50_000,
         5e-4,
         0.9999,
-        1000,
+        Levels(1000),
     )
     assert recipe.sampling.sampler == DDPM("large") and recipe.sampling.steps == 1000 and not recipe.sampling.clip
     assert recipe.sampling.pad_to == 8 and recipe.degradation == GaussianNoise()
