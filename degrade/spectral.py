@@ -23,6 +23,19 @@ def frequencies(period: int, device: torch.device) -> Tensor:
     return torch.arange(period // 2 + 1, device=device, dtype=wide_dtype(device)) * (2 * math.pi / period)
 
 
+def gaussian_blur(x: Tensor, sigma: Tensor | float, border: Border = "reflect") -> Tensor:
+    """x (B, C, H, W) convolved with a Gaussian of standard deviation `sigma` pixels, one for all or (B,).
+
+    The transfer function along an axis is exp(-sigma^2 omega^2 / 2). Computed in float32 or float64, returned in x's dtype.
+    """
+    variance = torch.as_tensor(sigma, dtype=wide_dtype(x.device), device=x.device).square().reshape(-1, 1)
+
+    def change(period: int) -> Tensor:
+        return torch.expm1(-variance * frequencies(period, x.device).square() / 2)
+
+    return filter_axes(x.to(torch.promote_types(x.dtype, torch.float32)), change, border).to(x.dtype)
+
+
 def filter_axes(x: Tensor, change: Callable[[int], Tensor], border: Border) -> Tensor:
     """x (B, C, H, W), float32 or float64, filtered along H and along W with the transfer function 1 + change.
 
