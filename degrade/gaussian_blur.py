@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from degrade.checks import bounded, checked
+from degrade.checks import bounded, checked, images_only
 from degrade.priors import ThumbnailPrior
 from degrade.severity import wide
 from degrade.spectral import Border, gaussian_blur
@@ -40,6 +40,7 @@ class GaussianBlur:
     def draw(self, x0: Tensor, generator: Random = None) -> NoLatent:
         return NoLatent()
 
+    @images_only
     @checked
     def __call__(self, x0: Tensor, t: Tensor, latent: NoLatent = NoLatent()) -> Tensor:  # noqa: B008
         return gaussian_blur(x0, self.sigma_max * wide(t), self.border)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Noise(NamedTuple):
-    eps: Tensor  # (B, C, H, W), standard normal
+    eps: Tensor  # (B, C, *space), standard normal
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class Other(NamedTuple):
-    image: Tensor  # (B, C, H, W) in [-1, 1]
+    image: Tensor  # (B, C, *space) in [-1, 1]
 
 
 def with_partners(latent: tuple, partners: Callable[[], Tensor]) -> Any:
-    """The latent, of a chain too, with the images `partners()` (B, C, H, W) wherever another image is mixed in."""
+    """The latent, of a chain too, with the images `partners()` (B, C, *space) wherever another image is mixed in."""
     if isinstance(latent, Other):
         return Other(partners())
     parts = [with_partners(z, partners) if isinstance(z, tuple) else z for z in latent]
@@ -48,10 +48,10 @@ class ImageMixing:
         """Partners from among what is there; `with_partners` puts other images in their place, as the trainer does.
 
         With one generator for the batch each sample's partner is another sample, by a cyclic shift. With one for each, where
-        a sample must not depend on the others, and in a batch of one, it is the image itself, turned by 180 degrees.
+        a sample must not depend on the others, and in a batch of one, it is the image itself, mirrored along each axis.
         """
         if len(x0) == 1 or isinstance(generator, Sequence):
-            return Other(x0.flip(-1, -2))
+            return Other(x0.flip(tuple(range(2, x0.ndim))))
         shift = 1 + int(integers(len(x0) - 1, (1,), generator))
         return Other(x0.roll(shift, dims=0))
 

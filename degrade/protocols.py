@@ -3,8 +3,8 @@
     D(x0, t, z) -> x_t        t in [0, 1],  D(x0, 0, z) = x0
 
 `t` is the severity (0 clean, 1 fully degraded), `z` the degradation's own randomness, its *latent*.
-Shapes: images (B, C, H, W) in [-1, 1]; severities (B,); latents are NamedTuples of tensors with leading dimension B (see
-`degrade.tree`).
+Shapes: images (B, C, *space) in [-1, 1], space (H, W), or (T, H, W) for videos; severities (B,); latents are NamedTuples of
+tensors with leading dimension B (see `degrade.tree`). The seams know no rank; an operator that acts on images only says so.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from degrade.random import Random
     from degrade.schedules import Schedule
 
-    Restore = Callable[[Tensor, Tensor], Tensor]  # (x_t (B, C, H, W), t (B,)) -> x0_hat (B, C, H, W)
+    Restore = Callable[[Tensor, Tensor], Tensor]  # (x_t (B, C, *space), t (B,)) -> x0_hat (B, C, *space)
 
 L = TypeVar("L", bound=tuple)
 
@@ -35,7 +35,7 @@ class Prior(Protocol):
     """A distribution over x at t = 1, from which images are generated rather than restored."""
 
     def sample(self, shape: tuple[int, ...], generator: Random = None) -> State:
-        """A start of `shape` (B, C, H, W) on the CPU."""
+        """A start of `shape` (B, C, *space) on the CPU."""
         ...
 
 
@@ -44,15 +44,15 @@ class Degradation(Protocol[L]):
     """A pure function of severity: a frozen dataclass of plain numbers, without module, buffers or state."""
 
     def draw(self, x0: Tensor, generator: Random = None) -> L:
-        """A latent for each sample of x0 (B, C, H, W); an empty NamedTuple for a deterministic degradation."""
+        """A latent for each sample of x0 (B, C, *space); an empty NamedTuple for a deterministic degradation."""
         ...
 
     def __call__(self, x0: Tensor, t: Tensor, latent: L) -> Tensor:
-        """x_t (B, C, H, W): differentiable in x0, at a cost that does not depend on t (B,)."""
+        """x_t, of the shape of x0 (B, C, *space): differentiable in x0, at a cost that does not depend on t (B,)."""
         ...
 
     def prior(self, images: Tensor) -> Prior:
-        """The distribution of x at t = 1, fitted to clean training images (N, C, H, W) where it depends on them."""
+        """The distribution of x at t = 1, fitted to clean training images (N, C, *space) where it depends on them."""
         ...
 
 

@@ -24,7 +24,7 @@ class Sampler(Protocol[S]):
     """A rule for one step of the walk. Its history is explicit state, so a step can be driven by hand."""
 
     def init(self, start: State) -> S:
-        """The state at the first time; `state.x` is the image (B, C, H, W)."""
+        """The state at the first time; `state.x` is the image (B, C, *space)."""
         ...
 
     def step(self, restore: Restore, degradation: Degradation, state: S, t: Tensor, s: Tensor, generator: Random) -> S:
