@@ -33,10 +33,10 @@ def images_only(call: F) -> F:
     """For an operator's `__call__`, above `checked`: it acts along H and W of images, and has no meaning for other ranks."""
 
     @functools.wraps(call)
-    def call_on_images(self: Any, x0: Tensor, *args: Any) -> Tensor:
+    def call_on_images(self: Any, x0: Tensor, t: Tensor, latent: tuple | None = None) -> Tensor:
         if x0.ndim != 4:
             raise ValueError(f"{type(self).__name__} takes images (B, C, H, W), got a tensor of shape {tuple(x0.shape)}.")
-        return call(self, x0, *args)
+        return call(self, x0, t, latent)
 
     return cast(F, call_on_images)
 

@@ -74,6 +74,13 @@ def test_one_width_for_all(dtype, images):
     assert torch.equal(gaussian_blur(x, 0.0), x)
 
 
+def test_frames_are_blurred_each_by_itself(images):
+    """Whatever lies between channels and H, the widths of a batch stay with its samples (1e-6)."""
+    video, sigma = images[:, :, None].repeat(1, 1, 3, 1, 1), torch.tensor([0.5, 1.0, 2.0, 4.0])
+    expected = gaussian_blur(images, sigma)[:, :, None].expand_as(video)
+    torch.testing.assert_close(gaussian_blur(video, sigma), expected, rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("sigma", [0.0, -1.0, math.nan])
 def test_bad_width(sigma):
     with pytest.raises(ValueError, match="sigma_max"):

@@ -18,7 +18,7 @@ from degrade import (
     State,
 )
 from degrade.random import seeded, seeds
-from samplers import DDIM, DDPM, DPMSolver, Improved, Naive, Resampled, clip, loss_guidance, sample, uniform
+from samplers import DDIM, DDPM, DPMSolver, Improved, Naive, Resampled, clip, known_pixels, loss_guidance, sample, uniform
 from tests.exact import GaussianData, oracle
 from tests.samplers.test_exact import moments
 
@@ -77,3 +77,12 @@ def test_guides_know_no_rank():
     guided = loss_guidance(clip(oracle(x0)), lambda x: x.square().flatten(1).sum(1), 0.25, iterations=4)
     x = sample(DDIM(), guided, noise, start(noise, x0, 1.0), uniform(3))
     torch.testing.assert_close(x, torch.zeros_like(x0), rtol=0, atol=1e-5)
+
+
+def test_pixels_of_a_video_are_kept():
+    noise, known = GaussianNoise(RectifiedFlow()), torch.rand(2, 3, 4, 9, 8, generator=seeded(1))
+    mask = torch.zeros(1, 1, 4, 9, 8)
+    mask[..., :3] = 1
+    restore = known_pixels(GaussianData(noise).restore, known, mask, reach=3.0)
+    x = sample(DDPM(), restore, noise, start(noise, known, 1.0), uniform(3), generator=seeded(2))
+    assert torch.equal(x[..., :3], known[..., :3]) and not torch.equal(x, known)
