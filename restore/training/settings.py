@@ -20,11 +20,11 @@ class Training:
     steps: int = 50_000
     """Updates of the weights."""
     batch: int = 1
-    """Images a step, shared out over all processes: the result does not depend on their number."""
+    """Images a step, over all processes; the result does not depend on how many there are."""
     accumulate: int = 1
-    """Pieces that a process takes up its images in, one after the other: less memory, the same result."""
+    """Parts that a process computes its images in, in turn (gradient accumulation): less memory, the same result."""
     shard: bool = False
-    """Whether the processes share out the weights too (FSDP2), for a network that does not fit; else each holds all (DDP)."""
+    """Whether the processes share the weights (FSDP2), for a network that does not fit; else each holds all (DDP)."""
     optimizer: Literal["adamw", "muon"] = "adamw"
     """AdamW, or Muon for the convolutions (restore/training/muon.py), which gets further in a short training."""
     rate: float = 5e-4
@@ -42,7 +42,7 @@ class Training:
     ema_warmup: bool = True
     """Whether short runs average over fewer steps: decay of update n at most (1 + n)/(10 + n)."""
     withheld: float = 0.1
-    """Share of images whose class the network is not told, so that it also learns to do without (where there are classes)."""
+    """Probability of dropping an image's class (classifier-free guidance), where there are classes."""
     times: TimeSampling = field(default_factory=UniformTimes)
     """How often which severity is trained on."""
     precision: Precision = "auto"
@@ -62,7 +62,7 @@ class Training:
     track: Track | None = None
     """Where metrics go beside metrics.jsonl (extras of the same names)."""
     timeout: float = 50.0
-    """Seconds that a process waits for the others before it gives them up for lost."""
+    """Seconds that a process waits for the others before it gives up."""
 
     def __post_init__(self) -> None:
         if min(self.steps, self.batch, self.accumulate, self.log_every, self.save_every, self.preview_every, self.keep) < 1:

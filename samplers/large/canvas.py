@@ -57,7 +57,7 @@ class Canvas:
     halo: int
     """How far the restorer sees around a tile, pixels."""
     stride: int = 1
-    """The restorer works on squares of so many pixels."""
+    """Windows begin at multiples of this, pixels: the stride of the restorer."""
     source: str = ""
     """What the restorer was made from: an interrupted image goes on only with the same."""
 
