@@ -30,7 +30,7 @@ from tqdm import tqdm
 
 from degrade import GaussianNoise, LinearBeta
 from models import PatchUNetConfig
-from restore import Objective, Training
+from restore import Levels, Objective, Training
 from restore.data.batch import Batch, Batches
 from restore.machine.allocator import keep_freed_memory
 from restore.training.trainer import Trainer
@@ -132,7 +132,7 @@ def images(shape: tuple[int, ...], device: str) -> Tensor:
 def our_step(settings: Training, shape: tuple[int, ...], device: str, compiled: bool = False) -> Step:
     keep_freed_memory()  # as the loop does
     x = images(shape, device)
-    settings = replace(settings, batch=shape[0], levels=1000, rate=1e-5)
+    settings = replace(settings, batch=shape[0], times=Levels(1000), rate=1e-5)
     network = PatchUNetConfig().build()
     trainer = Trainer(network, GaussianNoise(LinearBeta(1000)), "eps", Objective(), settings, device)
     if compiled:

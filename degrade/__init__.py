@@ -15,7 +15,7 @@ from degrade.image_mixing import ImageMixing
 from degrade.iterated_blur import IteratedBlur
 from degrade.pixelate import Pixelate
 from degrade.priors import GaussianPrior, ImagePrior, LatentPrior, PartnerPrior, ThumbnailPrior, Thumbnails
-from degrade.protocols import Affine, Degradation, Estimable, Prior, State
+from degrade.protocols import Affine, Degradation, Estimable, Gaussian, Mixing, Prior, Scheduled, State
 from degrade.random import Field, Stream, seeded, seeds
 from degrade.schedules import SCHEDULES, Cosine, CosineBeta, LinearBeta, RectifiedFlow, Schedule, ShiftedCosine
 from degrade.snow import Snow
@@ -42,6 +42,7 @@ __all__ = [
     "Degradation",
     "Estimable",
     "Field",
+    "Gaussian",
     "GaussianBlur",
     "GaussianMask",
     "GaussianNoise",
@@ -52,6 +53,7 @@ __all__ = [
     "IteratedBlur",
     "LatentPrior",
     "LinearBeta",
+    "Mixing",
     "NoLatent",
     "Operator",
     "PartnerPrior",
@@ -59,6 +61,7 @@ __all__ = [
     "Prior",
     "RectifiedFlow",
     "Schedule",
+    "Scheduled",
     "ShiftedCosine",
     "Snow",
     "Stage",

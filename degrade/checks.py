@@ -29,13 +29,28 @@ def checked(call: F) -> F:
     return cast(F, checked_call)
 
 
+def images_only(call: F) -> F:
+    """For an operator's `__call__`, above `checked`: it acts along H and W of images, and has no meaning for other ranks."""
+
+    @functools.wraps(call)
+    def call_on_images(self: Any, x0: Tensor, t: Tensor, latent: tuple | None = None) -> Tensor:
+        if x0.ndim != 4:
+            raise ValueError(f"{type(self).__name__} takes images (B, C, H, W), got a tensor of shape {tuple(x0.shape)}.")
+        return call(self, x0, t, latent)
+
+    return cast(F, call_on_images)
+
+
 def check(x0: Tensor, t: Tensor, latent: tuple = ()) -> None:
-    """Raises ValueError unless x0 is (B, C, H, W), t (B,) in [0, 1], every tensor of the latent (B, ...), and x0 finite.
+    """Raises ValueError unless x0 is (B, C, *space) with at least one axis of space, t (B,) in [0, 1], every tensor of the
+    latent (B, ...), and x0 finite.
 
     Values are looked at on the CPU only: on a GPU that would wait for it, and in a compiled graph break it.
     """
-    if x0.ndim != 4:
-        raise ValueError(f"a degradation takes images (B, C, H, W), got a tensor of shape {tuple(x0.shape)}.")
+    if x0.ndim < 3:
+        raise ValueError(
+            f"a degradation takes images (B, C, H, W), or videos (B, C, T, H, W), got a tensor of shape {tuple(x0.shape)}."
+        )
     if t.shape != x0.shape[:1]:
         raise ValueError(f"{len(x0)} images need severities t of shape ({len(x0)},), got {tuple(t.shape)}.")
     for z in tree_leaves(latent):

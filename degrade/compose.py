@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from degrade.checks import bounded, checked
 from degrade.priors import ImagePrior
-from degrade.protocols import Degradation
+from degrade.protocols import Degradation, Mixing
 from degrade.severity import wide
 
 if TYPE_CHECKING:
@@ -68,6 +68,11 @@ class Compose:
             raise ValueError(f"Compose has at most {MOST_STAGES} stages, got {len(self.stages)}.")
         if not self.stages:
             raise ValueError("Compose needs at least one stage: Compose((Stage(GaussianBlur()), ...)).")
+
+    @property
+    def partners(self) -> int:
+        """Other images that the stages mix in, together."""
+        return sum(stage.operator.partners for stage in self.stages if isinstance(stage.operator, Mixing))
 
     def draw(self, x0: Tensor, generator: Random = None) -> tuple:
         return tuple(stage.operator.draw(x0, generator) for stage in self.stages)

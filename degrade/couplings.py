@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from degrade.image_mixing import Other
-from degrade.lazy import torch
-from degrade.protocols import Degradation
-from degrade.random import Stream, seeded
+from degrade.protocols import Degradation, Mixing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,25 +47,17 @@ class Independent:
 
     def draw(self, batch: Pairs, degradation: Degradation, generator: Random = None) -> Any:
         """Raises ValueError where the batch holds fewer partners than are mixed in."""
-        latent = degradation.draw(batch.x0, generator)
-        wanted = _mixed(latent)
+        latent, wanted = degradation.draw(batch.x0, generator), partners(degradation)
         if len(batch.x1) < wanted:
             raise ValueError(
                 f"{wanted} other image(s) are mixed into each, the batch holds {len(batch.x1)}: give as many in x1."
             )
-        return _with_partners(latent, iter(batch.x1))
+        return _with_partners(latent, iter(batch.x1)) if wanted else latent
 
 
-@lru_cache
-def partners(degradation: Degradation, shape: tuple[int, ...]) -> int:
-    """How many other images `degradation` mixes into one of `shape` (C, *space), a chain's all counted."""
-    return _mixed(degradation.draw(torch.zeros(1, *shape), seeded(0, Stream.TEST)))
-
-
-def _mixed(latent: tuple) -> int:
-    if isinstance(latent, Other):
-        return 1
-    return sum(_mixed(z) for z in latent if isinstance(z, tuple))
+def partners(degradation: Degradation) -> int:
+    """How many other images `degradation` mixes into one, a chain's all counted."""
+    return degradation.partners if isinstance(degradation, Mixing) else 0
 
 
 def _with_partners(latent: tuple, images: Iterator[Tensor]) -> Any:

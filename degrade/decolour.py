@@ -63,9 +63,9 @@ class Decolour:
 
     @checked
     def __call__(self, x0: Tensor, t: Tensor, latent: NoLatent = NoLatent()) -> Tensor:  # noqa: B008
-        lost = per_sample(1 - self.saturation(t), x0)
+        lost = 1 - self.saturation(t)
         if self.space == "rgb":
-            return x0 + lost * (x0.mean(1, keepdim=True) - x0)
+            return x0 + per_sample(lost, x0) * (x0.mean(1, keepdim=True) - x0)
         return x0 + _chroma_change(x0, lost)
 
     def prior(self, images: Tensor) -> ImagePrior:
@@ -74,12 +74,13 @@ class Decolour:
 
 
 def _chroma_change(x: Tensor, lost: Tensor) -> Tensor:
-    """What x (B, 3, H, W) changes by when the share `lost` (B, 1, 1, 1) of its chroma goes: 0 for lost = 0, exactly."""
+    """What x (B, 3, *space) changes by when the share `lost` (B,) of its chroma goes: 0 for lost = 0, exactly."""
     from kornia.color import lab_to_rgb, rgb_to_lab
 
     if x.shape[1] != 3:
         raise ValueError(f"Decolour in Lab needs images of 3 channels (sRGB), got {x.shape[1]}. Use space='rgb'.")
-    light, chroma = rgb_to_lab((x + 1) / 2).split([1, 2], dim=1)
+    flat = x.flatten(2)[..., None]  # (B, 3, N, 1): images, to kornia
+    light, chroma = rgb_to_lab((flat + 1) / 2).split([1, 2], dim=1)
     before = lab_to_rgb(torch.cat([light, chroma], 1), clip=False)
-    after = lab_to_rgb(torch.cat([light, chroma * (1 - lost)], 1), clip=False)
-    return 2 * (after - before)
+    after = lab_to_rgb(torch.cat([light, chroma * (1 - per_sample(lost, flat))], 1), clip=False)
+    return (2 * (after - before)).reshape(x.shape)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from degrade.checks import bounded, checked
-from degrade.lazy import torch
+from degrade.checks import bounded, checked, images_only
 from degrade.priors import ThumbnailPrior
 from degrade.severity import wide
-from degrade.spectral import Border, filter_axes, frequencies
+from degrade.spectral import Border, gaussian_blur
 from degrade.tree import NoLatent
 
 if TYPE_CHECKING:
@@ -41,10 +40,10 @@ class GaussianBlur:
     def draw(self, x0: Tensor, generator: Random = None) -> NoLatent:
         return NoLatent()
 
+    @images_only
     @checked
     def __call__(self, x0: Tensor, t: Tensor, latent: NoLatent = NoLatent()) -> Tensor:  # noqa: B008
-        variance = (self.sigma_max * wide(t)).square()[:, None]
-        return filter_axes(x0, lambda period: torch.expm1(-variance * frequencies(period, t.device).square() / 2), self.border)
+        return gaussian_blur(x0, self.sigma_max * wide(t), self.border)
 
     def prior(self, images: Tensor) -> ThumbnailPrior:
         """A Gaussian over thumbnails of the blurred images with one cell for 2 sigma_max: finer detail is gone at t = 1."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from degrade.checks import bounded, checked
+from degrade.checks import bounded, checked, images_only
 from degrade.lazy import torch
 from degrade.priors import ImagePrior, LatentPrior
 from degrade.random import uniform
@@ -92,6 +92,7 @@ class GaussianMask:
             fill = fill.to(u) + self.spread * (2 * u - 1)
         return Hole(yx.to(x0.device, torch.float32), fill.to(x0))
 
+    @images_only
     @checked
     def __call__(self, x0: Tensor, t: Tensor, latent: Hole) -> Tensor:
         m, (_, fill) = self.mask(x0, t, latent), latent

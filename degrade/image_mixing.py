@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Other(NamedTuple):
-    image: Tensor  # (B, C, H, W) in [-1, 1]
+    image: Tensor  # (B, C, *space) in [-1, 1]
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,18 @@ class ImageMixing:
     def __post_init__(self) -> None:
         check_schedule(self.schedule)
 
+    @property
+    def partners(self) -> int:
+        return 1
+
     def draw(self, x0: Tensor, generator: Random = None) -> Other:
         """Partners from among what is there; in training, a coupling puts other images in their place (`degrade.couplings`).
 
         With one generator for the batch each sample's partner is another sample, by a cyclic shift. With one for each, where
-        a sample must not depend on the others, and in a batch of one, it is the image itself, turned by 180 degrees.
+        a sample must not depend on the others, and in a batch of one, it is the image itself, mirrored along each axis.
         """
         if len(x0) == 1 or isinstance(generator, Sequence):
-            return Other(x0.flip(-1, -2))
+            return Other(x0.flip(tuple(range(2, x0.ndim))))
         shift = 1 + int(integers(len(x0) - 1, (1,), generator))
         return Other(x0.roll(shift, dims=0))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from degrade.checks import bounded, checked
+from degrade.checks import bounded, checked, images_only
 from degrade.lazy import torch
 from degrade.priors import ThumbnailPrior
 from degrade.severity import on_grid, per_sample, wide_dtype
@@ -82,6 +82,7 @@ class IteratedBlur:
     def draw(self, x0: Tensor, generator: Random = None) -> NoLatent:
         return NoLatent()
 
+    @images_only
     @checked
     def __call__(self, x0: Tensor, t: Tensor, latent: NoLatent = NoLatent()) -> Tensor:  # noqa: B008
         step, fraction = on_grid(t, self.steps)

@@ -81,7 +81,7 @@ def samples_are_separate(operator: Degradation, x0: Tensor) -> None:
 
 def is_differentiable(operator: Degradation, x0: Tensor) -> None:
     """The gradient in x0 is that of finite differences, in float64 (torch.autograd.gradcheck)."""
-    x = x0[:2, :, :5, :7].double().mul(0.9).requires_grad_()
+    x = x0[:2, ..., :5, :7].double().mul(0.9).requires_grad_()
     t = torch.tensor([0.31, 0.9], dtype=torch.float64)[: len(x)]
     latent = operator.draw(x.detach(), seeded(3))
     right = torch.autograd.gradcheck(lambda x: operator(x, t, latent), (x,), raise_exception=False)

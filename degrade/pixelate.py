@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from degrade.checks import checked
+from degrade.checks import checked, images_only
 from degrade.lazy import torch
 from degrade.priors import ThumbnailPrior
 from degrade.severity import on_grid, per_sample
@@ -39,6 +39,7 @@ class Pixelate:
     def draw(self, x0: Tensor, generator: Random = None) -> NoLatent:
         return NoLatent()
 
+    @images_only
     @checked
     def __call__(self, x0: Tensor, t: Tensor, latent: NoLatent = NoLatent()) -> Tensor:  # noqa: B008
         stages = [x0]

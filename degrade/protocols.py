@@ -3,8 +3,8 @@
     D(x0, t, z) -> x_t        t in [0, 1],  D(x0, 0, z) = x0
 
 `t` is the severity (0 clean, 1 fully degraded), `z` the degradation's own randomness, its *latent*.
-Shapes: images (B, C, H, W) in [-1, 1]; severities (B,); latents are NamedTuples of tensors with leading dimension B (see
-`degrade.tree`).
+Shapes: images (B, C, *space) in [-1, 1], space (H, W), or (T, H, W) for videos; severities (B,); latents are NamedTuples of
+tensors with leading dimension B (see `degrade.tree`). The seams know no rank; an operator that acts on images only says so.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from degrade.random import Random
+    from degrade.schedules import Schedule
 
-    Restore = Callable[[Tensor, Tensor], Tensor]  # (x_t (B, C, H, W), t (B,)) -> x0_hat (B, C, H, W)
+    Restore = Callable[[Tensor, Tensor], Tensor]  # (x_t (B, C, *space), t (B,)) -> x0_hat (B, C, *space)
 
 L = TypeVar("L", bound=tuple)
 
@@ -34,7 +35,7 @@ class Prior(Protocol):
     """A distribution over x at t = 1, from which images are generated rather than restored."""
 
     def sample(self, shape: tuple[int, ...], generator: Random = None) -> State:
-        """A start of `shape` (B, C, H, W) on the CPU."""
+        """A start of `shape` (B, C, *space) on the CPU."""
         ...
 
 
@@ -43,15 +44,15 @@ class Degradation(Protocol[L]):
     """A pure function of severity: a frozen dataclass of plain numbers, without module, buffers or state."""
 
     def draw(self, x0: Tensor, generator: Random = None) -> L:
-        """A latent for each sample of x0 (B, C, H, W); an empty NamedTuple for a deterministic degradation."""
+        """A latent for each sample of x0 (B, C, *space); an empty NamedTuple for a deterministic degradation."""
         ...
 
     def __call__(self, x0: Tensor, t: Tensor, latent: L) -> Tensor:
-        """x_t (B, C, H, W): differentiable in x0, at a cost that does not depend on t (B,)."""
+        """x_t, of the shape of x0 (B, C, *space): differentiable in x0, at a cost that does not depend on t (B,)."""
         ...
 
     def prior(self, images: Tensor) -> Prior:
-        """The distribution of x at t = 1, fitted to clean training images (N, C, H, W) where it depends on them."""
+        """The distribution of x at t = 1, fitted to clean training images (N, C, *space) where it depends on them."""
         ...
 
 
@@ -84,4 +85,38 @@ class Affine(Estimable[L], Protocol[L]):
 
     def derivatives(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """d alpha/dt and d sigma/dt (B,), in float64, for t > 0."""
+        ...
+
+
+@runtime_checkable
+class Scheduled(Protocol):
+    """What takes its alpha and sigma from a schedule, and so has a log-SNR with an inverse."""
+
+    @property
+    def schedule(self) -> Schedule: ...
+
+
+@runtime_checkable
+class Gaussian(Affine[L], Protocol[L]):
+    """An affine degradation with z standard normal: x_t is a Markov chain in t whose conditionals are Gaussian."""
+
+    def transition(self, t: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
+        """scale and std (B,), in float64, of q(x_t | x_s) = N(scale x_s, std^2), for t > s."""
+        ...
+
+    def posterior(self, x_t: Tensor, x0: Tensor, t: Tensor, s: Tensor, eta: float = 1.0) -> tuple[Tensor, Tensor]:
+        """The mean, of the shape of x0, and std (B,), in float64, of q(x_s | x_t, x0) for t > s, with a share `eta` of its std.
+
+        Every eta in [0, 1] gives the x_s that are drawn the distribution q(x_s | x0) (DDIM, arXiv 2010.02502, eq. 7).
+        """
+        ...
+
+
+@runtime_checkable
+class Mixing(Degradation[L], Protocol[L]):
+    """A degradation that mixes other images into x0."""
+
+    @property
+    def partners(self) -> int:
+        """How many other images its latent holds for each sample."""
         ...

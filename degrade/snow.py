@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from degrade.checks import bounded, checked
+from degrade.checks import bounded, checked, images_only
 from degrade.lazy import torch
 from degrade.priors import ImagePrior
 from degrade.random import normal, uniform
@@ -88,6 +88,7 @@ class Snow:
             noise = noise.narrow(dim, (noise.shape[dim] - side) // 2, side)
         return noise
 
+    @images_only
     @checked
     def __call__(self, x0: Tensor, t: Tensor, latent: Flakes) -> Tensor:
         step, fraction = on_grid(t, self.steps)

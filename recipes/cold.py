@@ -8,7 +8,7 @@ from pathlib import Path
 from degrade import Degradation
 from models import DDPMUNetConfig, NetworkConfig, PatchUNetConfig
 from recipes.command.training import Preset
-from restore import Folder, Objective, Training
+from restore import Folder, Levels, Objective, Training
 from restore.data.bundled import SETS
 from restore.recipe import Recipe
 from restore.sampling import Sampling
@@ -34,7 +34,7 @@ def cold(images: str | Path, degradation: Degradation, preset: Preset, size: int
         network=DDPMUNetConfig(image_channels=channels, attention=(max(0, (size // 16).bit_length() - 1),)),
         prediction="x0",
         objective=Objective("l1"),
-        training=Training(steps=700_000, batch=32, rate=2e-5, ema=0.995, levels=steps, precision="float32"),
+        training=Training(steps=700_000, batch=32, rate=2e-5, ema=0.995, times=Levels(steps), precision="float32"),
         sampling=Sampling(Improved(), steps=steps, clip=False),
         show="restorations",
     )

@@ -26,7 +26,7 @@ from degrade import Cosine, Degradation, GaussianNoise, LinearBeta
 from models import PatchUNetConfig
 from recipes.command import cli
 from recipes.command.training import Preset
-from restore import Crops, Objective, OneImage, Training
+from restore import Crops, Levels, Objective, OneImage, Training
 from restore.data.bundled import bundled_photograph
 from restore.recipe import Recipe
 from restore.sampling import Sampling
@@ -50,7 +50,7 @@ def recipe(image: str | Path, preset: Preset = "fast", degradation: Degradation 
             prediction="eps",
             objective=Objective("mse"),
             training=Training(
-                steps=50_000, batch=16, rate=5e-4, ema=0.9999, ema_warmup=False, levels=1000, precision="float32"
+                steps=50_000, batch=16, rate=5e-4, ema=0.9999, ema_warmup=False, times=Levels(1000), precision="float32"
             ),
             sampling=Sampling(DDPM("large"), steps=1000, clip=False, pad_to=8),
         )

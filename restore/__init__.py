@@ -15,12 +15,14 @@ from restore.space import Pixels, Space
 from restore.training.condition_dropout import ConditionDropout
 from restore.training.objectives import Objective
 from restore.training.settings import Training
+from restore.training.times import TIMES, Levels, LogitNormal, TimeSampling, UniformTimes
 
 if TYPE_CHECKING:
     from restore.training.session import resume, train
 
 __all__ = [
     "SOURCES",
+    "TIMES",
     "Batch",
     "Batches",
     "ClosedForm",
@@ -29,6 +31,8 @@ __all__ = [
     "Edit",
     "Folder",
     "ImageError",
+    "Levels",
+    "LogitNormal",
     "Objective",
     "OneImage",
     "PatchSettings",
@@ -41,7 +45,9 @@ __all__ = [
     "Sampling",
     "Source",
     "Space",
+    "TimeSampling",
     "Training",
+    "UniformTimes",
     "closed_form",
     "load_image",
     "open_run",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from degrade import GaussianNoise
+from degrade import Gaussian
 from degrade.lazy import torch
 from models import Condition
 from restore.editing import known_guide
 from restore.pipeline import Edit, Pipeline
 from restore.restorer import Restorer
-from samplers import DDPM, Sampler, Scale, classifier_free, clip, pad_to, uniform
+from samplers import DDPM, Sampler, Scale, classifier_free, clip, pad_to
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,7 +45,7 @@ class NetworkPipeline(Pipeline):
 
     def scale(self, size: tuple[int, int], severity: float, numbers: range, condition: str | None = None) -> Scale:
         restore = self.guided(self.labels(numbers, condition))
-        return Scale(size, restore, uniform(self.sampling.steps, severity))
+        return Scale(size, restore, self.sampling.grid.times(self.sampling.steps, severity, self.degradation))
 
     def prepared(self, size: tuple[int, int], edit: Edit) -> tuple[Self, Edit]:
         """What is known becomes a guide; beyond `size`, where images are padded, nothing is."""
@@ -59,7 +59,7 @@ class NetworkPipeline(Pipeline):
     @property
     def resampling(self) -> Sampler:
         """Fresh noise in every turn where the degradation is noise."""
-        return DDPM("small") if isinstance(self.degradation, GaussianNoise) else self.sampling.sampler
+        return DDPM("small") if isinstance(self.degradation, Gaussian) else self.sampling.sampler
 
     def labels(self, numbers: range, condition: str | None = None) -> Tensor | None:
         """The class of each image, by its seed: `condition` for all, "" for none, None for each class in turn."""

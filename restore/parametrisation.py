@@ -2,19 +2,19 @@
 
     x0_hat = c_skip x_t + c_out net(c_in x_t, t)        training target = (x0 - c_skip x_t) / c_out
 
-x0 and residual serve every degradation; eps and v need an affine one, x_t = alpha x0 + sigma z.
+x0 and residual serve every degradation; eps, v and velocity need an affine one, x_t = alpha x0 + sigma z.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from degrade.lazy import torch
 from degrade.protocols import Affine, Degradation
 from degrade.severity import wide
 
-Prediction = Literal["x0", "residual", "eps", "v"]
+Prediction = Literal["x0", "residual", "eps", "v", "velocity"]
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,15 +32,18 @@ def parametrisation(prediction: Prediction, degradation: Degradation) -> Paramet
     | residual | 1 | 1 | x0 - x_t |
     | eps | 1/alpha | -sigma/alpha | z (Ho et al. 2020, arXiv 2006.11239, eq. 9) |
     | v | alpha/n | -sigma/n | alpha z - sigma x0, n = alpha^2 + sigma^2 (Salimans & Ho 2022, arXiv 2202.00512, app. D) |
+    | velocity | sigma'/m | -sigma/m | dx_t/dt = alpha' x0 + sigma' z, m = alpha sigma' - alpha' sigma |
 
-    Raises ValueError where the degradation does not allow the prediction.
+    velocity is flow matching's (Lipman et al. 2022, arXiv 2210.02747, theorem 3), and z - x0 under RectifiedFlow (Liu et al.
+    2022, arXiv 2209.03003, eq. 1). eps, v and velocity are for t > 0. Raises ValueError where the degradation does not allow
+    the prediction.
     """
     if prediction == "x0":
         return lambda t: (torch.zeros_like(wide(t)), torch.ones_like(wide(t)), torch.ones_like(wide(t)))
     if prediction == "residual":
         return lambda t: (torch.ones_like(wide(t)), torch.ones_like(wide(t)), torch.ones_like(wide(t)))
-    if prediction not in ("eps", "v"):
-        raise ValueError(f"prediction is one of 'x0', 'residual', 'eps', 'v', got {prediction!r}.")
+    if prediction not in ("eps", "v", "velocity"):
+        raise ValueError(f"prediction is one of {', '.join(map(repr, get_args(Prediction)))}, got {prediction!r}.")
     if not isinstance(degradation, Affine):
         raise ValueError(
             f"{prediction} prediction needs an affine degradation; {type(degradation).__name__} is not. Use prediction='x0'."
@@ -54,6 +57,14 @@ def parametrisation(prediction: Prediction, degradation: Degradation) -> Paramet
             return alpha / norm, -sigma / norm, torch.ones_like(alpha)
 
         return v
+    if prediction == "velocity":
+
+        def velocity(t: Tensor) -> Triple:
+            (alpha, sigma), (alpha_slope, sigma_slope) = affine.coefficients(t), affine.derivatives(t)
+            norm = alpha * sigma_slope - alpha_slope * sigma
+            return sigma_slope / norm, -sigma / norm, torch.ones_like(alpha)
+
+        return velocity
     if not float(affine.coefficients(torch.ones(1))[0]) > 0:
         raise ValueError(
             f"eps prediction divides by alpha, which is 0 at t = 1 in {degradation}. "

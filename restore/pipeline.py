@@ -72,6 +72,8 @@ class Pipeline(ABC):
     """The photograph, or the folder of images, that it was made from."""
     sampling: Sampling = field(default_factory=Sampling)
     space: Space = field(default_factory=Pixels)
+    partners: Prior | None = None
+    """Where images that are mixed in come from (default: the degradation's own draw)."""
     classes: tuple[str, ...] = ()
     """Names of the classes that can be asked for."""
     device: str = "cpu"
@@ -334,7 +336,8 @@ class Pipeline(ABC):
 
     def latent(self, x0: Tensor, generators: list[Generator]) -> tuple:
         """What clean x0 (B, C, *space) are degraded with."""
-        return tree_map(lambda z: z.to(x0.device), self.degradation.draw(x0, generators))
+        drawn = self.partners.sample(tuple(x0.shape), generators).latent if self.partners else None
+        return tree_map(lambda z: z.to(x0.device), self.degradation.draw(x0, generators) if drawn is None else drawn)
 
     def _encoded(self, images: Tensor, severity: float) -> Tensor:
         if not 0 < severity <= 1:

@@ -17,11 +17,11 @@ from degrade import (
     Curve,
     Degradation,
     GaussianNoise,
-    ImageMixing,
     Prior,
     Stage,
     Thumbnails,
 )
+from degrade.couplings import partners
 from degrade.lazy import torch
 from degrade.random import Stream, globally_seeded
 from models import NETWORKS, STEMS, NetworkSettings, PatchUNetConfig, Stem
@@ -34,7 +34,8 @@ from restore.space import SPACES, Pixels, Space
 from restore.training.condition_dropout import ConditionDropout
 from restore.training.objectives import Objective
 from restore.training.settings import Training
-from samplers import SAMPLERS, Resampled
+from restore.training.times import TIMES
+from samplers import GRIDS, SAMPLERS, Resampled
 
 if TYPE_CHECKING:
     from restore.data.batch import Batches
@@ -79,13 +80,13 @@ class Recipe:
             raise ValueError(
                 f"{type(self.network).__name__} takes no classes: choose UNetConfig or DiTConfig, or leave out labelled."
             )
-        if self.others is not None and not isinstance(self.degradation, ImageMixing):
+        if self.others is not None and not partners(self.degradation):
             raise ValueError(
                 f"a second set of images serves image mixing only, not {type(self.degradation).__name__}: leave out others."
             )
 
     def open(self, device: str) -> tuple[Batches, Prior]:
-        """The training images, whose draws are encoded, and the prior fitted to them. Raises ImageError with one clear line for bad files."""
+        """The training images, whose draws are encoded, and the prior fitted to them. ImageError in one line for bad files."""
         data = self.data
         if hasattr(data, "multiple"):  # no part of an image is learned with padding around it
             data = replace(data, multiple=math.lcm(data.multiple, self.stride * self.space.stride))  # type: ignore[type-var]
@@ -135,6 +136,6 @@ class Recipe:
 
 ALLOWED = (
     *(Recipe, Sampling, Training, ConditionDropout, Objective, Thumbnails, Compose, Stage, Curve),
-    *(*SPACES, *OPERATORS, *SCHEDULES, *PRIORS, *NETWORKS, *STEMS, *SOURCES, *SAMPLERS, Resampled),
+    *(*SPACES, *OPERATORS, *SCHEDULES, *PRIORS, *NETWORKS, *STEMS, *SOURCES, *TIMES, *GRIDS, *SAMPLERS, Resampled),
 )
 """The types that a stored specification may name."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from degrade import GaussianNoise, Prior, seeds
+from degrade import Gaussian, Prior, seeds
 from degrade.lazy import torch
 from restore.machine.processes import best_device
 from restore.network_pipeline import NetworkPipeline
@@ -51,6 +51,7 @@ class Specification(NamedTuple):
             images=recipe.images,
             sampling=recipe.sampling,
             space=recipe.space,
+            partners=self.prior if recipe.others is not None else None,
             classes=self.classes,
             device=device,
             restorer=restorer,
@@ -135,4 +136,4 @@ def _halo(recipe: Recipe) -> int | None:
     network = recipe.network
     if not (isinstance(network, PatchUNetConfig) and network.norm == "pixel" and recipe.stem is None):
         return None
-    return receptive_field(network) // 2 + recipe.stride if isinstance(recipe.degradation, GaussianNoise) else None
+    return receptive_field(network) // 2 + recipe.stride if isinstance(recipe.degradation, Gaussian) else None

@@ -9,7 +9,7 @@ from tyro.conf import AvoidSubcommands
 
 from degrade.checks import bounded
 from restore.own_types import choice
-from samplers import DDIM, SAMPLERS, Sampler
+from samplers import DDIM, GRIDS, SAMPLERS, Sampler, TimeGrid, Uniform
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,8 @@ class Sampling:
     """The step rule."""
     steps: int = 25
     """Steps of the walk back."""
+    grid: AvoidSubcommands[Annotated[TimeGrid, choice(TimeGrid, GRIDS)]] = field(default_factory=Uniform)
+    """The severities that the walk passes through."""
     clip: bool = True
     """Clamp the restorer's estimate to the range of images at every step."""
     pad_to: int = 1

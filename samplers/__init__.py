@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Union
 
 from samplers.dpm_solver import DPMSolver
-from samplers.driver import Sampler, Step, sample
+from samplers.driver import OneStep, Sampler, Step, sample
 from samplers.first_order import DDIM, DDPM, Improved, Naive
 from samplers.guides import Symmetry, classifier_free, clip, ilvr, known_pixels, loss_guidance, pad_to, seamless, symmetric
 from samplers.large.canvas import Canvas, CanvasError
@@ -11,7 +11,7 @@ from samplers.large.panorama import panorama
 from samplers.large.pyramid import Scale, enlarge, pyramid, sizes
 from samplers.large.tiles import blended, tiled
 from samplers.resampled import Resampled
-from samplers.times import logsnr_uniform, of_steps, respaced, uniform
+from samplers.times import GRIDS, LogSNRUniform, Respaced, TimeGrid, Uniform, uniform
 from samplers.trajectory import Trajectory
 
 SAMPLERS = (DDIM, DDPM, DPMSolver, Improved, Naive)
@@ -33,6 +33,7 @@ NAMED: dict[str, Sampler] = {
 __all__ = [
     "DDIM",
     "DDPM",
+    "GRIDS",
     "NAMED",
     "SAMPLERS",
     "AnySampler",
@@ -40,26 +41,28 @@ __all__ = [
     "CanvasError",
     "DPMSolver",
     "Improved",
+    "LogSNRUniform",
     "Naive",
+    "OneStep",
     "Resampled",
+    "Respaced",
     "Sampler",
     "Scale",
     "Step",
     "Symmetry",
+    "TimeGrid",
     "Trajectory",
+    "Uniform",
     "blended",
     "classifier_free",
     "clip",
     "enlarge",
     "ilvr",
     "known_pixels",
-    "logsnr_uniform",
     "loss_guidance",
-    "of_steps",
     "pad_to",
     "panorama",
     "pyramid",
-    "respaced",
     "sample",
     "seamless",
     "sizes",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from degrade.lazy import torch
 from degrade.protocols import Degradation, State
@@ -24,12 +24,20 @@ class Sampler(Protocol[S]):
     """A rule for one step of the walk. Its history is explicit state, so a step can be driven by hand."""
 
     def init(self, start: State) -> S:
-        """The state at the first time; `state.x` is the image (B, C, H, W)."""
+        """The state at the first time; `state.x` is the image (B, C, *space)."""
         ...
 
     def step(self, restore: Restore, degradation: Degradation, state: S, t: Tensor, s: Tensor, generator: Random) -> S:
         """The state at severity s, given that at t > s; t and s are (B,) float64."""
         ...
+
+
+@runtime_checkable
+class OneStep(Sampler[State], Protocol):
+    """A sampler without history: its state is the image and its latent, a `State`. So a step may be taken again, or apart."""
+
+    fixed_latent: ClassVar[bool]
+    """Whether a step needs the latent that the walk began with, and keeps it."""
 
 
 class Step(NamedTuple):

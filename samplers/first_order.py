@@ -13,11 +13,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from degrade.gaussian_noise import GaussianNoise
 from degrade.lazy import torch
-from degrade.protocols import Degradation, Estimable, State
+from degrade.protocols import Degradation, Estimable, Gaussian, State
 from degrade.random import normal
 from degrade.severity import per_sample
 
@@ -29,7 +28,9 @@ if TYPE_CHECKING:
 
 
 class _FirstOrder:
-    """The state is the image and its latent: a start."""
+    """The state is the image and its latent: a start. (A latent that is not fixed is carried along, and not read.)"""
+
+    fixed_latent: ClassVar[bool] = False
 
     def init(self, start: State) -> State:
         return start
@@ -38,6 +39,8 @@ class _FirstOrder:
 @dataclass(frozen=True)
 class Naive(_FirstOrder):
     """x_s = D(x0_hat, s, z) (Bansal et al. 2022, arXiv 2208.09392, Algorithm 1)."""
+
+    fixed_latent: ClassVar[bool] = True
 
     def step(
         self, restore: Restore, degradation: Degradation, state: State, t: Tensor, s: Tensor, generator: Random = None
@@ -48,6 +51,8 @@ class Naive(_FirstOrder):
 @dataclass(frozen=True)
 class Improved(_FirstOrder):
     """x_s = x_t - D(x0_hat, t, z) + D(x0_hat, s, z) (arXiv 2208.09392, Algorithm 2): errors of R cancel to first order."""
+
+    fixed_latent: ClassVar[bool] = True
 
     def step(
         self, restore: Restore, degradation: Degradation, state: State, t: Tensor, s: Tensor, generator: Random = None
@@ -61,7 +66,7 @@ class DDIM(_FirstOrder):
     """x_s = D(x0_hat, s, z), z read off x_t and x0_hat (Song et al. 2020, arXiv 2010.02502, eq. 12).
 
     eta > 0 replaces part of the noise by fresh noise, with standard deviation eta sigma_s sqrt(var_ts) / sigma_t; eta = 1
-    is DDPM's posterior. eta = 0 serves every degradation whose latent can be estimated, eta > 0 Gaussian noise.
+    is DDPM's posterior. eta = 0 serves every degradation whose latent can be estimated, eta > 0 those that are Gaussian.
     """
 
     eta: float = 0.0
@@ -76,8 +81,8 @@ class DDIM(_FirstOrder):
     ) -> State:
         if self.eta > 0:
             noise = gaussian(degradation, "DDIM with eta > 0")
-            x0 = restore(state.x, t)
-            return _refreshed(noise, state.x, x0, t, s, self.eta * posterior_std(noise, t, s), self.eta, generator)
+            mean, std = noise.posterior(state.x, restore(state.x, t), t, s, self.eta)
+            return State(_drawn(mean, std, generator), state.latent)
         if not isinstance(degradation, Estimable):
             raise ValueError(f"DDIM estimates the latent, which {type(degradation).__name__} does not allow. Use Improved.")
         x0 = restore(state.x, t)
@@ -101,36 +106,22 @@ class DDPM(_FirstOrder):
         self, restore: Restore, degradation: Degradation, state: State, t: Tensor, s: Tensor, generator: Random = None
     ) -> State:
         noise = gaussian(degradation, "DDPM")
-        std = posterior_std(noise, t, s) if self.variance == "small" else forward_std(noise, t, s)
-        return _refreshed(noise, state.x, restore(state.x, t), t, s, torch.where(s > 0, std, 0), 1.0, generator)
+        mean, std = noise.posterior(state.x, restore(state.x, t), t, s)
+        if self.variance == "large":
+            std = torch.where(s > 0, noise.transition(t, s)[1], 0)
+        return State(_drawn(mean, std, generator), state.latent)
 
 
-def forward_std(noise: GaussianNoise, t: Tensor, s: Tensor) -> Tensor:
-    """sqrt(var_ts) (B,): of the noise that takes x_s to x_t."""
-    (alpha_t, sigma_t), (alpha_s, sigma_s) = noise.coefficients(t), noise.coefficients(s)
-    return (sigma_t.square() - (alpha_t / alpha_s * sigma_s).square()).clamp(min=0).sqrt()
-
-
-def posterior_std(noise: GaussianNoise, t: Tensor, s: Tensor) -> Tensor:
-    """sigma_s sqrt(var_ts) / sigma_t (B,): of x_s given x_t and x0."""
-    return noise.coefficients(s)[1] / noise.coefficients(t)[1] * forward_std(noise, t, s)
-
-
-def gaussian(degradation: Degradation, name: str) -> GaussianNoise:
-    """The degradation, which must be Gaussian noise for it to be replaced by fresh noise."""
-    if not isinstance(degradation, GaussianNoise):
+def gaussian(degradation: Degradation, name: str) -> Gaussian:
+    """The degradation, which must be Gaussian for part of its noise to be replaced by fresh noise."""
+    if not isinstance(degradation, Gaussian):
         raise ValueError(
             f"{name} adds fresh Gaussian noise; {type(degradation).__name__} has none. Use Improved, or DDIM with eta = 0."
         )
     return degradation
 
 
-def _refreshed(
-    noise: GaussianNoise, x: Tensor, x0: Tensor, t: Tensor, s: Tensor, std: Tensor, eta: float, generator: Random
-) -> State:
-    """x_s = alpha_s x0 + sqrt(sigma_s^2 - (eta posterior_std)^2) eps_hat + std fresh."""
-    z = noise.estimate(x, x0, t)
-    alpha, sigma = noise.coefficients(s)
-    kept = (sigma.square() - (eta * posterior_std(noise, t, s)).square()).clamp(min=0).sqrt()
-    fresh = normal(x.shape, generator).to(x)
-    return State(per_sample(alpha, x) * x0 + per_sample(kept, x) * z.eps + per_sample(std, x) * fresh, z)
+def _drawn(mean: Tensor, std: Tensor, generator: Random) -> Tensor:
+    """mean + std fresh."""
+    fresh = normal(mean.shape, generator).to(mean)
+    return mean + per_sample(std, mean) * fresh

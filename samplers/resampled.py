@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from degrade.checks import bounded
-from degrade.gaussian_noise import GaussianNoise
-from degrade.protocols import Degradation, State
+from degrade.protocols import Degradation, Gaussian, State
 from degrade.random import normal
 from degrade.severity import per_sample
-from samplers.first_order import DDIM, DDPM, Improved, Naive, forward_std
+from samplers.driver import OneStep
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,17 +21,17 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Resampled:
     """Each step of `sampler` is taken `times` times, with x_s degraded to t again in between (Lugmayr et al. 2022, arXiv
-    2201.09865, Algorithm 1, jump length 1). Serves inpainting, under the guide `keep`.
+    2201.09865, Algorithm 1, jump length 1). Serves inpainting, under the guide `known_pixels`.
 
-    Gaussian noise: x_t = alpha_t/alpha_s x_s + sqrt(var_ts) fresh, and its latent is read off x_t and x0_hat anew. Others:
+    Gaussian degradations: x_t is drawn from q(x_t | x_s), and its latent read off x_t and x0_hat anew. Others:
     x_t = x_s - D(x0_hat, s, z) + D(x0_hat, t, z).
     """
 
-    sampler: DDPM | DDIM | Improved | Naive
+    sampler: OneStep
     times: int = 5
 
     def __post_init__(self) -> None:
-        if not isinstance(self.sampler, DDPM | DDIM | Improved | Naive):
+        if not isinstance(self.sampler, OneStep):
             raise ValueError(f"Resampled takes one-step samplers (DDIM, DDPM, Naive, Improved), got {self.sampler}.")
         bounded(self, times=(1, 1000))
 
@@ -58,10 +57,10 @@ class Resampled:
 
 def _again(degradation: Degradation, state: State, x0: Tensor, s: Tensor, t: Tensor, generator: Random) -> State:
     """x_t from x_s, for s < t."""
-    if not isinstance(degradation, GaussianNoise):
+    if not isinstance(degradation, Gaussian):
         z = state.latent
         return State(state.x - degradation(x0, s, z) + degradation(x0, t, z), z)
-    (alpha_t, _), (alpha_s, _) = degradation.coefficients(t), degradation.coefficients(s)
+    scale, std = degradation.transition(t, s)
     fresh = normal(state.x.shape, generator).to(state.x)
-    x = per_sample(alpha_t / alpha_s, state.x) * state.x + per_sample(forward_std(degradation, t, s), state.x) * fresh
-    return State(x, degradation.estimate(x, x0, t))  # Naive and Improved go on with it
+    x = per_sample(scale, state.x) * state.x + per_sample(std, state.x) * fresh
+    return State(x, degradation.estimate(x, x0, t))  # samplers with a fixed latent go on with it

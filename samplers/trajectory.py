@@ -8,9 +8,9 @@ from samplers.driver import Step
 class Trajectory(list[Step]):
     """Every step of a walk, in order: pass it as `on_step`. Each has t, s, the estimate x0 and the image x at s, on the CPU.
 
-    film = Trajectory()
-    sample(Improved(), restore, degradation, start, times, on_step=film)
-    film[-1].x, torch.stack([step.x0 for step in film])
+    trajectory = Trajectory()
+    sample(Improved(), restore, degradation, start, times, on_step=trajectory)
+    trajectory[-1].x, torch.stack([step.x0 for step in trajectory])
     """
 
     def __call__(self, step: Step) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from degrade import OPERATORS
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = {"degrade", "models", "samplers", "restore", "recipes"}
 MAY_IMPORT = {
@@ -37,6 +39,16 @@ def test_seams(package):
     for file in (ROOT / package).rglob("*.py"):
         ours = imported(file) & PACKAGES - {package}
         assert ours <= MAY_IMPORT[package], f"{file.name} imports {ours - MAY_IMPORT[package]}"
+
+
+@pytest.mark.parametrize("package", ["samplers", "restore"])
+def test_generic_code_names_no_operator(package):
+    """What holds for any degradation asks for capabilities (`degrade.protocols`), not for the operators that have them."""
+    operators = {operator.__name__ for operator in OPERATORS}
+    for file in (ROOT / package).rglob("*.py"):
+        nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        found = {getattr(node, part, None) for node in nodes for part in ("id", "attr", "name")} & operators
+        assert not found, f"{file.name} names {found}"
 
 
 MODULES = ["degrade", "samplers", "restore", "models", "recipes.sindiffusion", "recipes.simple_diffusion", "recipes.edit"]

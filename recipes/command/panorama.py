@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
 
+from degrade import Gaussian
 from degrade.files import discard, subfolder
 from recipes.command.limits import SEED, SIDE, STEPS, check_options
 from recipes.command.outputs import check_file
@@ -59,12 +60,13 @@ class Panorama:
         writer(check_file(path, self.source))  # refuses what could not be written in the end
         folder = subfolder(path.parent, f".{path.name}.canvas")
         pipeline = opened(self.source, self._detail(), self.types).using(steps=self.steps).spanning(self.size)
-        if pipeline.halo is None:
+        degradation = pipeline.degradation
+        if pipeline.halo is None or not isinstance(degradation, Gaussian):
             image = self._blended(pipeline)
             write_bands(path, (image.shape[0], height, width), [image])
         else:
             try:
-                canvas = self._walked(pipeline, pipeline.halo, folder)
+                canvas = self._walked(pipeline, degradation, pipeline.halo, folder)
                 write_bands(path, (canvas.size[0], height, width), _cut(canvas.bands(), height, width))
             except KeyboardInterrupt:
                 print(f"what was made so far is kept; the same command goes on: {pasteable(*sys.argv[1:])}")
@@ -82,7 +84,7 @@ class Panorama:
         axis = 0 if self.size[0] <= self.size[1] else 1
         return round(max(stored) * min(*self.size, 512) / stored[axis])
 
-    def _walked(self, pipeline: Pipeline, halo: int, folder: Path) -> Canvas:
+    def _walked(self, pipeline: Pipeline, degradation: Gaussian, halo: int, folder: Path) -> Canvas:
         from tqdm import tqdm
 
         with tqdm(desc="making tiles", unit="tile", dynamic_ncols=True) as bar:
@@ -96,7 +98,7 @@ class Panorama:
                 folder,
                 pipeline.scales(pipeline.padded(self.size)),
                 pipeline.sampling.sampler,
-                pipeline.degradation,
+                degradation,
                 tile=self.tile,
                 halo=halo,
                 stride=pipeline.stride,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from degrade import Degradation, GaussianNoise, ImageMixing
+from degrade import Affine, Degradation, Gaussian, Mixing
 from degrade.tree import tree_leaves, tree_map
 from restore.patches.bank import LEAST_STD, Bank
 from restore.patches.overlap import check_window, cut, join, pad_to_grid
@@ -26,10 +26,10 @@ class PatchPosterior:
 
     | degradation | a patch of x_t is compared with | s |
     | --- | --- | --- |
-    | GaussianNoise | alpha y | sigma(t) |
+    | Gaussian (noise) | alpha y | sigma(t) |
     | without latent (blur, pixelation, decolouring) | the patch of D(image, t) where y lies: y with its surroundings | floor |
     | pixel by pixel affine, given its latent (mask, mixing) | a y + b, from D; a pixel that is seen is kept | floor |
-    | ImageMixing, given `others` | alpha y + sigma z, z likewise from patches of the other set, in turns | floor |
+    | affine mixing, given `others` | alpha y + sigma z, z likewise from patches of the other set, in turns | floor |
 
     Raises ValueError for degradations that spread a pixel over more than a patch, or whose latent it would have to know.
     """
@@ -81,10 +81,10 @@ class PatchPosterior:
     def _view(self, others: Sequence[Tensor]) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
         """How this degradation is compared."""
         clean = torch.cat([cut(x, self.side)[0] for x in self.images])
-        if isinstance(self.degradation, GaussianNoise):
+        if isinstance(self.degradation, Gaussian):
             self.bank = Bank(clean, clean, self.neighbours)
             return self._noisy
-        if isinstance(self.degradation, ImageMixing) and others:
+        if isinstance(self.degradation, Affine) and isinstance(self.degradation, Mixing) and others:
             self.bank = Bank(clean, clean, self.neighbours)
             patches = torch.cat([cut(x[None].float(), self.side)[0] for x in others])
             self.other_bank = Bank(patches, patches, self.neighbours)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Annotated, Literal
+
+from tyro.conf import AvoidSubcommands
 
 from degrade.checks import bounded
 from degrade.lazy import torch
+from restore.own_types import choice
 from restore.restorer import Precision
 from restore.training.condition_dropout import ConditionDropout
 from restore.training.metrics_log import Track
+from restore.training.times import TIMES, TimeSampling, UniformTimes
 
 
 @dataclass(frozen=True)
@@ -20,11 +24,11 @@ class Training:
     steps: int = 50_000
     """Updates of the weights."""
     batch: int = 1
-    """Images a step, shared out over all processes: the result does not depend on their number."""
+    """Images a step, over all processes; the result does not depend on how many there are."""
     accumulate: int = 1
-    """Pieces that a process takes up its images in, one after the other: less memory, the same result."""
+    """Parts that a process computes its images in, in turn (gradient accumulation): less memory, the same result."""
     shard: bool = False
-    """Whether the processes share out the weights too (FSDP2), for a network that does not fit; else each holds all (DDP)."""
+    """Whether the processes share the weights (FSDP2), for a network that does not fit; else each holds all (DDP)."""
     optimizer: Literal["adamw", "muon"] = "adamw"
     """AdamW, or Muon for the convolutions (restore/training/muon.py), which gets further in a short training."""
     rate: float = 5e-4
@@ -43,8 +47,8 @@ class Training:
     """Whether short runs average over fewer steps: decay of update n at most (1 + n)/(10 + n)."""
     condition_dropout: ConditionDropout = field(default_factory=ConditionDropout)
     """Probability of dropping each part of the condition."""
-    levels: int = 0
-    """Severities are uniform on 1/levels, ..., 1; 0 for all of (0, 1]."""
+    times: AvoidSubcommands[Annotated[TimeSampling, choice(TimeSampling, TIMES)]] = field(default_factory=UniformTimes)
+    """How often which severity is trained on."""
     precision: Precision = "auto"
     """What the network computes in, auto: bfloat16 where it is faster. Weights and optimizer stay float32."""
     channels_last: bool = True
@@ -62,13 +66,13 @@ class Training:
     track: Track | None = None
     """Where metrics go beside metrics.jsonl (extras of the same names)."""
     timeout: float = 50.0
-    """Seconds that a process waits for the others before it gives them up for lost."""
+    """Seconds that a process waits for the others before it gives up."""
 
     def __post_init__(self) -> None:
         if min(self.steps, self.batch, self.accumulate, self.log_every, self.save_every, self.preview_every, self.keep) < 1:
             raise ValueError("steps, batch, accumulate, log_every, save_every, preview_every and keep are all at least 1.")
-        if min(self.warmup, self.clip, self.levels, self.weight_decay) < 0 or not self.rate > 0:
-            raise ValueError("rate is > 0; warmup, clip, levels and weight_decay are >= 0.")
+        if min(self.warmup, self.clip, self.weight_decay) < 0 or not self.rate > 0:
+            raise ValueError("rate is > 0; warmup, clip and weight_decay are >= 0.")
         if self.batch % self.accumulate or not self.timeout > 0:
             raise ValueError(
                 f"batch is a multiple of accumulate, and timeout > 0; got {self.batch}, {self.accumulate} and {self.timeout}."
@@ -78,7 +82,7 @@ class Training:
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema is a decay in [0, 1), got {self.ema}.")
         counts = ("steps", "warmup", "log_every", "save_every", "preview_every")
-        bounded(self, **dict.fromkeys(counts, (0, 10**8)), batch=(1, 2**20), levels=(0, 10**6), keep=(1, 10**6))
+        bounded(self, **dict.fromkeys(counts, (0, 10**8)), batch=(1, 2**20), keep=(1, 10**6))
         bounded(self, rate=(0, 1000), weight_decay=(0, 1000), clip=(0, 1e9), timeout=(0, 1e6), seed=(0, 2**63 - 1))
 
     def lasting(self, minutes: float, step: float) -> Training:

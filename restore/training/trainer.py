@@ -104,11 +104,10 @@ class Trainer:
         """The mean loss of the images `shard` of this step."""
         settings, degradation = self.settings, self.restorer.degradation
         seed, step, count = settings.seed, self.step, settings.batch
-        mixed = partners(degradation, tuple(batches.images.shape[1:]))  # type: ignore[arg-type]  # frozen, so hashable
-        batch = batches.at(seed, step, count, shard, mixed, self.device)
+        batch = batches.at(seed, step, count, shard, partners(degradation), self.device)
         latent = self.coupling.draw(batch, degradation, self.generators(Stream.LATENT, shard))
         u = severities(settings, step)[shard].to(self.device)
-        t = ((u * settings.levels).floor() + 1) / settings.levels if settings.levels else 1 - u
+        t = settings.times.severities(u)
         condition = settings.condition_dropout(batch.condition, seed, step, count, shard)
         learner = replace(self.restorer.given(condition), network=self.replica) if condition.parts else self.learner
         with Dropout(self.generators(Stream.DROPOUT, shard)) if self.drops_out else nullcontext():

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from degrade.gaussian_blur import GaussianBlur
-from degrade.lazy import torch
 from degrade.severity import per_sample
+from degrade.spectral import gaussian_blur
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,11 +19,9 @@ def ilvr(restore: Restore, reference: Tensor, sigma: float, share: float = 1.0, 
     x0_hat + share (blur(reference) - blur(x0_hat)), a Gaussian blur of `sigma` pixels: the structure of one image with the
     detail of another, and what binds a scale of a pyramid to the coarser one (Choi et al. 2021, arXiv 2108.02938).
     """
-    blur = GaussianBlur(sigma)
 
     def guided(x_t: Tensor, t: Tensor) -> Tensor:
         x0 = restore(x_t, t)
-        change = blur((reference - x0), torch.ones(len(x0), device=x0.device))
-        return x0 + per_sample((t > until) * share, x0) * change
+        return x0 + per_sample((t > until) * share, x0) * gaussian_blur(reference - x0, sigma)
 
     return guided

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from degrade.gaussian_blur import GaussianBlur
 from degrade.lazy import torch
+from degrade.spectral import gaussian_blur
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,13 +21,13 @@ def known_pixels(restore: Restore, known: Tensor, mask: Tensor, reach: float = 0
     texture: x0_hat + blur(mask (known - x0_hat)) / max(blur(mask), 1/2), for Gaussian blurs of standard deviation `reach`
     pixels, a third of it, a ninth, ... and at last 1.
     """
-    blurs = [GaussianBlur(max(1.0, reach / 3**i)) for i in range(math.ceil(math.log(max(reach, 1.0), 3)) + 1)] if reach else []
-    shares = [blur(mask, torch.ones(len(mask), device=mask.device)).clamp(min=0.5) for blur in blurs]
+    sigmas = [max(1.0, reach / 3**i) for i in range(math.ceil(math.log(max(reach, 1.0), 3)) + 1)] if reach else []
+    shares = [gaussian_blur(mask, sigma).clamp(min=0.5) for sigma in sigmas]
 
     def kept(x_t: Tensor, t: Tensor) -> Tensor:
         x0 = restore(x_t, t)
-        for blur, share in zip(blurs, shares, strict=True):
-            x0 = x0 + blur(mask * (known - x0), torch.ones(len(x0), device=x0.device)) / share
+        for sigma, share in zip(sigmas, shares, strict=True):
+            x0 = x0 + gaussian_blur(mask * (known - x0), sigma) / share
         return torch.lerp(x0, known, mask)
 
     return kept

@@ -67,4 +67,4 @@ def _gradient(values: Tensor, x: Tensor) -> Tensor:
 
 def _scaled(g: Tensor) -> Tensor:
     """Each image's gradient over its largest absolute value; 0 where it is 0."""
-    return g / g.flatten(1).abs().amax(1).clamp(min=1e-30).reshape(-1, 1, 1, 1)
+    return g / per_sample(g.flatten(1).abs().amax(1).clamp(min=1e-30), g)

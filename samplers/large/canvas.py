@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from degrade import State
 from degrade.files import atomic_write, discard, own, subfolder
-from degrade.gaussian_noise import GaussianNoise, Noise
 from degrade.lazy import torch
-from degrade.random import Field, check_seed, normal
+from degrade.protocols import Gaussian, State
+from degrade.random import Field, check_seed
 from degrade.severity import wide_dtype
-from samplers.driver import Sampler
-from samplers.first_order import DDIM, DDPM, Improved, Naive
+from degrade.tree import tree_map
+from samplers.driver import OneStep, Sampler
 from samplers.large.tiles import Tile, tiles
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ class CanvasError(ValueError):
 
 @dataclass(frozen=True)
 class Canvas:
-    """One image (channels, height, width) that is generated from Gaussian noise in tiles.
+    """One image (channels, height, width) that is generated in tiles, under a Gaussian degradation.
 
     Every random number is addressed by seed, step and place (`degrade.random.Field`), so that what a region holds depends
     neither on the size of the tiles nor on their order. Two states of 4 bytes a value lie in `folder` while it is made, the
@@ -58,7 +57,7 @@ class Canvas:
     halo: int
     """How far the restorer sees around a tile, pixels."""
     stride: int = 1
-    """The restorer works on squares of so many pixels."""
+    """Windows begin at multiples of this, pixels: the stride of the restorer."""
     source: str = ""
     """What the restorer was made from: an interrupted image goes on only with the same."""
 
@@ -66,7 +65,7 @@ class Canvas:
         self,
         sampler: Sampler,
         restore: Restore,
-        degradation: GaussianNoise,
+        degradation: Gaussian,
         times: Tensor,
         words: Sequence[int] = (0,),
         device: torch.device | str = "cpu",
@@ -75,14 +74,14 @@ class Canvas:
     ) -> None:
         """Walks from times[0] to times[-1]; goes on where an earlier call in this folder was interrupted.
 
-        It begins with noise, or with `begin(window)` (1, C, h, w) degraded to times[0]. Random numbers derive from `words`, a
-        seed and what tells this walk from others. `on_tile(done, total)` is told of every tile. Raises CanvasError for another
-        sampler than DDIM, DDPM, Naive and Improved, another degradation than Gaussian noise, a disk without room, or a folder
-        that holds something else; LinkError for links in it.
+        It begins with the degradation's prior, or with `begin(window)` (1, C, h, w) degraded to times[0]. Random numbers derive
+        from `words`, a seed and what tells this walk from others. `on_tile(done, total)` is told of every tile. Raises
+        CanvasError for samplers that take more than one step (`OneStep`), degradations that are not Gaussian, a disk without
+        room, or a folder that holds something else; LinkError for links in it.
         """
-        if not isinstance(sampler, DDIM | DDPM | Naive | Improved) or not isinstance(degradation, GaussianNoise):
+        if not isinstance(sampler, OneStep) or not isinstance(degradation, Gaussian):
             raise CanvasError(
-                f"a canvas takes one-step samplers (DDIM, DDPM, Naive, Improved) and Gaussian noise, got {sampler} and "
+                f"a canvas takes one-step samplers (DDIM, DDPM, Naive, Improved) and Gaussian degradations, got {sampler} and "
                 f"{type(degradation).__name__}."
             )
         check_seed(words[0])
@@ -94,7 +93,6 @@ class Canvas:
         settings = {"size": self.size, "cores": cores, "source": self.source, "walk": walk}
         total = self.count(times)
         done = self._begun(settings, total)
-        fixed = isinstance(sampler, Naive | Improved)  # their latent is the noise that the walk began with
         for number, (t, s) in enumerate(itertools.pairwise(grid)):
             if done >= (number + 1) * len(every):
                 discard(self._file(number))
@@ -102,14 +100,12 @@ class Canvas:
             before = self._state(self._file(number)) if number else None
             after = (self._begin if done == number * len(every) else self._state)(self._file(number + 1))
             for tile in every[done - number * len(every) :]:
-                noise = self._noise(tile, words) if fixed or before is None else Noise(torch.empty(0))
-                if before is not None:
-                    x = torch.from_numpy(before[(..., *tile.window)].copy())[None]
-                elif begin is not None:
-                    x = degradation(begin(tile.window), torch.tensor([t], dtype=torch.float64), noise)
+                if before is None:
+                    state = self._start(tile, degradation, t, words, begin)
                 else:
-                    x = noise.eps
-                state = State(x.to(device), Noise(noise.eps.to(device)))
+                    x = torch.from_numpy(before[(..., *tile.window)].copy())[None]
+                    state = State(x, degradation.draw(x, _field(tile, words, 0)) if sampler.fixed_latent else ())
+                state = tree_map(lambda z: z.to(device), state)
                 at, to = (torch.full((1,), value, device=device, dtype=wide_dtype(torch.device(device))) for value in (t, s))
                 with torch.no_grad():
                     x = sampler.step(restore, degradation, state, at, to, _field(tile, words, number + 1)).x
@@ -153,11 +149,23 @@ class Canvas:
         """Frees the disk."""
         discard(self.folder)
 
-    def _noise(self, tile: Tile, words: Sequence[int]) -> Noise:
-        """What the walk began with, on the tile's window."""
-        rows, columns = tile.window
-        shape = (1, self.size[0], rows.stop - rows.start, columns.stop - columns.start)
-        return Noise(normal(shape, _field(tile, words, 0)))
+    def _start(
+        self,
+        tile: Tile,
+        degradation: Gaussian,
+        t: float,
+        words: Sequence[int],
+        begin: Callable[[tuple[slice, slice]], Tensor] | None,
+    ) -> State:
+        """What the walk begins with at severity t, on the tile's window; its latent depends on the place alone."""
+        field = _field(tile, words, 0)
+        if begin is None:
+            rows, columns = tile.window
+            shape = (1, self.size[0], rows.stop - rows.start, columns.stop - columns.start)
+            return degradation.prior(torch.zeros(1, self.size[0], 1, 1)).sample(shape, field)
+        x0 = begin(tile.window)
+        latent = degradation.draw(x0, field)
+        return State(degradation(x0, torch.tensor([t], dtype=torch.float64), latent), latent)
 
     def _begun(self, settings: dict, total: int) -> int:
         """Tiles of `total` that are done already; begins, if nothing is there."""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from degrade.gaussian_noise import GaussianNoise
 from degrade.lazy import torch
+from degrade.protocols import Gaussian
 from samplers.driver import Sampler
 from samplers.large.canvas import Canvas
 from samplers.large.pyramid import Scale
@@ -20,7 +20,7 @@ def panorama(
     folder: Path,
     scales: Sequence[Scale],
     sampler: Sampler,
-    degradation: GaussianNoise,
+    degradation: Gaussian,
     *,
     tile: int,
     halo: int,
@@ -46,13 +46,20 @@ def panorama(
     for i in range(first, len(canvases)):
         before = sum(counts[:i])
 
-        def told(done: int, total: int, before: int = before) -> None:
+        def on_tile_of_scale(done: int, total: int, before: int = before) -> None:
             if on_tile is not None:
                 on_tile(before + done, sum(counts))
 
         begin = enlarged(canvases[i - 1], scales[i].size) if i else None
         canvases[i].walk(
-            scales[i].sampler or sampler, scales[i].restore, degradation, scales[i].times, (seed, i), device, told, begin
+            scales[i].sampler or sampler,
+            scales[i].restore,
+            degradation,
+            scales[i].times,
+            (seed, i),
+            device,
+            on_tile_of_scale,
+            begin,
         )
         if i:
             canvases[i - 1].remove()

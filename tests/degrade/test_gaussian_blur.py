@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from degrade import GaussianBlur
 from degrade.random import seeded
-from degrade.spectral import filter_axes, frequencies
+from degrade.spectral import filter_axes, frequencies, gaussian_blur
 
 PADDING = {"reflect": "reflect", "circular": "circular"}
 
@@ -63,6 +63,22 @@ def test_keeps_the_mean_and_flattens(images):
     x = GaussianBlur(1000.0, "circular")(images, torch.ones(len(images)))
     mean = images.mean((-1, -2), keepdim=True)
     torch.testing.assert_close(x, mean.expand_as(x), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_one_width_for_all(dtype, images):
+    """A number is that number for each image, and 0 leaves the image as it is, bit for bit."""
+    x = images.to(dtype)
+    assert torch.equal(gaussian_blur(x, 2.5), GaussianBlur(5.0)(x, torch.full((4,), 0.5)))
+    assert torch.equal(gaussian_blur(x, 2.5), gaussian_blur(x, torch.full((4,), 2.5)))
+    assert torch.equal(gaussian_blur(x, 0.0), x)
+
+
+def test_frames_are_blurred_each_by_itself(images):
+    """Whatever lies between channels and H, the widths of a batch stay with its samples (1e-6)."""
+    video, sigma = images[:, :, None].repeat(1, 1, 3, 1, 1), torch.tensor([0.5, 1.0, 2.0, 4.0])
+    expected = gaussian_blur(images, sigma)[:, :, None].expand_as(video)
+    torch.testing.assert_close(gaussian_blur(video, sigma), expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("sigma", [0.0, -1.0, math.nan])

@@ -16,7 +16,7 @@ from degrade import OPERATORS, GaussianBlur, GaussianNoise, ImageMixing
 from models import PatchUNetConfig
 from recipes import judge, sindiffusion
 from recipes.command import cli, training, walk
-from restore import Crops, load_image, save_image
+from restore import Crops, Levels, load_image, save_image
 from restore.data import bundled
 from restore.recipe import Recipe
 from restore.run import open_run
@@ -45,11 +45,11 @@ def weights(run) -> dict[str, torch.Tensor]:
 def test_paper_preset_is_the_published_method():
     recipe = sindiffusion.recipe("photo.jpg", "paper")
     assert recipe.network == PatchUNetConfig() and recipe.prediction == "eps" and recipe.data.size == 250
-    assert (recipe.training.steps, recipe.training.rate, recipe.training.ema, recipe.training.levels) == (
+    assert (recipe.training.steps, recipe.training.rate, recipe.training.ema, recipe.training.times) == (
         50_000,
         5e-4,
         0.9999,
-        1000,
+        Levels(1000),
     )
     assert recipe.sampling.sampler == DDPM("large") and recipe.sampling.steps == 1000 and not recipe.sampling.clip
     assert recipe.sampling.pad_to == 8 and recipe.degradation == GaussianNoise()

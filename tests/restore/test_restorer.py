@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+from typing import get_args
+
 import pytest
 import torch
 
 from degrade import (
+    SCHEDULES,
     Cosine,
     CosineBeta,
     GaussianBlur,
@@ -19,6 +24,7 @@ from degrade import (
 from degrade.random import seeded
 from degrade.severity import per_sample
 from restore import Objective, Restorer
+from restore.parametrisation import Prediction
 
 AFFINE = [GaussianNoise(LinearBeta()), GaussianNoise(Cosine()), GaussianNoise(RectifiedFlow()), ImageMixing()]
 ANY = [*AFFINE, GaussianBlur(), GaussianMask()]
@@ -43,7 +49,7 @@ def test_the_target_restores(operator, prediction, images):
     torch.testing.assert_close(restore(x_t, T), x0, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("prediction", ["eps", "v"])
+@pytest.mark.parametrize("prediction", ["eps", "v", "velocity"])
 @pytest.mark.parametrize("operator", AFFINE, ids=str)
 def test_the_target_restores_affine(operator, prediction, images):
     if prediction == "eps" and not operator.coefficients(torch.ones(1))[0] > 0:
@@ -55,14 +61,77 @@ def test_the_target_restores_affine(operator, prediction, images):
 
 def test_targets_are_what_they_are_called(images):
     operator = GaussianNoise(LinearBeta())
-    for prediction in ("x0", "residual", "eps", "v"):
+    for prediction in get_args(Prediction):
         x0, (eps,), x_t, target = made(operator, images, prediction)
         alpha, sigma = (per_sample(c, x0) for c in operator.coefficients(T))
-        expected = {"x0": x0, "residual": x0 - x_t, "eps": eps, "v": alpha * eps - sigma * x0}[prediction]
-        torch.testing.assert_close(target, expected, rtol=0, atol=1e-9)
+        alpha_slope, sigma_slope = (per_sample(c, x0) for c in operator.derivatives(T))
+        expected = {"x0": x0, "residual": x0 - x_t, "eps": eps, "v": alpha * eps - sigma * x0}
+        expected["velocity"] = alpha_slope * x0 + sigma_slope * eps
+        torch.testing.assert_close(target, expected[prediction], rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("prediction", ["eps", "v"])
+@pytest.mark.parametrize("schedule", [schedule() for schedule in SCHEDULES], ids=str)
+def test_velocity_is_the_derivative_of_x_t(schedule, images):
+    """By central differences, for the x0 and the z that the target was made of, away from published levels (1e-6)."""
+    operator, x0, h = GaussianNoise(schedule), images.double(), 1e-6
+    t = torch.tensor([0.0503, 0.3004, 0.7006, 0.9493], dtype=torch.float64)
+    latent = operator.draw(x0, seeded(0))
+    restore = Restorer(lambda x, t: torch.zeros_like(x), operator, "velocity", "float32")
+    _, velocity, _ = restore.output_and_target(operator(x0, t, latent), x0, t)
+    difference = (operator(x0, t + h, latent) - operator(x0, t - h, latent)) / (2 * h)
+    torch.testing.assert_close(velocity, difference, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("schedule", [schedule() for schedule in SCHEDULES], ids=str)
+def test_velocity_gives_x0_and_z_at_the_ends_too(schedule, images):
+    """From t = 1e-6 to t = 1, where alpha or sigma, or the slope of one, vanishes or is large (1e-6)."""
+    operator, x0 = GaussianNoise(schedule), images.double()
+    t = torch.tensor([1e-6, 1e-3, 0.5, 1.0], dtype=torch.float64)
+    (z,) = latent = operator.draw(x0, seeded(0))
+    x_t = operator(x0, t, latent)
+    alpha_slope, sigma_slope = (per_sample(c, x0) for c in operator.derivatives(t))
+    restore = Restorer(lambda x, t: alpha_slope * x0 + sigma_slope * z, operator, "velocity", "float32")
+    assert all(c.isfinite().all() for c in restore.triple(t))
+    torch.testing.assert_close(restore(x_t, t), x0, rtol=0, atol=1e-6)
+    (found,) = operator.estimate(x_t, restore(x_t, t), t)
+    torch.testing.assert_close(found, z, rtol=0, atol=1e-6)
+
+
+def test_velocity_of_rectified_flow_is_the_straight_path(images):
+    operator = GaussianNoise(RectifiedFlow())
+    x0, (z,), _, target = made(operator, images, "velocity")
+    torch.testing.assert_close(target, z - x0, rtol=0, atol=1e-12)
+
+
+@dataclass(frozen=True)
+class Trigonometric:
+    """alpha = cos(pi t/2), sigma = sin(pi t/2)."""
+
+    def coefficients(self, t):
+        angle = t.double() * (math.pi / 2)
+        return angle.cos(), angle.sin()
+
+    def derivatives(self, t):
+        alpha, sigma = self.coefficients(t)
+        return -math.pi / 2 * sigma, math.pi / 2 * alpha
+
+    def logsnr(self, t):
+        alpha, sigma = self.coefficients(t)
+        return 2 * (alpha / sigma).log()
+
+    def time(self, logsnr):
+        return (-logsnr / 2).exp().atan() * (2 / math.pi)
+
+
+def test_velocity_is_v_where_the_angle_is_even_in_t():
+    """On the circle v is the derivative in the angle, pi t/2 here: c_skip is the same, c_out 2/pi times as large."""
+    operator = GaussianNoise(Trigonometric())
+    v, velocity = (Restorer(None, operator, prediction).triple(T) for prediction in ("v", "velocity"))
+    torch.testing.assert_close(velocity[0], v[0], rtol=1e-12, atol=0)
+    torch.testing.assert_close(velocity[1], v[1] * (2 / math.pi), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("prediction", ["eps", "v", "velocity"])
 def test_affine_only(prediction):
     with pytest.raises(ValueError, match="needs an affine degradation; GaussianBlur is not. Use prediction='x0'"):
         Restorer(lambda x, t: x, GaussianBlur(), prediction)
@@ -121,7 +190,7 @@ def test_weighted_loss_does_not_depend_on_the_prediction(weight, loss, images):
     latent = operator.draw(images.double(), seeded(2))
     x_t = operator(images.double(), T, latent)
     values = []
-    for prediction in ("x0", "eps", "v"):
+    for prediction in ("x0", "eps", "v", "velocity"):
         probe = Restorer(lambda x, t: torch.zeros_like(x), operator, prediction, "float32")
         _, output, _ = probe.output_and_target(x_t, guess, T)  # the output that means `guess`
         restore = Restorer(lambda x, t, output=output: output, operator, prediction, "float32")

@@ -8,7 +8,7 @@ from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 
 from degrade import CosineBeta, GaussianNoise, LinearBeta, State
 from restore import Restorer
-from samplers import DDIM, DDPM, DPMSolver, clip, of_steps, sample
+from samplers import DDIM, DDPM, DPMSolver, clip, sample
 from tests.reference import noise, toy_eps
 
 T = 1000
@@ -27,7 +27,7 @@ def theirs(scheduler, count: int, generator: torch.Generator, **step) -> tuple[t
 def ours(sampler, schedule, kept: list[int], generator: torch.Generator, clipped: bool) -> torch.Tensor:
     degradation = GaussianNoise(schedule)
     restore = Restorer(lambda x, t: toy_eps(x, round(float(t[0]) * T) - 1), degradation, "eps", "float32")
-    times = of_steps(sorted(kept), T)
+    times = torch.tensor([(k + 1) / T for k in sorted(kept, reverse=True)] + [0.0], dtype=torch.float64)
     return sample(
         sampler, clip(restore) if clipped else restore, degradation, State(noise(SHAPE), ()), times, generator=generator
     )

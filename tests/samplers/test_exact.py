@@ -9,7 +9,7 @@ import torch
 
 from degrade import Cosine, GaussianNoise, LinearBeta, RectifiedFlow, State
 from degrade.random import seeded
-from samplers import DDIM, DDPM, DPMSolver, logsnr_uniform, sample, uniform
+from samplers import DDIM, DDPM, DPMSolver, LogSNRUniform, sample, uniform
 from tests.exact import GaussianData
 
 SCHEDULES = [LinearBeta(), Cosine(), RectifiedFlow()]
@@ -23,7 +23,7 @@ def observed_order(sampler, schedule, counts=(128, 256, 512)) -> float:
     exact = data.flow(x, t, s)
     errors = []
     for count in counts:
-        times = logsnr_uniform(schedule, count + 1, start=0.9, end=0.1)[:-1]
+        times = LogSNRUniform(end=0.1).times(count + 1, 0.9, data.degradation)[:-1]
         times[-1] = 0.1
         walked = sample(sampler, data.restore, data.degradation, State(x, ()), times)
         errors.append(float((walked - exact).abs().max()))

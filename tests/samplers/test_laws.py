@@ -20,7 +20,7 @@ from degrade import (
     State,
 )
 from degrade.random import normal, seeded, seeds
-from samplers import DDIM, DDPM, DPMSolver, Improved, Naive, Resampled, clip, pad_to, sample, uniform
+from samplers import DDIM, DDPM, DPMSolver, Improved, Naive, OneStep, Resampled, clip, pad_to, sample, uniform
 from tests.exact import oracle
 
 ONE_STEP = [Naive(), Improved(), DDIM(), DDIM(0.5), DDIM(1.0), DDPM("small"), DDPM("large")]
@@ -181,6 +181,23 @@ def test_samplers_refuse_what_they_cannot_serve(sampler, operator, images):
         return
     with pytest.raises(ValueError, match=type(operator).__name__):
         sample(sampler, toy, operator, start(operator, images), uniform(2))
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=str)
+def test_one_step_samplers_have_a_state_and_no_history(sampler, images):
+    """What `Resampled` and canvases ask for; a latent that is called fixed stays, and one that is not is not read."""
+    noise = GaussianNoise()
+    begin = start(noise, images)
+    assert isinstance(sampler, OneStep) == (sampler in ONE_STEP)
+    if not isinstance(sampler, OneStep):
+        return
+    t, s = (torch.full((4,), value, dtype=torch.float64) for value in (1.0, 0.6))
+    after = sampler.step(toy, noise, sampler.init(begin), t, s, seeded(1))
+    assert isinstance(sampler.init(begin), State) and isinstance(after, State)
+    if sampler.fixed_latent:
+        assert after.latent is begin.latent
+    else:
+        assert torch.equal(after.x, sampler.step(toy, noise, State(begin.x, ()), t, s, seeded(1)).x)
 
 
 def test_bad_eta():

@@ -10,8 +10,7 @@ import torch
 from degrade import GaussianNoise, LinearBeta, State
 from degrade.severity import per_sample
 from restore import Restorer
-from samplers import DDIM, DDPM, clip, of_steps, pad_to, respaced, sample
-from samplers.first_order import forward_std, posterior_std
+from samplers import DDIM, DDPM, Respaced, clip, pad_to, sample
 from tests.models.test_patch_unet import published
 from tests.reference import assert_golden, given, golden, noise, toy_eps
 
@@ -21,6 +20,17 @@ T = 1000
 
 def severity(steps, dtype=torch.float64) -> torch.Tensor:
     return (torch.as_tensor(steps, dtype=dtype) + 1) / T
+
+
+def small_std(t: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
+    """Of q(x_s | x_t, x0)."""
+    x = torch.zeros(len(t), 1, 1, 1)
+    return NOISE.posterior(x, x, t, s)[1]
+
+
+def large_std(t: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
+    """Of q(x_t | x_s)."""
+    return NOISE.transition(t, s)[1]
 
 
 def before(t: torch.Tensor) -> torch.Tensor:
@@ -33,7 +43,7 @@ def test_posterior_tables():
     s = before(t)
     alpha_t, sigma_t = NOISE.coefficients(t)
     alpha_s, sigma_s = NOISE.coefficients(s)
-    small, large = posterior_std(NOISE, t, s).square(), forward_std(NOISE, t, s).square()
+    small, large = small_std(t, s).square(), large_std(t, s).square()
     assert_golden(small, "posterior_variance")
     assert_golden(alpha_s * large / sigma_t.square(), "posterior_mean_coef1")
     assert_golden(alpha_t / alpha_s * sigma_s.square() / sigma_t.square(), "posterior_mean_coef2")
@@ -73,22 +83,22 @@ def test_single_steps(clipped, monkeypatch):
     assert_golden(DDPM().step(restore, NOISE, DDPM().init(State(x, ())), t, before(t)).x, f"step_mean_{name}")
 
 
-@pytest.mark.parametrize(("kind", "std"), [("small", posterior_std), ("large", forward_std)])
+@pytest.mark.parametrize(("kind", "std"), [("small", small_std), ("large", large_std)])
 def test_single_step_variances(kind, std):
     _, _, params = golden(f"step_variance_fixed_{kind}")
     t = severity(params["t"])
-    variance = std(NOISE, t, before(t)).square()
-    first = posterior_std(NOISE, severity([1]), severity([0])).square()  # the published stand-in for step 0
+    variance = std(t, before(t)).square()
+    first = small_std(severity([1]), severity([0])).square()  # the published stand-in for step 0
     logarithm = torch.cat([first, variance[1:]]).log()
     assert_golden(logarithm, f"step_log_variance_fixed_{kind}")
     assert_golden(torch.cat([first if kind == "large" else variance[:1], variance[1:]]), f"step_variance_fixed_{kind}")
 
 
-def path(sampler, kept: list[int], clipped: bool, shape) -> list[torch.Tensor]:
+def path(sampler, grid: Respaced, clipped: bool, shape) -> list[torch.Tensor]:
     """The states after each step, with the published start."""
     states: list[torch.Tensor] = []
     restore = clip(FromEps()) if clipped else FromEps()
-    sample(sampler, restore, NOISE, State(noise(shape), ()), of_steps(kept, T), on_step=lambda step: states.append(step.x))
+    sample(sampler, restore, NOISE, State(noise(shape), ()), grid(T, 1.0, NOISE), on_step=lambda step: states.append(step.x))
     return states
 
 
@@ -96,7 +106,7 @@ def path(sampler, kept: list[int], clipped: bool, shape) -> list[torch.Tensor]:
 def test_ddim_paths(name):
     _, _, params = golden(f"{name}_final")
     shape = params["x_T"]["shape"]
-    states = path(DDIM(), respaced(T, params["respacing"]), params["clip_denoised"], shape)
+    states = path(DDIM(), Respaced(T, params["respacing"]), params["clip_denoised"], shape)
     assert_golden(states[-1], f"{name}_final")
     if "fractional" not in name:
         after = golden(f"{name}_mid")[2]["after_steps"]
@@ -107,10 +117,10 @@ def test_ddim_paths(name):
 def test_ancestral_paths(name, monkeypatch):
     _, _, params = golden(f"{name}_final")
     shape = params["x_T"]["shape"]
-    kept = respaced(T, params["respacing"]) if params["respacing"] else list(range(T))
-    drawn = published_noise(len(kept), shape)
+    grid = Respaced(T, params["respacing"] or "")
+    drawn = published_noise(len(grid.kept), shape)
     monkeypatch.setattr("samplers.first_order.normal", lambda shape, generator: next(drawn))
-    states = path(DDPM("large"), kept, params["clip_denoised"], shape)
+    states = path(DDPM("large"), grid, params["clip_denoised"], shape)
     assert_golden(states[-1], f"{name}_final")
     if "respaced" in name:
         return
@@ -118,9 +128,9 @@ def test_ancestral_paths(name, monkeypatch):
     assert_golden(torch.stack([states[i - 1] for i in after]), f"{name}_mid")
     means = []
     for i in after:  # the mean is the state less the noise that was added to it
-        index = len(kept) - i
+        index = len(grid.kept) - i
         t = severity([index])
-        std = forward_std(NOISE, t, before(t)) if index else torch.zeros(1)
+        std = large_std(t, before(t)) if index else torch.zeros(1)
         means.append(states[i - 1] - per_sample(std, states[0]) * noise(shape, s=index + 1))
     assert_golden(torch.stack(means), f"{name}_mean_mid")
 

@@ -7,7 +7,7 @@ import torch
 
 from degrade import CosineBeta, GaussianNoise, ImageMixing, State
 from degrade.gaussian_mask import Hole
-from samplers import DDIM, Improved, Naive, Step, of_steps, sample
+from samplers import DDIM, Improved, Naive, Respaced, Step, sample
 from tests.degrade.test_published import published_blur, published_hole, published_mask, published_pixelation
 from tests.reference import assert_golden, cut_to_bytes, given, golden, manifest, toy_restorer
 
@@ -21,7 +21,7 @@ def walk(operator, params, x, latent=(), sampler=None) -> dict[int, torch.Tensor
     def on_step(step: Step) -> None:
         states[params["T"] - step.number] = step.x
 
-    times = of_steps(range(params["T"]), params["T"])
+    times = Respaced(params["T"]).times(params["T"], 1.0, operator)
     sample(sampler or ALGORITHM[params["algorithm"]], toy_restorer, operator, State(x, latent), times, on_step=on_step)
     return states
 

@@ -23,7 +23,7 @@ GARBAGE = ("", "x", "9" * 5000, "0x4", "4x-1", "4x4x4", "99999999999999999999x10
 SIGNED = "--objective.bias --degradation.colour --degradation.schedule.lowest --degradation.schedule.highest"
 NONE = """
     --seed --training.seed --weight --soft --margin --noise --guidance --sampling.guidance --prior.noise
-    --training.warmup --training.weight-decay --training.clip --training.ema --training.levels
+    --training.warmup --training.weight-decay --training.clip --training.ema
     --training.condition-dropout.label --training.condition-dropout.pooled --training.condition-dropout.tokens
     --training.condition-dropout.image
     --data.reduce --objective.coarsest --network.attention --network.transformer --network.classes --network.dropout

@@ -10,7 +10,7 @@ import torch
 
 from degrade import GaussianBlur, GaussianNoise
 from models import PatchUNetConfig
-from restore import Crops, Objective, Training
+from restore import Crops, Levels, Objective, Training
 from restore.storage.checkpoint import CheckpointError, open_checkpoint
 from restore.training.loop import train
 from restore.training.trainer import Trainer, TrainingError, severities
@@ -119,7 +119,7 @@ def test_loss_falls(batches):
 
 def test_levels(batches):
     """Severities on the published grid."""
-    made = trainer(replace(SETTINGS, levels=4, batch=16))
+    made = trainer(replace(SETTINGS, times=Levels(4), batch=16))
     seen = []
     made.objective = lambda restorer, x0, t, latent: seen.append(t) or torch.zeros(1, requires_grad=True)
     made.loss(batches)

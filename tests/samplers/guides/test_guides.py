@@ -84,24 +84,24 @@ def test_pyramid_restores_what_the_finest_oracle_knows(images):
 def test_classifier_free_guidance_against_the_closed_form():
     """Gaussian data whose mean is what the class says: guidance w is the restorer of the mean m0 + w (m1 - m0)."""
     noise = GaussianNoise(RectifiedFlow())
-    means = {"told": 0.5, "untold": -0.1}
-    told, untold = (GaussianData(noise, mean, 0.4).restore for mean in means.values())
+    means = {"conditional": 0.5, "unconditional": -0.1}
+    conditional, unconditional = (GaussianData(noise, mean, 0.4).restore for mean in means.values())
     x = torch.randn(4, 2, 5, 6, generator=seeded(3), dtype=torch.float64)
     for weight in (0.0, 0.5, 2.0, 5.0):
         expected = GaussianData(noise, -0.1 + weight * 0.6, 0.4).restore(x, HALF)
-        torch.testing.assert_close(classifier_free(told, untold, weight)(x, HALF), expected, rtol=0, atol=1e-12)
-    assert classifier_free(told, untold, 1.0) is told
+        torch.testing.assert_close(classifier_free(conditional, unconditional, weight)(x, HALF), expected, rtol=0, atol=1e-12)
+    assert classifier_free(conditional, unconditional, 1.0) is conditional
 
 
 def test_classifier_free_guidance_within_severities(images):
     """(.2, .6] here; outside of it the condition counts as learned, and costs one call."""
     calls = []
 
-    def untold(x, t):
+    def unconditional(x, t):
         calls.append(t)
         return x - 1
 
-    guided = classifier_free(lambda x, t: x + 1, untold, 3.0, 0.2, 0.6)
+    guided = classifier_free(lambda x, t: x + 1, unconditional, 3.0, 0.2, 0.6)
     t = torch.tensor([0.2, 0.21, 0.6, 0.61])
     expected = images + torch.tensor([1.0, 5.0, 5.0, 1.0])[:, None, None, None]
     torch.testing.assert_close(guided(images, t), expected)

@@ -198,7 +198,7 @@ def test_what_is_refused(tmp_path, monkeypatch):
 
     with pytest.raises(CanvasError, match="one-step samplers"):
         walk(sampler=DPMSolver())
-    with pytest.raises(CanvasError, match="and Gaussian noise, got .* GaussianBlur"):
+    with pytest.raises(CanvasError, match="and Gaussian degradations, got .* GaussianBlur"):
         walk(degradation=GaussianBlur())
     with pytest.raises(ValueError, match="tiles of 8 pixels are smaller than their halo of 9: take tiles of at least 9"):
         walk(halo=9)
