@@ -30,7 +30,7 @@ from safetensors.torch import load_file, save_file
 from degrade.files import discard
 from models import PatchUNetConfig
 from recipes.command import cli
-from recipes.evaluate import finish
+from recipes.evaluate import Restoration
 from tests.damage import main, report
 from tests.damaged_checkpoints import CHECKPOINTS, leaves, sign, trained
 
@@ -238,10 +238,12 @@ def said(use: Callable[[], object]) -> tuple[str, str]:
 
 def uses(run: Path) -> dict[str, Callable[[], object]]:
     """What a user does with a run; of an evaluation, what it writes."""
-    evaluated = SimpleNamespace(folder=run, step=1)
+    evaluated = SimpleNamespace(identity="a run")
 
     def evaluate() -> None:
-        finish(evaluated, "restoration", ["| x |"], SimpleNamespace(name="none"), [torch.zeros(3, 8, 8)], 1, "")
+        Restoration(run).finish(
+            evaluated, "restoration", ["| x |"], SimpleNamespace(name="none"), [torch.zeros(3, 8, 8)], 1, ""
+        )
 
     return {
         "sample": cli.Sample(run, count=1, seed=0),

@@ -73,7 +73,9 @@ def program(file: Path) -> Program:
     *_, block = ast.parse(file.read_text(encoding="utf-8")).body
     found: list[Program] = []
 
-    def record(what: Any, *, args: Any, **settings: Any) -> None:
+    def record(what: Any, *, args: Any, **settings: Any) -> Any:
+        if settings.get("return_unknown_args"):
+            return settings["default"], []  # the first of two looks: nothing was chosen
         found.append(Program(file.stem, what, settings))
         raise SystemExit
 

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "degrade": set(),
     "models": set(),
     "samplers": {"degrade"},
-    "restore": {"degrade", "models"},
+    "restore": {"degrade", "models", "samplers"},
     "recipes": PACKAGES,
 }
 
@@ -44,11 +44,12 @@ def test_seams(package):
 @pytest.mark.parametrize("package", ["samplers", "restore"])
 def test_generic_code_names_no_operator(package):
     """What holds for any degradation asks for capabilities (`degrade.protocols`), not for the operators that have them."""
+    defaults = {"recipe.py", "closed_form.py"}  # what is undone unless another is named
     operators = {operator.__name__ for operator in OPERATORS}
     for file in (ROOT / package).rglob("*.py"):
         nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         found = {getattr(node, part, None) for node in nodes for part in ("id", "attr", "name")} & operators
-        assert not found, f"{file.name} names {found}"
+        assert not found or file.name in defaults, f"{file.name} names {found}"
 
 
 MODULES = ["degrade", "samplers", "restore", "models", "recipes.sindiffusion", "recipes.simple_diffusion", "recipes.edit"]

@@ -9,9 +9,10 @@ from pathlib import Path
 import torch
 
 from degrade.laws import check_laws
+from degrade.spectral import gaussian_blur
 from models import PatchUNetConfig
 from recipes import sindiffusion
-from restore import Crops, load_image
+from restore import Crops, load_image, save_image
 from restore.own_types import types_in
 from restore.run import open_run
 from restore.training.session import resume, train
@@ -33,6 +34,7 @@ def test_snippets(photo, monkeypatch):
     monkeypatch.setattr(sindiffusion, "recipe", small)
     monkeypatch.chdir(photo.parent)
     photo.rename("photo.jpg")
+    save_image(gaussian_blur(load_image("photo.jpg")[None], 1.0)[0], "blurry.jpg")
     snippets = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     assert len(snippets) == 5
     names: dict = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -71,8 +73,10 @@ def commands(make: Make, file: str, doc: str | None, demo: Callable[[], str | Pa
         ]
         if not tolerant:
             return tyro.cli(command, args=args, prog=program(file), description=doc, config=CONFIG)
-        known, _ = tyro.cli(command, args=args, default=default, add_help=False, return_unknown_args=True, config=CONFIG)
-        return known
+        asked = [arg for arg in args if arg not in ("-h", "--help")]
+        with contextlib.suppress(SystemExit), contextlib.redirect_stderr(io.StringIO()):
+            return tyro.cli(command, args=asked, default=default, return_unknown_args=True, config=CONFIG)[0]
+        return default  # what is wrong is said at the second look
 
     def main(args: Sequence[str]) -> None:
         if not args:

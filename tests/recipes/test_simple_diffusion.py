@@ -64,8 +64,8 @@ def test_train_sample_resume(folder, tmp_path, capsys):
     torch.testing.assert_close(dark[1], in_turn[1], rtol=0, atol=1e-5)  # seed 1 is of class 1, whatever the batch
     assert not torch.equal(dark[0], in_turn[0])
     none = run.generate(count=1, condition="", progress=False)[0]
-    assert torch.equal(none, run.generate(count=1, condition="bright", guidance=0.0, progress=False)[0])
-    assert not torch.equal(dark, run.generate(count=2, condition="dark", guidance=5.0, progress=False))
+    assert torch.equal(none, run.using(guidance=0.0).generate(count=1, condition="bright", progress=False)[0])
+    assert not torch.equal(dark, run.using(guidance=5.0).generate(count=2, condition="dark", progress=False))
     with pytest.raises(ValueError, match=r"no class 'purple': .*run knows bright, dark, middling"):
         run.generate(condition="purple")
     again = open_run(tmp_path / "run")
@@ -78,7 +78,7 @@ def test_train_sample_resume(folder, tmp_path, capsys):
 def test_a_run_without_classes_says_so(folder, tmp_path):
     run = train(replace(tiny(folder), data=Folder(16)), tmp_path / "run")
     assert run.classes == () and run.generate(count=1, progress=False).shape == (1, 3, 16, 16)
-    with pytest.raises(ValueError, match="was not told any classes"):
+    with pytest.raises(ValueError, match="was not trained with classes"):
         run.generate(condition="dark")
 
 
@@ -149,7 +149,7 @@ def test_presets(images, preset):
 def test_flags(folder, monkeypatch):
     """Networks, stems and schedules by name."""
     seen: list[Recipe] = []
-    monkeypatch.setattr(training, "train", lambda recipe, out, minutes: seen.append(recipe))
+    monkeypatch.setattr(training, "train", lambda recipe, out, minutes, device: seen.append(recipe))
     MAIN(["train", str(folder), "--data.labelled", "--network.widths", "16", "32", "32", "32", "--network.groups", "8"])
     assert seen[0].data.labelled and seen[0].network.widths == (16, 32, 32, 32)
     changed = replace(seen[0], network=DiTConfig(), degradation=GaussianNoise(ShiftedCosine(64, 32, 32)))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from degrade import OPERATORS, GaussianBlur, GaussianNoise, ImageMixing
+from degrade import OPERATORS, GaussianBlur, GaussianNoise
 from models import PatchUNetConfig
 from recipes import judge, sindiffusion
 from recipes.command import cli, training, walk
@@ -226,7 +226,6 @@ def test_samplers_by_name_are_complete():
     from samplers import NAMED
 
     assert set(get_args(walk.SamplerName)) == set(NAMED) and NAMED["ddim"] == DDIM()
-    assert cli.chosen_operator(["train", "x.png", "degradation:image-mixing"]) == ImageMixing()
 
 
 def test_judge(photo, tmp_path):
@@ -257,7 +256,7 @@ def test_judge_blanks_what_is_undefined(tmp_path, capsys):
 def test_flags_start_from_the_preset_and_the_operator(preset, monkeypatch):
     """Naming the noise keeps the preset's schedule; another operator brings its prediction, objective and sampler."""
     seen: list[Recipe] = []
-    monkeypatch.setattr(training, "train", lambda recipe, out, minutes: seen.append(recipe))
+    monkeypatch.setattr(training, "train", lambda recipe, out, minutes, device: seen.append(recipe))
     for operator in ([], ["degradation:gaussian-noise"], ["degradation:gaussian-blur"]):
         MAIN(["train", "x.png", "--preset", preset, *operator])
     assert seen[0] == seen[1] == sindiffusion.recipe("x.png", preset)

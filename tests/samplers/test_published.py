@@ -98,7 +98,9 @@ def path(sampler, grid: Respaced, clipped: bool, shape) -> list[torch.Tensor]:
     """The states after each step, with the published start."""
     states: list[torch.Tensor] = []
     restore = clip(FromEps()) if clipped else FromEps()
-    sample(sampler, restore, NOISE, State(noise(shape), ()), grid(T, 1.0, NOISE), on_step=lambda step: states.append(step.x))
+    sample(
+        sampler, restore, NOISE, State(noise(shape), ()), grid.times(T, 1.0, NOISE), on_step=lambda step: states.append(step.x)
+    )
     return states
 
 

@@ -12,8 +12,8 @@ EVERY = [*(grid() for grid in GRIDS), Respaced(50), Respaced(10, "3,2"), Respace
 
 
 def test_uniform():
-    assert uniform(4).tolist() == Uniform()(4, 1.0, LINEAR).tolist() == [1.0, 0.75, 0.5, 0.25, 0.0]
-    assert uniform(2, 0.5).tolist() == Uniform()(2, 0.5, LINEAR).tolist() == [0.5, 0.25, 0.0]
+    assert uniform(4).tolist() == Uniform().times(4, 1.0, LINEAR).tolist() == [1.0, 0.75, 0.5, 0.25, 0.0]
+    assert uniform(2, 0.5).tolist() == Uniform().times(2, 0.5, LINEAR).tolist() == [0.5, 0.25, 0.0]
 
 
 @pytest.mark.parametrize("start", [1.0, 0.777, 0.07, 0.011])

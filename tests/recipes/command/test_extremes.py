@@ -54,7 +54,7 @@ def refused(make: Callable[[], object]) -> bool:
 def line(one: Program, option: Option, *values: str) -> list[str]:
     """A command line with the option, and with what the command cannot do without. (No file has to be there to be named.)"""
     first, *rest = option.commands or ("",)
-    needed = ["photo.png", *(["photo.png"] if one.name == "judge" else [])]
+    needed = ["photo.png", *(["photo.png"] if one.name == "judge" or first == "restore" else [])]
     needed += ["--image", "pasted.png"] if first in ("sdedit", "harmonise") else []
     return [*filter(None, [first]), *needed, *rest, *([option.flag, *values] if values else [])]
 

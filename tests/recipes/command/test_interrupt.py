@@ -15,7 +15,7 @@ PRESSED = "import os, signal; signal.signal(signal.SIGINT, signal.default_int_ha
 
 @pytest.mark.parametrize(
     ("library", "program"),
-    [("tyro", ["edit.py", "--help"]), ("tyro", ["sindiffusion.py"]), ("torch", ["film.py", "photo.png"])],
+    [("tyro", ["edit.py", "--help"]), ("tyro", ["sindiffusion.py"]), ("torch", ["degrading.py", "photo.png"])],
     ids=lambda value: value if isinstance(value, str) else value[0],
 )
 def test_while_a_library_is_loaded(library, program, photo, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,11 +45,10 @@ def test_after_a_training(show, called, photo, tmp_path, capsys):
     """Before it begins, when it is stopped, and in the end."""
     picture = photo.rename(photo.with_name("it's a photo.png"))
     recipe = tiny(picture)
-    sampling = type(recipe.sampling)(**{**vars(recipe.sampling), "show": show})
-    training.train(type(recipe)(**{**vars(recipe), "sampling": sampling}), tmp_path / "a run")
+    training.train(replace(recipe, show=show), tmp_path / "a run")
     resumed, *rest = map(parsed, printed(capsys.readouterr().out))
     assert isinstance(resumed, cli.Resume) and resumed.run == tmp_path / "a run"
-    assert [type(command) for command in rest] == [cli.Sample if show == "samples" else cli.Restore]
+    assert [type(command) for command in rest] == [cli.Sample if show == "samples" else cli.DegradeAndRestore]
     for command in rest:
         command()
 

@@ -38,7 +38,7 @@ def test_a_recipe_answers_under_both_of_its_names(name, monkeypatch, capsys):
 
 
 def test_what_it_does_is_what_the_file_does(photo, tmp_path, monkeypatch, capsys):
-    called(monkeypatch, "film", str(photo), "--out", str(tmp_path / "a.png"), "--frames", "2", "degradation:snow")
+    called(monkeypatch, "degrading", str(photo), "--out", str(tmp_path / "a.png"), "--frames", "2", "degradation:snow")
     import_module("recipes.degrading").main([str(photo), "--out", str(tmp_path / "b.png"), "--frames", "2", "degradation:snow"])
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from recipes.run import open_run, resume
-
+from restore.run import open_run
+from restore.training.session import resume, train
 from tests.own_source import Stripes
 from tests.tiny import tiny
 
 
 def test_a_run_of_an_own_source(photo, tmp_path):
     recipe = replace(tiny(photo), data=Stripes(period=4))
-    recipe.train(tmp_path / "run")
+    train(recipe, tmp_path / "run")
     run = open_run(tmp_path / "run", types=[Stripes])
     assert run.recipe.data == Stripes(period=4) and run.step == resume(tmp_path / "run", types=[Stripes]).step == 4
-    assert run.sample(progress=False).shape == (1, 3, 16, 16)
+    assert run.generate(progress=False).shape == (1, 3, 16, 16)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from recipes.recipe import ALLOWED, Recipe, Sampling
 
 from degrade import (
     OPERATORS,
@@ -28,6 +27,7 @@ from degrade import (
     ThumbnailPrior,
 )
 from restore import TIMES, Levels, LogitNormal, TimeSampling, Training
+from restore.recipe import ALLOWED, Recipe, Sampling
 from restore.storage.specification import SpecificationError, check_round_trip, decode, encode
 from samplers import DDIM, DDPM, GRIDS, SAMPLERS, DPMSolver, LogSNRUniform, OneStep, Resampled, Respaced, Sampler, TimeGrid
 

@@ -18,10 +18,10 @@ EVERY = [*(times() for times in TIMES), Levels(1), Levels(10**6), LogitNormal(-1
 def test_severities_lie_above_zero_and_up_to_one(times):
     """Also at the ends of what a step draws, 0 and 1 - 2^-24."""
     u = torch.cat([U, torch.tensor([1 - 2.0**-24])])
-    t = times(u)
+    t = times.severities(u)
     assert isinstance(times, TimeSampling) and t.dtype == torch.float32 and t.shape == u.shape
     assert bool((t > 0).all()) and bool((t <= 1).all())
-    assert torch.equal(times(u[5:6]), t[5:6])
+    assert torch.equal(times.severities(u[5:6]), t[5:6])
 
 
 def test_uniform_times():

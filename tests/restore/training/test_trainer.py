@@ -247,11 +247,12 @@ def test_a_checkpoint_says_where_it_comes_from_and_verifies_by_hand(photo, tmp_p
 
     from recipes import sindiffusion
     from restore import load_image
+    from restore.training import session
 
     recipe = sindiffusion.recipe(photo)
     network = PatchUNetConfig(channels=8, multipliers=(1, 2), kernels=(3, 3), norm="pixel")
     settings = replace(recipe.training, steps=1, preview_every=1)
-    train(replace(recipe, network=network, data=Crops(size=48, crop=16), training=settings), tmp_path / "run")
+    session.train(replace(recipe, network=network, data=Crops(size=48, crop=16), training=settings), tmp_path / "run")
     checkpoint = open_checkpoint(tmp_path / "run")
     made = checkpoint.run["provenance"]
     assert made.keys() >= {"command", "python", "torch", "commit", "seed"} and made["torch"] == torch.__version__
