@@ -21,11 +21,12 @@ from pathlib import Path
 
 import tyro
 from PIL import Image
+from safetensors.numpy import load_file
 
 ROOT = Path(__file__).resolve().parents[1]
 PRESETS = {
     "sindiffusion": ("sindiffusion.py", "rocket", ("sample", "--count", "2")),
-    "deblurring": ("deblurring.py", "digits", ("restore", "--severity", "1")),
+    "deblurring": ("deblurring.py", "digits", ("degrade-and-restore", "--severity", "1")),
     "digits": ("simple_diffusion.py", "digits", ("sample", "--count", "10")),
 }
 """By name: the recipe, what it learns, and what is made with it."""
@@ -65,7 +66,7 @@ def checked_out(commit: str, folder: Path) -> Path:
 
 
 def results(home: Path, name: str, steps: int) -> dict[str, object]:
-    """What the commit in `home` makes of a preset: every loss, the sums of the weights, the pixels."""
+    """What the commit in `home` makes of a preset: every loss, the sums of the tensors, the pixels."""
     recipe, images, make = PRESETS[name]
     run, out = home / "runs" / name, home / "runs" / f"{name}-made"
     source = str(photograph()) if images == "rocket" else images
@@ -73,14 +74,22 @@ def results(home: Path, name: str, steps: int) -> dict[str, object]:
     command = [sys.executable, f"recipes/{recipe}"]
     called([*command, "train", source, "--out", str(run), *flags.split()], home)
     target = out if make[0] == "sample" else out / "made.png"
-    called([*command, make[0], str(run), *make[1:], "--out", str(target)], home)
+    renamed = (home / "recipes/command/restoring.py").exists()  # before, `restore` degraded what it restored
+    called(
+        [*command, make[0] if renamed else make[0].removeprefix("degrade-and-"), str(run), *make[1:], "--out", str(target)],
+        home,
+    )
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    sums = next((run / "checkpoints").glob("step-*/SHA256SUMS")).read_text(encoding="utf-8").splitlines()
     return {
         "losses": [(line["step"], line["loss"], line["gradient_norm"]) for line in lines],
-        "weights": sorted(line for line in sums if "run.json" not in line),
+        "weights": [sums(path) for path in sorted((run / "checkpoints").glob("step-*/*.safetensors"))],
         "pixels": {path.name: hashlib.sha256(Image.open(path).tobytes()).hexdigest() for path in sorted(out.glob("*.png"))},
     }
+
+
+def sums(path: Path) -> list[str]:
+    """Of each tensor in the file, whatever it is called."""
+    return sorted(hashlib.sha256(tensor.tobytes()).hexdigest() for tensor in load_file(path).values())
 
 
 def photograph() -> Path:
