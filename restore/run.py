@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from restore.network_pipeline import NetworkPipeline
 from restore.recipe import ALLOWED, Recipe
 from restore.restorer import Restorer
 from restore.storage.checkpoint import Checkpoint, CheckpointError, open_checkpoint
+from restore.storage.reading import text
 from restore.storage.specification import SpecificationError, decode
 
 
@@ -80,6 +82,16 @@ def open_run(folder: str | Path, device: str | None = None, types: Sequence[type
     network.to(device=device, memory_format=recipe.training.memory_format).eval()  # type: ignore[call-overload]
     restorer = Restorer(network, recipe.degradation, recipe.prediction, recipe.training.precision)
     return specification.run(Path(folder), restorer, checkpoint.step, device)
+
+
+def read_recipe(path: Path, types: Sequence[type] = ()) -> Recipe:
+    """The recipe of a run: of its folder, of one of its checkpoints, or of a run.json. Raises CheckpointError in one line."""
+    if path.is_dir():
+        return specified(open_checkpoint(path), types).recipe
+    try:
+        return decode(json.loads(text(path))["recipe"], (*ALLOWED, *types), Recipe, path="recipe")
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} holds no recipe of a run: {error}") from None
 
 
 def check_weights(checkpoint: Checkpoint, recipe: Recipe) -> None:

@@ -14,7 +14,7 @@ import tyro
 
 from degrade import Degradation
 from recipes.command import training
-from recipes.command.pasteable import file_of_types, program
+from recipes.command.pasteable import NAME, file_of_types, program
 from recipes.command.restoring import DegradeAndRestore, Restore
 from recipes.command.training import Preset, Resume, Train
 from recipes.command.walk import Sample
@@ -24,8 +24,16 @@ from restore.machine.processes import ProcessError, here
 from restore.machine.terminal import printable
 from restore.own_types import offered, types_in
 from restore.recipe import Recipe
+from restore.run import read_recipe
 
 CONFIG = (tyro.conf.CascadeSubcommandArgs,)
+WithRun = Union[
+    Annotated[Sample, tyro.conf.subcommand("sample")],
+    Annotated[Restore, tyro.conf.subcommand("restore")],
+    Annotated[DegradeAndRestore, tyro.conf.subcommand("degrade-and-restore")],
+    Annotated[Resume, tyro.conf.subcommand("resume")],
+]
+"""What is done with a run, whatever recipe it was trained by."""
 
 
 class Make(Protocol):
@@ -41,11 +49,15 @@ class _Choice(NamedTuple):
     """The name of a set, else empty."""
     preset: Preset = "fast"
     operator: type | None = None
+    stored: Path | None = None
+    """A run, or its run.json, whose recipe is taken up."""
 
-    def defaults(self, make: Make) -> Recipe:
-        recipe = make(self.images, self.preset)
+    def defaults(self, make: Make, types: Sequence[type]) -> Recipe:
+        recipe = read_recipe(self.stored, types) if self.stored else make(self.images, self.preset)
         if self.operator is None or self.operator is type(recipe.degradation):  # the recipe's own settings of it
             return recipe
+        if self.stored:
+            return replace(recipe, degradation=self.operator())
         return make(self.images, self.preset, self.operator())
 
     @staticmethod
@@ -53,24 +65,19 @@ class _Choice(NamedTuple):
         if not isinstance(asked, Train):
             return _Choice()
         images = str(asked.recipe.images)
-        return _Choice(images if bundled.is_set(images) else "", asked.preset, type(asked.recipe.degradation))
+        operator = type(asked.recipe.degradation)
+        return _Choice(images if bundled.is_set(images) else "", asked.preset, operator, asked.stored)
 
 
 def commands(make: Make, file: str, doc: str | None, demo: Callable[[], str | Path]) -> Callable[[Sequence[str]], None]:
     """The command line of a recipe's file; without arguments it trains on `demo()`."""
 
-    def parsed(args: Sequence[str], choice: _Choice, tolerant: bool = False) -> Any:
+    def parsed(args: Sequence[str], choice: _Choice, types: Sequence[type], tolerant: bool = False) -> Any:
         """The command, options that are not given being those of `choice`; tolerant of what another choice would know."""
-        defaults = choice.defaults(make)
-        images: Any = Path() if tolerant else tyro.MISSING_NONPROP
-        default = Train(replace(defaults, images=images), choice.preset)
-        command = Union[
-            Annotated[Train, tyro.conf.subcommand("train", default=default)],
-            Annotated[Sample, tyro.conf.subcommand("sample")],
-            Annotated[Restore, tyro.conf.subcommand("restore")],
-            Annotated[DegradeAndRestore, tyro.conf.subcommand("degrade-and-restore")],
-            Annotated[Resume, tyro.conf.subcommand("resume")],
-        ]
+        defaults = choice.defaults(make, types)
+        images: Any = defaults.images if choice.stored else Path() if tolerant else tyro.MISSING_NONPROP
+        default = Train(replace(defaults, images=images), choice.preset, stored=choice.stored)
+        command = Union[Annotated[Train, tyro.conf.subcommand("train", default=default)], WithRun]
         if not tolerant:
             return tyro.cli(command, args=args, prog=program(file), description=doc, config=CONFIG)
         asked = [arg for arg in args if arg not in ("-h", "--help")]
@@ -82,14 +89,20 @@ def commands(make: Make, file: str, doc: str | None, demo: Callable[[], str | Pa
         if not args:
             training.train(make(demo()), None)
             return
-        with offered(types_in(file_of_types(args))):
-            choice = _Choice.of(parsed(args, _Choice(), tolerant=True))
-            asked = parsed(args, choice)
+        types = types_in(file_of_types(args))
+        with offered(types):
+            choice = _Choice.of(parsed(args, _Choice(), types, tolerant=True))
+            asked = parsed(args, choice, types)
             if _Choice.of(asked) not in (choice, _Choice()):
-                asked = parsed(args, _Choice.of(asked))
+                asked = parsed(args, _Choice.of(asked), types)
         asked()
 
     return main
+
+
+def with_run(args: Sequence[str]) -> None:
+    """Does with a run what the first argument says."""
+    tyro.cli(WithRun, args=args, prog=NAME, description=with_run.__doc__, config=CONFIG)()
 
 
 def _leave(reason: str) -> NoReturn:

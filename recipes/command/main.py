@@ -1,4 +1,4 @@
-"""The command `thaw`: `thaw x ...` is `python recipes/x.py ...`."""
+"""The command `thaw`: `thaw x ...` is `python recipes/x.py ...`; what is done with a run needs no recipe's name."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import ast
 import importlib
 from collections.abc import Sequence
 from pathlib import Path
+
+from recipes.command.pasteable import RUN_WORDS
 
 HERE = Path(__file__).resolve().parents[1]
 
@@ -28,17 +30,25 @@ def _is_main(node: ast.stmt) -> bool:
 
 
 def thaw(args: Sequence[str]) -> None:
-    """Runs the recipe that the first argument names, with the others. Raises ValueError where there is none of that name."""
+    """Runs the recipe that the first argument names, with the others; or what it says with a run. Raises ValueError where there
+    is nothing of that name."""
     known = recipes_by_name()
     if not args or args[0] in ("-h", "--help"):
         width = max(map(len, known))
-        print("usage: thaw RECIPE ...\n")
+        print("usage: thaw RECIPE ..., or thaw COMMAND RUN ...\n")
         print("\n".join(f"  {name:{width}}  {line}" for name, line in known.items()))
-        print("\nthaw RECIPE --help says more.")
+        print(f"\nWith a run, whatever recipe it is of: {', '.join(RUN_WORDS)}.\nthaw RECIPE --help says more.")
         return
     name = args[0].replace("_", "-")
+    if name in RUN_WORDS:
+        from recipes.command import cli
+
+        cli.with_run(args)
+        return
     if name not in known:
-        raise ValueError(f"{args[0]!r} is no recipe; known are {', '.join(known)}.")
+        raise ValueError(
+            f"{args[0]!r} is no recipe and no command; recipes are {', '.join(known)}; commands {', '.join(RUN_WORDS)}."
+        )
     importlib.import_module(f"recipes.{name.replace('-', '_')}").main(args[1:])
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 NAME = "thaw"
 """Of the installed command: `thaw x ...` is `python recipes/x.py ...`."""
+RUN_WORDS = ("sample", "restore", "degrade-and-restore", "resume")
+"""What `thaw` does with a run without the name of its recipe."""
 
 
 def program(file: str | Path) -> str:
@@ -26,7 +28,8 @@ def pasteable(*words: str | Path, recipe: str | None = None) -> str:
     if types is not None:
         words = (*words, "--types", types)
     if _installed():
-        return shlex.join([NAME, _word(recipe) if recipe else sys.argv[1], *map(str, words)])
+        word = _word(recipe) if recipe else sys.argv[1]
+        return shlex.join([NAME, *([] if word in RUN_WORDS else [word]), *map(str, words)])
     return shlex.join(map(str, (sys.orig_argv[0], program.with_name(recipe) if recipe else program, *words)))
 
 

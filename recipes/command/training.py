@@ -29,6 +29,8 @@ class Train:
     recipe: Annotated[Recipe, tyro.conf.arg(name="")]
     preset: Preset = "fast"
     """Minutes on two CPU cores, or as published."""
+    stored: Annotated[Path | None, tyro.conf.arg(name="recipe")] = None
+    """A run, or its run.json, whose recipe is taken up in place of a preset; images and settings given here replace its own."""
     out: Path | None = None
     """Folder of the run (default: below runs/, named after the images and the degradation)."""
     minutes: float | None = None

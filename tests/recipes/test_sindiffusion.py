@@ -261,3 +261,20 @@ def test_flags_start_from_the_preset_and_the_operator(preset, monkeypatch):
         MAIN(["train", "x.png", "--preset", preset, *operator])
     assert seen[0] == seen[1] == sindiffusion.recipe("x.png", preset)
     assert seen[2] == sindiffusion.recipe("x.png", preset, GaussianBlur())
+
+
+def test_a_stored_recipe_is_taken_up(photo, tmp_path, monkeypatch):
+    """By --recipe: of a run, of a checkpoint, of a run.json alone; flags, images and another degradation replace its own."""
+    recipe = train(tiny(photo), tmp_path / "run").recipe
+    seen: list[Recipe] = []
+    monkeypatch.setattr(training, "train", lambda recipe, out, minutes, device: seen.append(recipe))
+    checkpoint = tmp_path / "run/checkpoints/step-00000004"
+    shutil.copy(checkpoint / "run.json", tmp_path / "alone.json")
+    for path in (tmp_path / "run", checkpoint, tmp_path / "alone.json"):
+        MAIN(["train", "--recipe", str(path)])
+    assert seen == [recipe] * 3
+    MAIN(["train", "other.png", "--recipe", str(tmp_path / "run"), "--training.steps", "7", "degradation:gaussian-blur"])
+    changed = replace(recipe, images=Path("other.png"), training=replace(recipe.training, steps=7))
+    assert seen[3] == replace(changed, degradation=GaussianBlur())
+    with pytest.raises(ValueError, match=r"none.json cannot be read"):
+        MAIN(["train", "--recipe", str(tmp_path / "none.json")])

@@ -11,6 +11,8 @@ import pytest
 
 from recipes.command import main as entry
 from recipes.command.pasteable import pasteable, program
+from restore.training.session import train
+from tests.tiny import tiny
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -44,7 +46,7 @@ def test_what_it_does_is_what_the_file_does(photo, tmp_path, monkeypatch, capsys
 
 
 def test_an_unknown_recipe_is_one_line(monkeypatch):
-    with pytest.raises(SystemExit, match=r"^error: 'nothing' is no recipe; known are animorphosis,"):
+    with pytest.raises(SystemExit, match=r"^error: 'nothing' is no recipe and no command; recipes are animorphosis,"):
         called(monkeypatch, "nothing")
 
 
@@ -63,3 +65,14 @@ def test_setup_installs_it():
     module, _, function = setup["options.entry_points"]["console_scripts"].strip().removeprefix("thaw = ").partition(":")
     assert getattr(import_module(module), function) is entry.main
     assert module.rpartition(".")[0] in setup["options"]["packages"].split()
+
+
+def test_what_is_done_with_a_run_needs_no_recipe(photo, tmp_path, monkeypatch, capsys):
+    """`thaw resume RUN`, and what is printed then."""
+    train(tiny(photo), tmp_path / "run")
+    called(monkeypatch, "resume", str(tmp_path / "run"))
+    assert f"thaw sample {tmp_path / 'run'} --size" in capsys.readouterr().out
+    called(monkeypatch, "sample", str(tmp_path / "run"), "--count", "1", "--size", "16x20")
+    called(monkeypatch, "restore", str(tmp_path / "run"), str(photo), "--severities", "0.2", "0.5")
+    folder = tmp_path / "run/restored/photo"
+    assert {path.name for path in folder.iterdir()} == {"severity-0.2.png", "severity-0.5.png", "strip.png"}
