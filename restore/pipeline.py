@@ -345,6 +345,8 @@ class Pipeline(ABC):
         batch = images if images.ndim == 4 else images[None]
         if batch.ndim != 4 or batch.shape[1] != self.size[0]:
             raise ValueError(f"images of {self.size[0]} channels are restored, got a tensor of shape {tuple(images.shape)}.")
+        if not bool(batch.isfinite().all()):
+            raise ValueError("the picture holds NaN or infinite values: expected finite numbers, in [-1, 1] when clean.")
         return self.space.encode(batch.to(self.device))
 
     def _estimate(self, x_t: Tensor, severity: float, condition: str | None = "") -> Tensor:

@@ -1,0 +1,122 @@
+"""Pipelines: a picture that is degraded already, latents that can and cannot be read off it, holes, and any prior."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from degrade import GaussianBlur, GaussianMask, GaussianNoise, NoLatent, RectifiedFlow, Snow, seeds
+from recipes import evaluate
+from restore import Edit, Pipeline, closed_form, load_image, save_image
+from restore.training.session import train
+from samplers import DDIM, DDPM, Improved, Naive
+from tests.tiny import tiny
+
+
+def trained(photo, folder, degradation, **changes) -> Pipeline:
+    recipe = replace(tiny(photo, degradation=degradation, prediction="residual"), **changes)
+    return train(replace(recipe, sampling=replace(recipe.sampling, sampler=Improved(), clip=False)), folder / "run")
+
+
+@pytest.mark.parametrize("batch", [False, True], ids=["image", "batch"])
+def test_restoring_what_was_degraded_elsewhere_is_the_same(batch, photo, tmp_path):
+    """Bit for bit, where the measurement and the latent are: of a blur there is none, that of snow is given."""
+    for degradation in (GaussianBlur(3.0), Snow()):
+        run = trained(photo, tmp_path / type(degradation).__name__, degradation)
+        clean = run.read()
+        clean = torch.stack([clean, clean.flip(-1)]) if batch else clean
+        whole = run.degrade_and_restore(clean, 0.6, seed=3, progress=False)
+        images = clean if batch else clean[None]
+        latent = degradation.draw(images, seeds(3, len(images))) if isinstance(degradation, Snow) else None
+        restored = run.restore(whole.degraded, 0.6, latent, seed=3, progress=False)
+        assert torch.equal(restored, whole.restored)
+        assert torch.equal(run.direct(whole.degraded, 0.6), whole.direct)
+
+
+@pytest.mark.parametrize("sampler", [Improved(), Naive(), DDIM(), DDPM()], ids=str)
+def test_noise_is_read_off_the_picture(sampler, photo, tmp_path):
+    """An estimable latent needs not be given; fresh noise comes from the seed."""
+    run = train(tiny(photo), tmp_path / "run").using(sampler=sampler)
+    noisy = run.degrade_and_restore(run.read(), 0.3, progress=False).degraded
+    once, again = (run.restore(noisy, 0.3, seed=5, progress=False) for _ in range(2))
+    assert once.shape == noisy.shape and bool(once.isfinite().all()) and torch.equal(once, again)
+
+
+def test_a_latent_that_no_picture_tells(photo, tmp_path):
+    """One line says so, and what needs none works."""
+    run = trained(photo, tmp_path, Snow())
+    with pytest.raises(ValueError, match=r"Snow has a latent \(.+\) that cannot be read off a picture: give the latent, or"):
+        run.restore(run.read(), 0.5)
+    assert run.direct(run.read(), 0.5).shape == run.read().shape
+    with pytest.raises(ValueError, match=r"Snow covers no part of a picture: a mask serves restorers of holes"):
+        run.fill(run.read(), torch.ones(1, 40, 56), 0.5)
+
+
+def test_a_hole_of_a_given_place_is_filled(photo, tmp_path):
+    """What lies around it stays, also where the hole's colour is another than the run's."""
+    run = trained(photo, tmp_path, GaussianMask(steps=20, std=0.4))
+    picture, mask = run.read(), torch.zeros(1, 40, 56)
+    mask[:, 10:20, 30:42] = 1
+    torn = torch.lerp(picture, torch.ones_like(picture), mask)
+    filled = run.fill(torn, mask, 0.8, progress=False)
+    assert float(((filled - picture) * (1 - mask)).abs().max()) < 1e-5
+    assert float(((filled - torn) * mask).abs().max()) > 0.1
+    covered, hole = GaussianMask(colour=(0.2, 0.0, -0.2)).cover(torn[None], mask[None])
+    assert hole.yx.tolist() == [[14, 36]] or hole.yx.tolist() == [[15, 36]]  # the middle of rows 10 to 19, of columns 30 to 41
+    assert torch.equal(covered * (1 - mask), torn[None] * (1 - mask))
+    torch.testing.assert_close(covered[0, :, 12, 33], torch.tensor([0.2, 0.0, -0.2]))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda run: run.restore(torch.zeros(1, 8, 8), 0.5), r"images of 3 channels are restored, got .*\(1, 8, 8\)"),
+        (lambda run: run.restore(torch.zeros(3, 16, 16), 1.5), r"severity lies in \(0, 1\], got 1.5"),
+        (lambda run: run.restore(torch.full((3, 16, 16), torch.nan), 0.5, NoLatent()), "NaN"),
+        (lambda run: run.generate(count=0), "count, batch, height and width are at least 1"),
+        (lambda run: run.generate(edit=Edit(run.read(), 0.0)), r"severity lies in \(0, 1\]"),
+        (lambda run: run.generate(condition="cat"), "there is no class 'cat'"),
+        (lambda run: run.using(steps=0), "steps and pad_to are at least 1"),
+        (lambda run: run.with_noise(0.1), "a prior over thumbnails"),
+    ],
+)
+def test_bad_input(call, message, photo, tmp_path):
+    run = train(tiny(photo), tmp_path / "run")
+    with pytest.raises(ValueError, match=message):
+        call(run)
+
+
+def test_a_photograph_without_training_restores_noise(photo):
+    """From its own patches: nearer to the clean picture than the noisy one, from the same interface."""
+    pipeline = closed_form(photo)
+    clean = pipeline.read()
+    noisy = GaussianNoise(RectifiedFlow())(clean[None], torch.tensor([0.3]), GaussianNoise().draw(clean[None], seeds(1, 1)))[0]
+    restored = pipeline.restore(noisy, 0.3, progress=False)
+    assert float((restored - clean).square().mean()) < 0.3 * float((noisy - clean).square().mean())
+    assert pipeline.halo is not None and str(photo) in pipeline.identity
+    with pytest.raises(ValueError, match="there is no class 'x'"):
+        pipeline.generate(condition="x")
+
+
+def test_any_pipeline_is_evaluated(photo, tmp_path, monkeypatch, capsys):
+    """A photograph without training beside the images of a folder."""
+    monkeypatch.chdir(tmp_path)
+    for i in range(3):
+        save_image(load_image(photo).roll(9 * i, -1), tmp_path / f"test/{i}.png")
+    monkeypatch.setattr("restore.evaluation.features.of_classifier", lambda *args: FEATURES)
+    evaluate.Restoration(photo, tmp_path / "test", images=3, steps=1, severities=(0.3,))()
+    assert "| 0.3 | Algorithm 2, estimated latent |" in capsys.readouterr().out
+    assert (tmp_path / "runs/photo-evaluation/restoration.md").exists()
+
+
+class FEATURES:
+    """Mean colours."""
+
+    name = "mean colours"
+    classify = None
+
+    @staticmethod
+    def extract(x):
+        return x.mean((2, 3))
