@@ -73,6 +73,8 @@ class _Edit:
     """How far --text and --style may move a value in a step, of the range [-1, 1]."""
     types: Path | None = None
     """Python file with your own operator, sampler or network, where the run has one; it is executed."""
+    device: str | None = None
+    """Where a run is used, such as cpu or cuda:1 (default: a GPU if available)."""
 
     def __post_init__(self) -> None:
         check_options(self, count=COUNT, steps=STEPS, detail=SIDE, seed=SEED, weight=(0, 2))
@@ -86,7 +88,7 @@ class _Edit:
 
     def opened(self) -> tuple[Pipeline, Tensor]:
         """The pipeline and the picture (C, H, W). Raises ValueError where the result could not be written."""
-        pipeline = opened(self.source, self.detail, self.types).using(steps=self.steps)
+        pipeline = opened(self.source, self.detail, self.types, self.device).using(steps=self.steps)
         check_folder(self.folder)
         return pipeline, pipeline.read(self.image)
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from degrade import Gaussian, Prior, seeds
 from degrade.lazy import torch
-from restore.machine.processes import best_device
+from restore.machine.processes import usable_device
 from restore.network_pipeline import NetworkPipeline
 from restore.recipe import ALLOWED, Recipe
 from restore.restorer import Restorer
@@ -71,7 +71,7 @@ def open_run(folder: str | Path, device: str | None = None, types: Sequence[type
 
     types: your own operator, sampler or network, where the run was trained with one: a file names types, and brings no code.
     """
-    device = device or best_device()
+    device = usable_device(device)
     checkpoint = open_checkpoint(Path(folder))
     specification = specified(checkpoint, types)
     recipe = specification.recipe

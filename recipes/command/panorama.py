@@ -48,6 +48,8 @@ class Panorama:
     """File, .png or .tif (default: runs/<name>-panorama/<size>-seed-<seed>.png)."""
     types: Path | None = None
     """Python file with your own operator, sampler or network, where the run has one; it is executed."""
+    device: str | None = None
+    """Where a run is used, such as cpu or cuda:1 (default: a GPU if available)."""
 
     def __post_init__(self) -> None:
         check_options(self, steps=STEPS, seed=SEED, tile=SIDE, detail=SIDE)
@@ -59,7 +61,7 @@ class Panorama:
         path = self.out or Path("runs") / f"{self.source.stem}-panorama" / f"{height}x{width}-seed-{self.seed}.png"
         writer(check_file(path, self.source))  # refuses what could not be written in the end
         folder = subfolder(path.parent, f".{path.name}.canvas")
-        pipeline = opened(self.source, self._detail(), self.types).using(steps=self.steps).spanning(self.size)
+        pipeline = opened(self.source, self._detail(), self.types, self.device).using(steps=self.steps).spanning(self.size)
         degradation = pipeline.degradation
         if pipeline.halo is None or not isinstance(degradation, Gaussian):
             image = self._blended(pipeline)

@@ -103,6 +103,18 @@ def best_device() -> str:
     return f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if under_torchrun() else "cuda"
 
 
+def usable_device(name: str | None) -> str:
+    """`name`, if it is a device of this machine; by default the best one. Raises ValueError in one line."""
+    if name is None:
+        return best_device()
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0][:100]
+        raise ValueError(f"{name!r} is no device of this machine ({reason}): expected cpu, cuda, cuda:1 or the like.") from None
+    return name
+
+
 @contextmanager
 def process_group(timeout: float = 50.0) -> Iterator[Processes]:
     """The processes of this run, connected for as long as the context lasts.

@@ -9,7 +9,7 @@ import torch
 
 from degrade import GaussianBlur, GaussianMask, GaussianNoise, NoLatent, RectifiedFlow, Snow, seeds
 from recipes import evaluate
-from restore import Edit, Pipeline, closed_form, load_image, save_image
+from restore import Edit, Pipeline, closed_form, load_image, open_run, save_image
 from restore.training.session import train
 from samplers import DDIM, DDPM, Improved, Naive
 from tests.tiny import tiny
@@ -86,6 +86,13 @@ def test_bad_input(call, message, photo, tmp_path):
     run = train(tiny(photo), tmp_path / "run")
     with pytest.raises(ValueError, match=message):
         call(run)
+
+
+def test_a_device_that_is_not_there(photo, tmp_path):
+    train(tiny(photo), tmp_path / "run")
+    for name in ("gpu", "cuda:77", ""):
+        with pytest.raises(ValueError, match=r"is no device of this machine \(.*\): expected cpu, cuda"):
+            open_run(tmp_path / "run", name)
 
 
 def test_a_photograph_without_training_restores_noise(photo):
