@@ -45,6 +45,8 @@ class NetworkPipeline(Pipeline):
 
     def scale(self, size: tuple[int, int], severity: float, numbers: range, condition: str | None = None) -> Scale:
         restore = self.guided(self.labels(numbers, condition))
+        if any(side % self.stride for side in size):  # the network's own padding is none that it has learned
+            restore = pad_to(restore, self.stride, mirrored=True)
         return Scale(size, restore, self.sampling.grid.times(self.sampling.steps, severity, self.degradation))
 
     def prepared(self, size: tuple[int, int], edit: Edit) -> tuple[Self, Edit]:

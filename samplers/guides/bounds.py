@@ -17,12 +17,16 @@ def clip(restore: Restore, low: float = -1.0, high: float = 1.0) -> Restore:
     return lambda x_t, t: restore(x_t, t).clamp(low, high)
 
 
-def pad_to(restore: Restore, multiple: int) -> Restore:
-    """The restorer sees x_t padded with zeros at the bottom and right to a multiple of `multiple`; x0_hat is cropped back."""
+def pad_to(restore: Restore, multiple: int, mirrored: bool = False) -> Restore:
+    """The restorer sees x_t padded at the bottom and right to a multiple of `multiple`, with zeros or, `mirrored`, with what lies
+    before the edge; x0_hat is cropped back."""
 
     def padded(x_t: Tensor, t: Tensor) -> Tensor:
         height, width = x_t.shape[-2:]
-        wide = torch.nn.functional.pad(x_t, (0, -width % multiple, 0, -height % multiple))
+        room = (0, -width % multiple, 0, -height % multiple)
+        fits = room[1] < width and room[3] < height
+        mode = ("reflect" if fits else "replicate") if mirrored else "constant"
+        wide = torch.nn.functional.pad(x_t, room, mode=mode)
         return restore(wide, t)[..., :height, :width]
 
     return padded

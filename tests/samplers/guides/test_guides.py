@@ -4,7 +4,20 @@ import pytest
 import torch
 
 from degrade import GaussianBlur, GaussianNoise, RectifiedFlow, State, seeded
-from samplers import DDIM, Scale, classifier_free, ilvr, known_pixels, pyramid, sample, seamless, sizes, symmetric, uniform
+from samplers import (
+    DDIM,
+    Scale,
+    classifier_free,
+    ilvr,
+    known_pixels,
+    pad_to,
+    pyramid,
+    sample,
+    seamless,
+    sizes,
+    symmetric,
+    uniform,
+)
 from tests.exact import GaussianData, oracle
 
 HALF = torch.full((4,), 0.5)
@@ -121,3 +134,20 @@ def test_what_is_kept_leaves_no_step_at_its_border():
     assert bool((soft[..., :32] == 0).all())
     assert float(soft.diff(dim=-1).abs().max()) < 0.1
     torch.testing.assert_close(soft[..., 60:], torch.full((2, 1, 12, 4), -0.5), rtol=0, atol=1e-3)
+
+
+def test_mirrored_padding():
+    """What lies before the edge follows it, or, where that is too little, the last pixels again; zeros otherwise."""
+    seen = []
+
+    def look(x_t, t):
+        seen.append(x_t)
+        return x_t
+
+    x = torch.arange(6.0).reshape(1, 1, 2, 3)
+    for mirrored in (False, True):
+        assert torch.equal(pad_to(look, 4, mirrored)(x, HALF), x)
+    assert seen[0][0, 0].tolist() == [[0, 1, 2, 0], [3, 4, 5, 0], [0] * 4, [0] * 4]
+    assert seen[1][0, 0].tolist() == [[0, 1, 2, 2], [3, 4, 5, 5], [3, 4, 5, 5], [3, 4, 5, 5]]
+    pad_to(look, 4, True)(x[..., :2, :].repeat(1, 1, 2, 1)[..., :3, :], HALF)
+    assert seen[2][0, 0].tolist() == [[0, 1, 2, 1], [3, 4, 5, 4], [0, 1, 2, 1], [3, 4, 5, 4]]
