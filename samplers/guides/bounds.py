@@ -18,7 +18,7 @@ def clip(restore: Restore, low: float = -1.0, high: float = 1.0) -> Restore:
 
 
 def pad_to(restore: Restore, multiple: int, mirrored: bool = False) -> Restore:
-    """The restorer sees x_t padded at the bottom and right to a multiple of `multiple`, with zeros or, `mirrored`, with what lies
+    """The restorer sees x_t padded at the bottom and right to a multiple of `multiple`, with zeros or, `mirrored`, what lies
     before the edge; x0_hat is cropped back."""
 
     def padded(x_t: Tensor, t: Tensor) -> Tensor:
