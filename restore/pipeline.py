@@ -13,6 +13,7 @@ from degrade import Degradation, Estimable, Prior, State, seeds
 from degrade.lazy import torch
 from degrade.protocols import Covering
 from degrade.tree import tree_leaves, tree_map
+from restore.conditioning import Asked, of_images
 from restore.data.images import image_files
 from restore.data.sources import Source
 from restore.editing import Guide, known_guide
@@ -94,11 +95,11 @@ class Pipeline(ABC):
         """The restorer works on squares of so many cells of x."""
 
     @abstractmethod
-    def scale(self, size: tuple[int, int], severity: float, numbers: range, condition: str | None = None) -> Scale:
+    def scale(self, size: tuple[int, int], severity: float, numbers: range, condition: Asked = None) -> Scale:
         """The walk from `severity` at full `size`, in cells of x, for images of the seeds `numbers`."""
 
     def scales(
-        self, size: tuple[int, int], severity: float = 1.0, numbers: range = range(1), condition: str | None = None
+        self, size: tuple[int, int], severity: float = 1.0, numbers: range = range(1), condition: Asked = None
     ) -> list[Scale]:
         """The walk from `severity`, coarse to fine, that makes images of `size`, in cells of x."""
         return [self.scale(size, severity, numbers, condition)]
@@ -142,7 +143,7 @@ class Pipeline(ABC):
         count: int = 1,
         seed: int = 0,
         *,
-        condition: str | None = None,
+        condition: Asked = None,
         edit: Edit = UNEDITED,
         batch: int = 4,
         progress: bool = True,
@@ -150,9 +151,10 @@ class Pipeline(ABC):
     ) -> Tensor:
         """New images (count, C, *size) in [-1, 1]; image i has the seed `seed + i` and does not depend on the others.
 
-        size: height and width, by default the training image's. condition: the name of a class, "" for none in particular; by
-        default seed s is of class s mod N, where there are classes. edit: a picture to begin with, or to keep parts of. batch:
-        images in memory at a time. Raises ValueError in one line for what cannot be had.
+        size: height and width, by default the training image's. condition: the name of a class, "" for none in particular, or a
+        `Condition` of 1 or `count` images, its picture of the size of x; by default seed s is of class s mod N, where there are
+        classes. edit: a picture to begin with, or to keep parts of. batch: images in memory at a time. Raises ValueError in one
+        line for what cannot be had.
         """
         images = self.stream(size, count, seed, condition=condition, edit=edit, batch=batch, progress=progress, on_step=on_step)
         return torch.stack([image for _, image in images])
@@ -163,7 +165,7 @@ class Pipeline(ABC):
         count: int = 1,
         seed: int = 0,
         *,
-        condition: str | None = None,
+        condition: Asked = None,
         edit: Edit = UNEDITED,
         batch: int = 4,
         progress: bool = True,
@@ -182,7 +184,8 @@ class Pipeline(ABC):
         pipeline, edit = self.prepared(size, edit)
         for first in range(0, count, batch)[processes.rank :: processes.count]:
             numbers = range(seed + first, seed + min(first + batch, count))
-            x = pipeline._made(size, numbers, condition, edit, progress, on_step)
+            asked = of_images(condition, slice(first, first + len(numbers)), count)
+            x = pipeline._made(size, numbers, asked, edit, progress, on_step)
             images = self.decoded(x)[..., :height, :width]
             yield from zip(numbers, images, strict=True)
 
@@ -190,7 +193,7 @@ class Pipeline(ABC):
         self,
         size: tuple[int, int],
         numbers: range,
-        condition: str | None,
+        condition: Asked,
         edit: Edit,
         progress: bool,
         on_step: Callable[[Step], None] | None,
@@ -268,7 +271,7 @@ class Pipeline(ABC):
         latent: tuple | None = None,
         *,
         seed: int = 0,
-        condition: str | None = "",
+        condition: Asked = "",
         guides: Sequence[Guide] = (),
         progress: bool = True,
         on_step: Callable[[Step], None] | None = None,
@@ -301,7 +304,7 @@ class Pipeline(ABC):
         restored = self._restored(x_t, severity, latent, range(seed, seed + 1), "", (kept,), progress, None)
         return self.decoded(restored)[0]
 
-    def direct(self, measurement: Tensor, severity: float, *, condition: str | None = "") -> Tensor:
+    def direct(self, measurement: Tensor, severity: float, *, condition: Asked = "") -> Tensor:
         """What one call of the restorer makes of a measurement: needs no latent, and gives the mean of all answers."""
         x_t = self._encoded(measurement, severity)
         images = self.decoded(self._estimate(x_t, severity, condition))
@@ -347,8 +350,9 @@ class Pipeline(ABC):
             raise ValueError(f"images of {self.size[0]} channels are restored, got a tensor of shape {tuple(images.shape)}.")
         return self.space.encode(batch.to(self.device))
 
-    def _estimate(self, x_t: Tensor, severity: float, condition: str | None = "") -> Tensor:
-        scale = self.scale((x_t.shape[-2], x_t.shape[-1]), severity, range(len(x_t)), condition)
+    def _estimate(self, x_t: Tensor, severity: float, condition: Asked = "") -> Tensor:
+        asked = of_images(condition, slice(0, len(x_t)), len(x_t))
+        scale = self.scale((x_t.shape[-2], x_t.shape[-1]), severity, range(len(x_t)), asked)
         with torch.no_grad():
             return scale.restore(x_t, torch.full((len(x_t),), severity, device=self.device))
 
@@ -358,12 +362,13 @@ class Pipeline(ABC):
         severity: float,
         latent: tuple | None,
         numbers: range,
-        condition: str | None,
+        condition: Asked,
         guides: Sequence[Guide],
         progress: bool,
         on_step: Callable[[Step], None] | None,
     ) -> Tensor:
-        scale = self.scale((x_t.shape[-2], x_t.shape[-1]), severity, numbers, condition)
+        asked = of_images(condition, slice(0, len(x_t)), len(x_t))
+        scale = self.scale((x_t.shape[-2], x_t.shape[-1]), severity, numbers, asked)
         for guide in guides:
             scale = scale._replace(restore=guide(scale.restore, scale.size))
         generators = seeds(numbers[0], len(numbers))

@@ -123,8 +123,8 @@ def specified(checkpoint: Checkpoint, types: Sequence[type] = ()) -> Specificati
         raise CheckpointError(f"{path}: images of {size[0]} x {size[1]} x {size[2]} were not learned from.")
     if recipe.space.channels(size[0]) != recipe.network.image_channels:
         raise CheckpointError(f"{path}: a network of {recipe.network.image_channels} channels for images of {size[0]}.")
-    if classes and len(classes) != recipe.classes:
-        raise CheckpointError(f"{path}: {len(classes)} classes for a network that takes {recipe.classes}.")
+    if classes and (recipe.classes not in (None, len(classes)) or "label" not in recipe.accepts):
+        raise CheckpointError(f"{path}: {len(classes)} classes for a network that takes {recipe.classes or 'none'}.")
     return Specification(recipe, prior, size, classes)
 
 
