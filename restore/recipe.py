@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -33,7 +34,7 @@ from restore.machine.processes import ALONE, Processes
 from restore.own_types import choice, setting
 from restore.parametrisation import Prediction
 from restore.sampling import Sampling
-from restore.space import SPACES, Pixels, Space
+from restore.space import SPACES, Pixels, Space, encoded
 from restore.training.condition_dropout import ConditionDropout
 from restore.training.objectives import Objective
 from restore.training.settings import Training
@@ -97,10 +98,11 @@ class Recipe:
                 f"--network.image-channels {channels}."
             )
         others = data.open(self.others, device) if self.others is not None else None
-        known = self.space.encode((others or batches).images)
+        encode = partial(encoded, self.space)
+        known = encode((others or batches).images)
         prior = self.prior.fit(known, self.degradation) if self.prior is not None else self.degradation.prior(known)
         batches = batches if others is None else batches._replace(others=others.draw)
-        return batches.encoded(self.space.encode), prior
+        return batches.encoded(encode), prior
 
     def with_classes(self, classes: tuple[str, ...]) -> Recipe:
         """The same recipe with a network for these classes. ValueError where it takes none, or another number of them."""

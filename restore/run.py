@@ -13,6 +13,7 @@ from restore.machine.processes import best_device
 from restore.network_pipeline import NetworkPipeline
 from restore.recipe import ALLOWED, Recipe
 from restore.restorer import Restorer
+from restore.space import Pixels
 from restore.storage.checkpoint import Checkpoint, CheckpointError, open_checkpoint
 from restore.storage.specification import SpecificationError, decode
 
@@ -134,6 +135,7 @@ def _halo(recipe: Recipe) -> int | None:
     from models.receptive_field import receptive_field
 
     network = recipe.network
-    if not (isinstance(network, PatchUNetConfig) and network.norm == "pixel" and recipe.stem is None):
+    pixels = recipe.stem is None and isinstance(recipe.space, Pixels)
+    if not (isinstance(network, PatchUNetConfig) and network.norm == "pixel" and pixels):
         return None
     return receptive_field(network) // 2 + recipe.stride if isinstance(recipe.degradation, Gaussian) else None
