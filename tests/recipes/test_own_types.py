@@ -202,3 +202,26 @@ def test_what_could_not_be_reopened_is_refused_before_the_first_step(operator, r
     with pytest.raises(SpecificationError, match=reason):
         train(recipe, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@dataclass(frozen=True)
+class CalledLazy(Lazy):
+    """As `Called`, among the settings of sampling."""
+
+    how: object = len
+
+
+def test_nor_is_what_lies_deeper(photo, tmp_path):
+    recipe = tiny(photo)
+    recipe = replace(recipe, sampling=replace(recipe.sampling, sampler=CalledLazy()))
+    with pytest.raises(SpecificationError, match="recipe.sampling.sampler.how is a builtin_function"):
+        train(recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_condition_that_the_network_does_not_accept_is_refused_before_the_first_step(photo, tmp_path):
+    with pytest.raises(ValueError, match="PatchUNet accepts no condition, got tokens: leave that out"):
+        train(replace(tiny(photo), data=Captioned()), tmp_path / "run")
+    with pytest.raises(ValueError, match="ShadedConfig takes no classes: choose UNetConfig, DiTConfig or a network"):
+        train(replace(tiny(photo), data=Shades(), network=ShadedConfig("image")), tmp_path / "run")
+    assert not list(tmp_path.glob("run/checkpoints/*"))
