@@ -12,6 +12,7 @@ from restore.conditioning import Asked
 from restore.editing import known_guide
 from restore.pipeline import Edit, Pipeline
 from restore.restorer import Restorer
+from restore.space import Pixels
 from samplers import DDPM, Sampler, Scale, classifier_free, clip, pad_to
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ class NetworkPipeline(Pipeline):
     """What it is called in messages."""
     network_stride: int = 1
     """Sides that are a multiple of this, cells of x, are what the network works on; others are padded."""
-    network_halo: int | None = None
-    """How far the network sees, cells of x; None for all of the image."""
 
     @property
     def identity(self) -> str:
@@ -40,7 +39,8 @@ class NetworkPipeline(Pipeline):
 
     @property
     def halo(self) -> int | None:
-        return self.network_halo if self.sampling.pad_to == 1 else None
+        local = isinstance(self.space, Pixels) and isinstance(self.degradation, Gaussian) and self.sampling.pad_to == 1
+        return getattr(self.restorer.network, "halo", None) if local else None
 
     def scale(self, size: tuple[int, int], severity: float, numbers: range, condition: Asked = None) -> Scale:
         restore = self.guided(self.conditions(numbers, condition))

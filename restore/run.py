@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from degrade import Gaussian, Prior, seeds
+from degrade import Prior, seeds
 from degrade.lazy import torch
 from restore.machine.processes import best_device
 from restore.network_pipeline import NetworkPipeline
 from restore.recipe import ALLOWED, Recipe
 from restore.restorer import Restorer
-from restore.space import Pixels
 from restore.storage.checkpoint import Checkpoint, CheckpointError, open_checkpoint
 from restore.storage.specification import SpecificationError, decode
 
@@ -58,7 +57,6 @@ class Specification(NamedTuple):
             restorer=restorer,
             name=str(folder),
             network_stride=recipe.stride,
-            network_halo=_halo(recipe),
             folder=folder,
             recipe=recipe,
             step=step,
@@ -127,15 +125,3 @@ def specified(checkpoint: Checkpoint, types: Sequence[type] = ()) -> Specificati
     if classes and (recipe.classes not in (None, len(classes)) or "label" not in recipe.accepts):
         raise CheckpointError(f"{path}: {len(classes)} classes for a network that takes {recipe.classes or 'none'}.")
     return Specification(recipe, prior, size, classes)
-
-
-def _halo(recipe: Recipe) -> int | None:
-    """Pixels that the network sees around one, where it does not see the whole image."""
-    from models import PatchUNetConfig
-    from models.receptive_field import receptive_field
-
-    network = recipe.network
-    pixels = recipe.stem is None and isinstance(recipe.space, Pixels)
-    if not (isinstance(network, PatchUNetConfig) and network.norm == "pixel" and pixels):
-        return None
-    return receptive_field(network) // 2 + recipe.stride if isinstance(recipe.degradation, Gaussian) else None

@@ -64,6 +64,7 @@ class OneLayer:
 class Network(nn.Module):
     def __init__(self, settings):
         super().__init__()
+        self.halo = settings.side // 2
         self.layer = nn.Conv2d(settings.image_channels, settings.image_channels, settings.side, padding=settings.side // 2)
 
     def forward(self, x, t):
