@@ -139,6 +139,13 @@ def test_by_command_line(case, photo, tmp_path, monkeypatch, capsys):
             MAIN(["sample", "run"])
 
 
+def test_a_coupling_is_what_latents_are_drawn_by(photo):
+    """Signed flips half of the noise, so that the losses of the same weights and times differ."""
+    recipes = [tiny(photo), replace(tiny(photo), coupling=Signed())]
+    losses = [recipe.trainer("cpu").loss(recipe.open("cpu")[0]).item() for recipe in recipes]
+    assert losses[0] != pytest.approx(losses[1], rel=1e-4)
+
+
 def test_a_type_is_offered_where_it_fits(capsys):
     """By its methods and their arguments: `draw` of an operator is not that of a coupling."""
     with pytest.raises(SystemExit):

@@ -73,6 +73,15 @@ def test_restored_and_direct(conditional):
     assert not torch.allclose(direct, run.direct(measured, 0.4), atol=1e-3)
 
 
+def test_a_class_by_its_name_is_the_condition_of_its_label(photo, tmp_path):
+    """Of a network of one's own, which has no setting for the number of classes."""
+    run = train(replace(tiny(photo), **CASES["label"][0]), tmp_path / "run")
+    assert run.classes == ("dark", "bright")
+    dark, bright = (run.generate((8, 8), seed=1, condition=Condition(label=torch.tensor([i]))) for i in range(2))
+    assert torch.equal(run.generate((8, 8), seed=1, condition="dark"), dark) and not torch.equal(dark, bright)
+    assert torch.equal(run.generate((8, 8), seed=1), bright)  # seed 1 is of class 1 mod 2
+
+
 @pytest.mark.parametrize(
     ("condition", "message"),
     [
