@@ -6,7 +6,7 @@
 from typing import TYPE_CHECKING, Union
 
 from degrade.compose import Compose, Curve, Stage
-from degrade.couplings import Coupling, Independent
+from degrade.couplings import COUPLINGS, Coupling, Independent
 from degrade.decolour import Decolour
 from degrade.gaussian_blur import GaussianBlur
 from degrade.gaussian_mask import GaussianMask
@@ -29,6 +29,7 @@ else:
     Operator = Union[OPERATORS]  # the command line offers each as a sub-command
 
 __all__ = [
+    "COUPLINGS",
     "OPERATORS",
     "PRIORS",
     "SCHEDULES",

@@ -55,6 +55,9 @@ class Independent:
         return _with_partners(latent, iter(batch.x1)) if wanted else latent
 
 
+COUPLINGS = (Independent,)
+
+
 def partners(degradation: Degradation) -> int:
     """How many other images `degradation` mixes into one, a chain's all counted."""
     return degradation.partners if isinstance(degradation, Mixing) else 0

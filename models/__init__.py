@@ -2,6 +2,8 @@
 
     net(x, t)        or, where the network declares what it `accepts`,        net(x, t, condition)
 
+One whose output at a pixel depends on nothing further away may say so: `halo`, in pixels, so that tiles fit together.
+
 Settings (`PatchUNetConfig`, ...) are frozen dataclasses of plain numbers that `build()` their network; importing them
 does not import torch.
 """

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from models.layers.basic import PixelNorm, pad_to_multiple, zero
 from models.layers.embedding import sinusoid
+from models.receptive_field import receptive_field
 from models.settings.patch_unet import PatchUNetConfig
 
 
@@ -56,6 +57,11 @@ class PatchUNet(nn.Module):
 
         self.norm = norm(channels, config)
         self.out = zero(nn.Conv2d(channels, config.image_channels * config.patch**2, 3, padding=1))
+
+    @property
+    def halo(self) -> int | None:
+        """Pixels around a tile that it has to see for tiles to fit together; None where it sees the whole image."""
+        return receptive_field(self.config) // 2 + self.config.stride if self.config.norm == "pixel" else None
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         height, width = x.shape[-2:]

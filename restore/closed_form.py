@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 from degrade import Degradation, GaussianNoise, GaussianPrior, Prior, RectifiedFlow, State
 from degrade.checks import bounded
 from degrade.lazy import torch
+from restore.conditioning import Asked
 from restore.data.sources import OneImage
 from restore.editing import around, filled, known_guide
 from restore.patches.overlap import check_window
@@ -119,12 +120,12 @@ class ClosedForm(Pipeline):
     def spanning(self, size: tuple[int, int]) -> Self:
         return replace(self, settings=self.settings.spanning(min(self.photograph.shape[1:])))
 
-    def scale(self, size: tuple[int, int], severity: float, numbers: range, condition: str | None = None) -> Scale:
+    def scale(self, size: tuple[int, int], severity: float, numbers: range, condition: Asked = None) -> Scale:
         """The photograph at its own size."""
         return Scale(size, self._posteriors()(1.0), times(severity, self.sampling.steps))
 
     def scales(
-        self, size: tuple[int, int], severity: float = 1.0, numbers: range = range(1), condition: str | None = None
+        self, size: tuple[int, int], severity: float = 1.0, numbers: range = range(1), condition: Asked = None
     ) -> list[Scale]:
         """At each size the posterior of the photograph reduced by as much, built when it is first called; only the last stays.
 
@@ -132,7 +133,8 @@ class ClosedForm(Pipeline):
         """
         settings, steps = self.settings, self.sampling.steps
         if condition:
-            raise ValueError(f"there is no class {condition!r}: {self.name} knows none.")
+            what = f"class {condition!r}" if isinstance(condition, str) else "network to condition"
+            raise ValueError(f"there is no {what}: {self.name} takes no condition, leave it out.")
         if min(size) < settings.side:
             raise ValueError(f"give sides of at least {settings.side} pixels, got {size[0]} and {size[1]}.")
         posterior = self._posteriors()

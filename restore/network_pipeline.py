@@ -8,28 +8,26 @@ from typing import TYPE_CHECKING, Self
 from degrade import Gaussian
 from degrade.lazy import torch
 from models import Condition
+from restore.conditioning import Asked
 from restore.editing import known_guide
 from restore.pipeline import Edit, Pipeline
 from restore.restorer import Restorer
+from restore.space import Pixels
 from samplers import DDPM, Sampler, Scale, classifier_free, clip, pad_to
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from degrade.protocols import Restore
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NetworkPipeline(Pipeline):
-    """One restorer for all sizes and severities, under classifier-free guidance where it knows classes."""
+    """One restorer for all sizes and severities, under classifier-free guidance where it is conditional."""
 
     restorer: Restorer
     name: str
     """What it is called in messages."""
     network_stride: int = 1
     """Sides that are a multiple of this, cells of x, are what the network works on; others are padded."""
-    network_halo: int | None = None
-    """How far the network sees, cells of x; None for all of the image."""
 
     @property
     def identity(self) -> str:
@@ -41,10 +39,11 @@ class NetworkPipeline(Pipeline):
 
     @property
     def halo(self) -> int | None:
-        return self.network_halo if self.sampling.pad_to == 1 else None
+        local = isinstance(self.space, Pixels) and isinstance(self.degradation, Gaussian) and self.sampling.pad_to == 1
+        return getattr(self.restorer.network, "halo", None) if local else None
 
-    def scale(self, size: tuple[int, int], severity: float, numbers: range, condition: str | None = None) -> Scale:
-        restore = self.guided(self.labels(numbers, condition))
+    def scale(self, size: tuple[int, int], severity: float, numbers: range, condition: Asked = None) -> Scale:
+        restore = self.guided(self.conditions(numbers, condition))
         if any(side % self.stride for side in size):  # the network's own padding is none that it has learned
             restore = pad_to(restore, self.stride, mirrored=True)
         return Scale(size, restore, self.sampling.grid.times(self.sampling.steps, severity, self.degradation))
@@ -63,22 +62,24 @@ class NetworkPipeline(Pipeline):
         """Fresh noise in every turn where the degradation is noise."""
         return DDPM("small") if isinstance(self.degradation, Gaussian) else self.sampling.sampler
 
-    def labels(self, numbers: range, condition: str | None = None) -> Tensor | None:
-        """The class of each image, by its seed: `condition` for all, "" for none, None for each class in turn."""
-        if condition and condition not in self.classes:
+    def conditions(self, numbers: range, asked: Asked = None) -> Condition:
+        """The condition of each image, by its seed. ValueError for a class that it does not know."""
+        if isinstance(asked, Condition):
+            return asked.map(lambda part: part.to(self.device))
+        if asked and asked not in self.classes:
             known = f"knows {', '.join(self.classes)}" if self.classes else "was not trained with classes"
-            raise ValueError(f"there is no class {condition!r}: {self.name} {known}.")
-        if not self.classes or condition == "":
-            return None
-        classes = [self.classes.index(condition) if condition else seed % len(self.classes) for seed in numbers]
-        return torch.tensor(classes, device=self.device)
+            raise ValueError(f"there is no class {asked!r}: {self.name} {known}.")
+        if not self.classes or asked == "":
+            return Condition()
+        classes = [self.classes.index(asked) if asked else seed % len(self.classes) for seed in numbers]
+        return Condition(label=torch.tensor(classes, device=self.device))
 
-    def guided(self, labels: Tensor | None = None) -> Restore:
-        """The restorer under the guides of `sampling`, conditional on `labels` (B,)."""
+    def guided(self, condition: Condition = Condition()) -> Restore:  # noqa: B008
+        """The restorer under the guides of `sampling`, conditional on `condition`; ValueError for parts it does not accept."""
         sampling = self.sampling
         restore: Restore = self.restorer
-        if labels is not None:
-            conditional = self.restorer.given(Condition(label=labels))
+        if condition.parts:
+            conditional = self.restorer.given(condition)
             restore = classifier_free(conditional, self.restorer, sampling.guidance, *sampling.guidance_interval)
         if sampling.pad_to > 1:
             restore = pad_to(restore, sampling.pad_to)

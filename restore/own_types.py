@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Union
 
@@ -55,13 +56,39 @@ def offered(types: Sequence[type]) -> Iterator[None]:
 
 def choice(protocol: type, known: Sequence[type]) -> Any:
     """What a setting of type `protocol` can be on the command line: one of `known`, or of the user's own types."""
-    members = {name for name in dir(protocol) if not name.startswith("_") or name == "__call__"}
 
     def options() -> Any:
-        own = (cls for cls in _offered.get() if members <= {*dir(cls), *getattr(cls, "__dataclass_fields__", ())})
-        return Union[(*known, *own)]
+        return Union[(*known, *_own(protocol))]
 
     return tyro.conf.arg(constructor_factory=options)
+
+
+def setting(protocol: type, known: Sequence[type]) -> Any:
+    """The same, but of the default's type unless the user brings one that fits, so that help stays short."""
+
+    def options() -> Any:
+        own = _own(protocol)
+        kinds: Any = Union[(*known, *own)]
+        return kinds if own else tyro.conf.AvoidSubcommands[kinds]  # type: ignore[misc]
+
+    return tyro.conf.arg(constructor_factory=options)
+
+
+def _own(protocol: type) -> list[type]:
+    """The user's own types that have all that `protocol` names, its methods with the same number of arguments."""
+    members = [name for name in dir(protocol) if not name.startswith("_") or name == "__call__"]
+    return [cls for cls in _offered.get() if all(_has(cls, name, getattr(protocol, name)) for name in members)]
+
+
+def _has(cls: type, name: str, expected: object) -> bool:
+    found = getattr(cls, name, None)
+    if not (inspect.isfunction(expected) and inspect.isfunction(found)):
+        return found is not None or name in {f.name for f in fields(cls)}
+    try:
+        inspect.signature(found).bind(*inspect.signature(expected).parameters)
+    except TypeError:
+        return False
+    return True
 
 
 def kebab(name: str) -> str:

@@ -13,13 +13,14 @@ from degrade import Degradation, Estimable, Prior, State, seeds
 from degrade.lazy import torch
 from degrade.protocols import Covering
 from degrade.tree import tree_leaves, tree_map
+from restore.conditioning import Asked, of_images
 from restore.data.images import image_files
 from restore.data.sources import Source
 from restore.editing import Guide, known_guide
 from restore.machine.memory import free_memory, readable
 from restore.machine.processes import ALONE, Processes
 from restore.sampling import Sampling
-from restore.space import Pixels, Space
+from restore.space import Pixels, Space, encoded, grown
 from samplers import Resampled, Sampler, Scale, Step, enlarge, pyramid
 
 if TYPE_CHECKING:
@@ -94,11 +95,11 @@ class Pipeline(ABC):
         """The restorer works on squares of so many cells of x."""
 
     @abstractmethod
-    def scale(self, size: tuple[int, int], severity: float, numbers: range, condition: str | None = None) -> Scale:
+    def scale(self, size: tuple[int, int], severity: float, numbers: range, condition: Asked = None) -> Scale:
         """The walk from `severity` at full `size`, in cells of x, for images of the seeds `numbers`."""
 
     def scales(
-        self, size: tuple[int, int], severity: float = 1.0, numbers: range = range(1), condition: str | None = None
+        self, size: tuple[int, int], severity: float = 1.0, numbers: range = range(1), condition: Asked = None
     ) -> list[Scale]:
         """The walk from `severity`, coarse to fine, that makes images of `size`, in cells of x."""
         return [self.scale(size, severity, numbers, condition)]
@@ -142,7 +143,7 @@ class Pipeline(ABC):
         count: int = 1,
         seed: int = 0,
         *,
-        condition: str | None = None,
+        condition: Asked = None,
         edit: Edit = UNEDITED,
         batch: int = 4,
         progress: bool = True,
@@ -150,9 +151,10 @@ class Pipeline(ABC):
     ) -> Tensor:
         """New images (count, C, *size) in [-1, 1]; image i has the seed `seed + i` and does not depend on the others.
 
-        size: height and width, by default the training image's. condition: the name of a class, "" for none in particular; by
-        default seed s is of class s mod N, where there are classes. edit: a picture to begin with, or to keep parts of. batch:
-        images in memory at a time. Raises ValueError in one line for what cannot be had.
+        size: height and width, by default the training image's. condition: the name of a class, "" for none in particular, or a
+        `Condition` of 1 or `count` images, its picture of the size of x; by default seed s is of class s mod N, where there are
+        classes. edit: a picture to begin with, or to keep parts of. batch: images in memory at a time. Raises ValueError in one
+        line for what cannot be had.
         """
         images = self.stream(size, count, seed, condition=condition, edit=edit, batch=batch, progress=progress, on_step=on_step)
         return torch.stack([image for _, image in images])
@@ -163,7 +165,7 @@ class Pipeline(ABC):
         count: int = 1,
         seed: int = 0,
         *,
-        condition: str | None = None,
+        condition: Asked = None,
         edit: Edit = UNEDITED,
         batch: int = 4,
         progress: bool = True,
@@ -175,6 +177,8 @@ class Pipeline(ABC):
         Of several processes each makes every so many-th batch: the images do not depend on their number.
         """
         height, width = size = size or (self.size[1], self.size[2])
+        if edit.known is not None or edit.guides:
+            self._check_pixels()
         if count < 1 or batch < 1 or min(size) < 1:
             raise ValueError(f"count, batch, height and width are at least 1, got {count}, {batch}, {height}, {width}.")
         if not 0 < edit.severity <= 1:
@@ -182,15 +186,15 @@ class Pipeline(ABC):
         pipeline, edit = self.prepared(size, edit)
         for first in range(0, count, batch)[processes.rank :: processes.count]:
             numbers = range(seed + first, seed + min(first + batch, count))
-            x = pipeline._made(size, numbers, condition, edit, progress, on_step)
-            images = self.decoded(x)[..., :height, :width]
-            yield from zip(numbers, images, strict=True)
+            asked = of_images(condition, slice(first, first + len(numbers)), count)
+            x = pipeline._made(size, numbers, asked, edit, progress, on_step)
+            yield from zip(numbers, self.decoded(x, size), strict=True)
 
     def _made(
         self,
         size: tuple[int, int],
         numbers: range,
-        condition: str | None,
+        condition: Asked,
         edit: Edit,
         progress: bool,
         on_step: Callable[[Step], None] | None,
@@ -223,8 +227,8 @@ class Pipeline(ABC):
         if begin is None:
             return self.prior.sample(shape, generators)
         target = (first.size[0] * self.space.stride, first.size[1] * self.space.stride)
-        grown = len(scales) == 1 and tuple(begin.shape[1:]) == size
-        image = _padded(begin, target)[None] if grown else enlarge(begin[None], target)
+        whole = len(scales) == 1 and tuple(begin.shape[1:]) == size
+        image = grown(begin[None], target) if whole else enlarge(begin[None], target)
         x0 = self.space.encode(image).expand(shape)
         latent = self.degradation.draw(x0, generators)
         return State(self.degradation(x0, first.times[:1].expand(len(x0)), latent), latent)
@@ -268,7 +272,7 @@ class Pipeline(ABC):
         latent: tuple | None = None,
         *,
         seed: int = 0,
-        condition: str | None = "",
+        condition: Asked = "",
         guides: Sequence[Guide] = (),
         progress: bool = True,
         on_step: Callable[[Step], None] | None = None,
@@ -278,10 +282,12 @@ class Pipeline(ABC):
         latent: what it was degraded with, where the degradation has a latent that cannot be read off it. Image i has the seed
         `seed + i`. Raises ValueError in one line where the severity, the channels or the latent do not fit.
         """
+        if guides:
+            self._check_pixels()
         x_t = self._encoded(measurement, severity)
         numbers = range(seed, seed + len(x_t))
         x = self._restored(x_t, severity, latent, numbers, condition, guides, progress, on_step)
-        images = self.decoded(x)
+        images = self.decoded(x, measurement.shape[-2:])
         return images if measurement.ndim == 4 else images[0]
 
     def fill(self, measurement: Tensor, mask: Tensor, severity: float, *, seed: int = 0, progress: bool = True) -> Tensor:
@@ -294,17 +300,18 @@ class Pipeline(ABC):
                 f"{type(self.degradation).__name__} covers no part of a picture: a mask serves restorers of holes "
                 "(GaussianMask); `edit.py inpaint` fills holes with any run of noise, or without training."
             )
+        self._check_pixels()
         x, hole = self._encoded(measurement, severity), mask[None].to(self.device)
         covered, latent = self.degradation.cover(x, hole)
         x_t = self.degradation(covered, torch.full((1,), severity, device=self.device), latent)
         kept = known_guide(x[0], 1 - hole[0])
         restored = self._restored(x_t, severity, latent, range(seed, seed + 1), "", (kept,), progress, None)
-        return self.decoded(restored)[0]
+        return self.decoded(restored, measurement.shape[-2:])[0]
 
-    def direct(self, measurement: Tensor, severity: float, *, condition: str | None = "") -> Tensor:
+    def direct(self, measurement: Tensor, severity: float, *, condition: Asked = "") -> Tensor:
         """What one call of the restorer makes of a measurement: needs no latent, and gives the mean of all answers."""
         x_t = self._encoded(measurement, severity)
-        images = self.decoded(self._estimate(x_t, severity, condition))
+        images = self.decoded(self._estimate(x_t, severity, condition), measurement.shape[-2:])
         return images if measurement.ndim == 4 else images[0]
 
     def degrade_and_restore(
@@ -327,12 +334,14 @@ class Pipeline(ABC):
         x_t = self.degradation(x0, torch.full((len(x0),), severity, device=self.device), latent)
         direct = self._estimate(x_t, severity)
         restored = self._restored(x_t, severity, latent, numbers, "", (), progress, on_step)
-        images = (self.decoded(x0), self.space.decode(x_t).cpu(), self.decoded(direct), self.decoded(restored))
+        height, width = size = clean.shape[-2:]
+        degraded = self.space.decode(x_t)[..., :height, :width].cpu()
+        images = (self.decoded(x0, size), degraded, self.decoded(direct, size), self.decoded(restored, size))
         return Restoration(*(x if clean.ndim == 4 else x[0] for x in images))
 
-    def decoded(self, x: Tensor) -> Tensor:
-        """Images (B, C, H, W) in [-1, 1] of x, on the CPU."""
-        return self.space.decode(x).clamp(-1, 1).cpu()
+    def decoded(self, x: Tensor, size: Sequence[int]) -> Tensor:
+        """Images (B, C, *size) in [-1, 1] of x, on the CPU."""
+        return self.space.decode(x).clamp(-1, 1).cpu()[..., : size[0], : size[1]]
 
     def latent(self, x0: Tensor, generators: list[Generator]) -> tuple:
         """What clean x0 (B, C, *space) are degraded with."""
@@ -347,10 +356,19 @@ class Pipeline(ABC):
             raise ValueError(f"images of {self.size[0]} channels are restored, got a tensor of shape {tuple(images.shape)}.")
         if not bool(batch.isfinite().all()):
             raise ValueError("the picture holds NaN or infinite values: expected finite numbers, in [-1, 1] when clean.")
-        return self.space.encode(batch.to(self.device))
+        return encoded(self.space, batch.to(self.device))
 
-    def _estimate(self, x_t: Tensor, severity: float, condition: str | None = "") -> Tensor:
-        scale = self.scale((x_t.shape[-2], x_t.shape[-1]), severity, range(len(x_t)), condition)
+    def _check_pixels(self) -> None:
+        """Raises ValueError where x is not made of pixels, and cannot be told what some of them are to be."""
+        if not isinstance(self.space, Pixels):
+            raise ValueError(
+                f"masks and guides act on pixels, this restorer works in {type(self.space).__name__}: leave them out, and "
+                "give a picture to begin with, or take a run of Pixels."
+            )
+
+    def _estimate(self, x_t: Tensor, severity: float, condition: Asked = "") -> Tensor:
+        asked = of_images(condition, slice(0, len(x_t)), len(x_t))
+        scale = self.scale((x_t.shape[-2], x_t.shape[-1]), severity, range(len(x_t)), asked)
         with torch.no_grad():
             return scale.restore(x_t, torch.full((len(x_t),), severity, device=self.device))
 
@@ -360,12 +378,13 @@ class Pipeline(ABC):
         severity: float,
         latent: tuple | None,
         numbers: range,
-        condition: str | None,
+        condition: Asked,
         guides: Sequence[Guide],
         progress: bool,
         on_step: Callable[[Step], None] | None,
     ) -> Tensor:
-        scale = self.scale((x_t.shape[-2], x_t.shape[-1]), severity, numbers, condition)
+        asked = of_images(condition, slice(0, len(x_t)), len(x_t))
+        scale = self.scale((x_t.shape[-2], x_t.shape[-1]), severity, numbers, asked)
         for guide in guides:
             scale = scale._replace(restore=guide(scale.restore, scale.size))
         generators = seeds(numbers[0], len(numbers))
@@ -386,9 +405,3 @@ class Pipeline(ABC):
             f"{type(self.degradation).__name__} has a latent{f' ({names})' * bool(names)} that cannot be read off a picture: "
             "give the latent, or take the restorer's direct answer, which needs none."
         )
-
-
-def _padded(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """image (C, h, w), its last row and column repeated up to (C, *size)."""
-    room = (0, size[1] - image.shape[2], 0, size[0] - image.shape[1])
-    return torch.nn.functional.pad(image[None], room, mode="replicate")[0]

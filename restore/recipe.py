@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import AvoidSubcommands, Positional
 
 from degrade import (
+    COUPLINGS,
     OPERATORS,
     PRIORS,
     SCHEDULES,
     Compose,
+    Coupling,
     Curve,
     Degradation,
     GaussianNoise,
+    Independent,
     Prior,
     Stage,
     Thumbnails,
@@ -27,10 +31,10 @@ from degrade.random import Stream, globally_seeded
 from models import NETWORKS, STEMS, NetworkSettings, PatchUNetConfig, Stem
 from restore.data.sources import SOURCES, Crops, Source
 from restore.machine.processes import ALONE, Processes
-from restore.own_types import choice
+from restore.own_types import choice, setting
 from restore.parametrisation import Prediction
 from restore.sampling import Sampling
-from restore.space import SPACES, Pixels, Space
+from restore.space import SPACES, Pixels, Space, encoded
 from restore.training.condition_dropout import ConditionDropout
 from restore.training.objectives import Objective
 from restore.training.settings import Training
@@ -50,11 +54,9 @@ class Recipe:
     """The photograph, or the folder of images, to learn from; or the name of a set in restore/data/bundled.py."""
     degradation: Annotated[Degradation, choice(Degradation, OPERATORS)] = field(default_factory=GaussianNoise)
     """What is to be undone."""
-    data: AvoidSubcommands[Annotated[Source, choice(Source, SOURCES)]] = field(default_factory=Crops)
+    data: Annotated[Source, setting(Source, SOURCES)] = field(default_factory=Crops)
     """How training images are cut."""
-    network: AvoidSubcommands[Annotated[NetworkSettings, choice(NetworkSettings, NETWORKS)]] = field(
-        default_factory=PatchUNetConfig
-    )
+    network: Annotated[NetworkSettings, setting(NetworkSettings, NETWORKS)] = field(default_factory=PatchUNetConfig)
     """The network."""
     stem: AvoidSubcommands[Stem | None] = None
     """What makes images smaller and deeper for the network, and its output an image again."""
@@ -68,18 +70,16 @@ class Recipe:
     """How to sample by default."""
     show: Literal["samples", "restorations"] = "samples"
     """What previews, and the end of a training, show."""
-    space: AvoidSubcommands[Annotated[Space, choice(Space, SPACES)]] = field(default_factory=Pixels)
+    space: Annotated[Space, setting(Space, SPACES)] = field(default_factory=Pixels)
     """What the network sees of an image: its pixels, or what an encoder makes of them."""
+    coupling: Annotated[Coupling, setting(Coupling, COUPLINGS)] = field(default_factory=Independent)
+    """How the latent of a training image, noise or another image, is drawn for it."""
     others: Path | None = None
     """Images of a second set, for image mixing to mix in (default: other images of the first)."""
     prior: AvoidSubcommands[Thumbnails | None] = None
     """Where generation starts (default: the degradation's own prior, fitted to the images)."""
 
     def __post_init__(self) -> None:
-        if getattr(self.data, "labelled", False) and not hasattr(self.network, "classes"):
-            raise ValueError(
-                f"{type(self.network).__name__} takes no classes: choose UNetConfig or DiTConfig, or leave out labelled."
-            )
         if self.others is not None and not partners(self.degradation):
             raise ValueError(
                 f"a second set of images serves image mixing only, not {type(self.degradation).__name__}: leave out others."
@@ -98,23 +98,36 @@ class Recipe:
                 f"--network.image-channels {channels}."
             )
         others = data.open(self.others, device) if self.others is not None else None
-        known = self.space.encode((others or batches).images)
+        encode = partial(encoded, self.space)
+        known = encode((others or batches).images)
         prior = self.prior.fit(known, self.degradation) if self.prior is not None else self.degradation.prior(known)
         batches = batches if others is None else batches._replace(others=others.draw)
-        return batches.encoded(self.space.encode), prior
+        return batches.encoded(encode), prior
 
     def with_classes(self, classes: tuple[str, ...]) -> Recipe:
-        """The same recipe with a network that takes these classes."""
-        if not classes or self.classes == len(classes):
+        """The same recipe with a network for these classes. ValueError where it takes none, or another number of them."""
+        if not classes:
             return self
-        if self.classes:
+        if self.classes not in (None, 0, len(classes)):
             raise ValueError(f"the images lie in folders of {len(classes)} classes, the network takes {self.classes}.")
-        return replace(self, network=replace(self.network, classes=len(classes)))  # type: ignore[type-var]
+        told = self if self.classes is None else replace(self, network=replace(self.network, classes=len(classes)))  # type: ignore[type-var]
+        if "label" not in told.accepts:
+            raise ValueError(
+                f"{type(self.network).__name__} takes no classes: choose UNetConfig, DiTConfig or a network of your own that "
+                "accepts a label, or leave out labelled."
+            )
+        return told
 
     @property
-    def classes(self) -> int:
-        """Classes that the network takes."""
-        return getattr(self.network, "classes", 0)
+    def classes(self) -> int | None:
+        """The number of classes among the network's settings; None where it has no such setting."""
+        return getattr(self.network, "classes", None)
+
+    @property
+    def accepts(self) -> tuple[str, ...]:
+        """The parts of a condition that the network takes."""
+        with torch.device("meta"):
+            return getattr(self.build(), "accepts", ())
 
     @property
     def stride(self) -> int:
@@ -131,11 +144,12 @@ class Recipe:
 
         with globally_seeded(self.training.seed, Stream.WEIGHTS):
             network = self.build()
-        return Trainer(network, self.degradation, self.prediction, self.objective, self.training, device, processes)
+        parts = (network, self.degradation, self.prediction, self.objective, self.training)
+        return Trainer(*parts, device, processes, self.coupling)
 
 
 ALLOWED = (
     *(Recipe, Sampling, Training, ConditionDropout, Objective, Thumbnails, Compose, Stage, Curve),
-    *(*SPACES, *OPERATORS, *SCHEDULES, *PRIORS, *NETWORKS, *STEMS, *SOURCES, *TIMES, *GRIDS, *SAMPLERS, Resampled),
+    *(*SPACES, *OPERATORS, *COUPLINGS, *SCHEDULES, *PRIORS, *NETWORKS, *STEMS, *SOURCES, *TIMES, *GRIDS, *SAMPLERS, Resampled),
 )
 """The types that a stored specification may name."""

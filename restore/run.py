@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from degrade import Gaussian, Prior, seeds
+from degrade import Prior, seeds
 from degrade.lazy import torch
 from restore.machine.processes import usable_device
 from restore.network_pipeline import NetworkPipeline
@@ -59,7 +59,6 @@ class Specification(NamedTuple):
             restorer=restorer,
             name=str(folder),
             network_stride=recipe.stride,
-            network_halo=_halo(recipe),
             folder=folder,
             recipe=recipe,
             step=step,
@@ -135,17 +134,6 @@ def specified(checkpoint: Checkpoint, types: Sequence[type] = ()) -> Specificati
         raise CheckpointError(f"{path}: images of {size[0]} x {size[1]} x {size[2]} were not learned from.")
     if recipe.space.channels(size[0]) != recipe.network.image_channels:
         raise CheckpointError(f"{path}: a network of {recipe.network.image_channels} channels for images of {size[0]}.")
-    if classes and len(classes) != recipe.classes:
-        raise CheckpointError(f"{path}: {len(classes)} classes for a network that takes {recipe.classes}.")
+    if classes and (recipe.classes not in (None, len(classes)) or "label" not in recipe.accepts):
+        raise CheckpointError(f"{path}: {len(classes)} classes for a network that takes {recipe.classes or 'none'}.")
     return Specification(recipe, prior, size, classes)
-
-
-def _halo(recipe: Recipe) -> int | None:
-    """Pixels that the network sees around one, where it does not see the whole image."""
-    from models import PatchUNetConfig
-    from models.receptive_field import receptive_field
-
-    network = recipe.network
-    if not (isinstance(network, PatchUNetConfig) and network.norm == "pixel" and recipe.stem is None):
-        return None
-    return receptive_field(network) // 2 + recipe.stride if isinstance(recipe.degradation, Gaussian) else None

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from tyro.conf import AvoidSubcommands
-
 from degrade.checks import bounded
-from restore.own_types import choice
+from restore.own_types import setting
 from samplers import DDIM, GRIDS, SAMPLERS, Sampler, TimeGrid, Uniform
 
 
@@ -16,11 +14,11 @@ from samplers import DDIM, GRIDS, SAMPLERS, Sampler, TimeGrid, Uniform
 class Sampling:
     """Settings of the walk back."""
 
-    sampler: AvoidSubcommands[Annotated[Sampler, choice(Sampler, SAMPLERS)]] = field(default_factory=DDIM)
+    sampler: Annotated[Sampler, setting(Sampler, SAMPLERS)] = field(default_factory=DDIM)
     """The step rule."""
     steps: int = 25
     """Steps of the walk back."""
-    grid: AvoidSubcommands[Annotated[TimeGrid, choice(TimeGrid, GRIDS)]] = field(default_factory=Uniform)
+    grid: Annotated[TimeGrid, setting(TimeGrid, GRIDS)] = field(default_factory=Uniform)
     """The severities that the walk passes through."""
     clip: bool = True
     """Clamp the restorer's estimate to the range of images at every step."""

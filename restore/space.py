@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from degrade.lazy import torch
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -59,3 +61,17 @@ class Pixels:
 
 
 SPACES = (Pixels,)
+
+
+def encoded(space: Space, images: Tensor) -> Tensor:
+    """x of images (B, C, H, W) of any size, grown to sides that are a multiple of the stride."""
+    height, width = (-(-side // space.stride) * space.stride for side in images.shape[-2:])
+    return space.encode(grown(images, (height, width)))
+
+
+def grown(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """images (B, C, h, w), their last row and column repeated up to (B, C, *size)."""
+    if tuple(images.shape[-2:]) == size:
+        return images
+    room = (0, size[1] - images.shape[-1], 0, size[0] - images.shape[-2])
+    return torch.nn.functional.pad(images, room, mode="replicate")

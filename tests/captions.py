@@ -33,6 +33,18 @@ class Text(nn.Module):
 
 
 @dataclass(frozen=True)
+class TextConfig:
+    """Settings of `Text`."""
+
+    image_channels: int = 3
+    width: int = 4
+    stride: int = 1
+
+    def build(self) -> Text:
+        return Text(self.image_channels, self.width)
+
+
+@dataclass(frozen=True)
 class Captioned:
     """Grey images (3, size, size) whose caption, `words` tokens (4,), names their level; the rest of it is masked."""
 

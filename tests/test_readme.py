@@ -69,3 +69,14 @@ def test_commands_of_the_readme_are_the_ones_of_ci():
     readme, ci = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", ".ci/run"))
     command = 'python -m pip install -c constraints.txt -e ".[test]" && python -m pytest'
     assert f"    {command}\n" in readme and f"\n{command}\n" in ci
+
+
+def test_what_the_contributing_guide_points_to_is_there():
+    """Its files; and the types of the tests that show what adding costs, in the tests that it names."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    files = re.findall(r"[\w.]+/[\w/]+\.(?:py|md)", text)
+    assert len(files) > 20 and not [file for file in files if not (ROOT / file).exists()]
+    rows = re.findall(r"(?m)^\| .* \| (`.*`.*test_own_types.py.*) \|$", text)
+    own = (ROOT / "tests/recipes/test_own_types.py").read_text(encoding="utf-8")
+    types = re.findall(r"`([A-Z]\w+)`", "".join(rows))
+    assert {"Darken", "Bands", "Signed"} < {*types} and all(f"{name}(" in own for name in {*types} - {"Stripes"})

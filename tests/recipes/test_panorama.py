@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,7 +17,9 @@ import torch
 from recipes.command.panorama import Panorama
 from restore import load_image
 from restore.training.session import train
+from tests import own_types
 from tests.commands import ENVIRONMENT, ROOT
+from tests.own_types import OneLayer
 from tests.tiny import NETWORK, tiny
 
 
@@ -83,3 +86,13 @@ def test_a_network_that_sees_everything_gives_a_blend(photo, tmp_path, capsys):
     assert x.shape == (3, 50, 130) and float(x.std()) > 0.02
     with pytest.raises(ValueError, match="not enough memory"):
         Panorama(tmp_path / "run", size=(10**6, 10**6), out=tmp_path / "y.png")()
+
+
+def test_a_local_network_of_ones_own(photo, tmp_path):
+    """It says how far it sees (`halo`): its tiles on disk are those of one that covers the image, to a level of 255."""
+    run = train(replace(tiny(photo), network=OneLayer(side=5)), tmp_path / "run")
+    assert run.halo == 2
+    paths = [tmp_path / "small.png", tmp_path / "whole.png"]
+    for path, tile in zip(paths, (24, 512), strict=True):
+        Panorama(run.folder, size=(70, 90), steps=3, tile=tile, out=path, types=Path(own_types.__file__))()
+    torch.testing.assert_close(*map(load_image, paths), rtol=0, atol=1.01 / 127.5)

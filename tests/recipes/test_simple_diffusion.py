@@ -114,8 +114,9 @@ def test_crops_are_learned_without_padding(photo):
 
 
 def test_what_does_not_go_together(folder, tmp_path):
-    with pytest.raises(ValueError, match="PatchUNetConfig takes no classes: choose UNetConfig or DiTConfig"):
-        replace(tiny(folder), network=PatchUNetConfig())
+    with pytest.raises(ValueError, match="PatchUNetConfig takes no classes: choose UNetConfig, DiTConfig"):
+        train(replace(tiny(folder), network=PatchUNetConfig()), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
     with pytest.raises(ValueError, match="folders of 3 classes, the network takes 5"):
         train(replace(tiny(folder), network=replace(NETWORK, classes=5)), tmp_path / "run")
     run = train(tiny(folder), tmp_path / "run")

@@ -12,8 +12,11 @@ import pytest
 
 from recipes import sindiffusion
 from recipes.command import cli, training
+from recipes.command.next_steps import say_what_next
 from recipes.command.panorama import Panorama
 from recipes.command.pasteable import pasteable
+from restore.training.session import train
+from tests import own_types
 from tests.options import FILES, program
 from tests.tiny import tiny
 
@@ -62,6 +65,20 @@ def test_an_interrupted_panorama(photo, tmp_path, capsys, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         parsed(sys.argv)()
     assert printed(capsys.readouterr().out) == [sys.argv]
+
+
+def test_after_an_interruption_and_of_a_set(called, photo, tmp_path, capsys, monkeypatch):
+    """`resume`, and a table for a run on images that a test set belongs to: all with the user's own types."""
+    types = Path(own_types.__file__)
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--types", str(types)])
+    run = train(replace(tiny(photo), show="restorations"), tmp_path / "a run")
+    monkeypatch.setattr("restore.data.bundled.test_images", lambda images: photo)
+    say_what_next(replace(run, step=1))
+    say_what_next(run)
+    resumed, again, table = map(parsed, printed(capsys.readouterr().out))
+    assert resumed == cli.Resume(run.folder, types=types)
+    assert again == cli.DegradeAndRestore(run.folder, severity=1.0, types=types)
+    assert (table.source, table.types) == (run.folder, types)
 
 
 def test_a_recipe_that_is_refused_does_not_say_that_it_trains(called, tmp_path, capsys):

@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from degrade import (
+    COUPLINGS,
     OPERATORS,
     PRIORS,
     SCHEDULES,
     Compose,
+    Coupling,
     Curve,
     Degradation,
     GaussianMask,
@@ -26,8 +28,9 @@ from degrade import (
     Stage,
     ThumbnailPrior,
 )
-from restore import TIMES, Levels, LogitNormal, TimeSampling, Training
+from restore import TIMES, Levels, LogitNormal, Space, TimeSampling, Training
 from restore.recipe import ALLOWED, Recipe, Sampling
+from restore.space import SPACES
 from restore.storage.specification import SpecificationError, check_round_trip, decode, encode
 from samplers import DDIM, DDPM, GRIDS, SAMPLERS, DPMSolver, LogSNRUniform, OneStep, Resampled, Respaced, Sampler, TimeGrid
 
@@ -72,6 +75,16 @@ def test_samplers(sampler):
 @pytest.mark.parametrize("grid", GRIDS_ALONE, ids=str)
 def test_time_grids(grid):
     assert_comes_back(grid, TimeGrid)
+
+
+@pytest.mark.parametrize("coupling", COUPLINGS)
+def test_couplings(coupling):
+    assert_comes_back(coupling(), Coupling)
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_spaces(space):
+    assert_comes_back(space(), Space)
 
 
 @pytest.mark.parametrize("times", TIMES_ALONE, ids=str)
