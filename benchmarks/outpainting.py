@@ -22,8 +22,8 @@ from torch import Tensor
 from recipes.edit import Outpaint
 from restore import Edit, closed_form, load_image, save_image
 from restore.data.images import grid
-from restore.editing import bounds, middle, on_canvas
 from restore.evaluation.single_image import coherence
+from restore.pipelines.editing import bounds, middle, on_canvas
 
 FOLDER = Path("runs/outpainting")
 

@@ -37,8 +37,9 @@ from recipes.command.panorama import Panorama
 from recipes.command.pasteable import program
 from recipes.command.size import OptionalSize
 from recipes.command.source import opened
-from restore.editing import layout_guide, middle, on_canvas, softened, widened
-from restore.pipeline import UNEDITED, Edit, Guide, Pipeline
+from restore.pipelines.editing import Guide, layout_guide, middle, on_canvas, softened, widened
+from restore.pipelines.generation import UNEDITED, Edit
+from restore.pipelines.pipeline import Pipeline
 from samplers import loss_guidance
 
 if TYPE_CHECKING:

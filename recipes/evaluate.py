@@ -34,7 +34,7 @@ from recipes.command.limits import COUNT, GUIDANCE, NOISE, SEED, SHARE, STEPS, c
 from recipes.command.pasteable import program
 from recipes.command.source import opened
 from restore.data import bundled
-from restore.pipeline import Pipeline
+from restore.pipelines.pipeline import Pipeline
 from samplers import DDIM, Improved, Naive, Sampler
 
 if TYPE_CHECKING:

@@ -31,9 +31,9 @@ from recipes.command.limits import COUNT, SEED, SIDE, STEPS, check_options
 from recipes.command.outputs import check_folder
 from recipes.command.pasteable import program
 from recipes.command.size import OptionalSize
-from restore.closed_form import PatchSettings, closed_form
-from restore.editing import layout_guide
-from restore.pipeline import Edit, Guide
+from restore.pipelines.closed_form import PatchSettings, closed_form
+from restore.pipelines.editing import Guide, layout_guide
+from restore.pipelines.generation import Edit
 from samplers import Symmetry, seamless, symmetric
 
 if TYPE_CHECKING:

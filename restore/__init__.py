@@ -2,11 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from restore.closed_form import ClosedForm, PatchSettings, closed_form
 from restore.data.batch import Batch, Batches
 from restore.data.images import ImageError, load_image, save_image
 from restore.data.sources import SOURCES, Crops, Folder, OneImage, Source
-from restore.pipeline import Edit, Pipeline, Restoration
+from restore.pipelines.closed_form import ClosedForm, PatchSettings, closed_form
+from restore.pipelines.generation import Edit
+from restore.pipelines.pipeline import Pipeline
+from restore.pipelines.restoration import Comparison
 from restore.recipe import Recipe
 from restore.restorer import Restorer
 from restore.run import Run, open_run
@@ -26,6 +28,7 @@ __all__ = [
     "Batch",
     "Batches",
     "ClosedForm",
+    "Comparison",
     "ConditionDropout",
     "Crops",
     "Edit",
@@ -39,7 +42,6 @@ __all__ = [
     "Pipeline",
     "Pixels",
     "Recipe",
-    "Restoration",
     "Restorer",
     "Run",
     "Sampling",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from restore.data.images import grid
-from restore.pipeline import Pipeline
+from restore.pipelines.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from torch import Tensor

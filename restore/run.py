@@ -11,7 +11,7 @@ from typing import NamedTuple
 from degrade import Prior, seeds
 from degrade.lazy import torch
 from restore.machine.processes import usable_device
-from restore.network_pipeline import NetworkPipeline
+from restore.pipelines.network import NetworkPipeline
 from restore.recipe import ALLOWED, Recipe
 from restore.restorer import Restorer
 from restore.storage.checkpoint import Checkpoint, CheckpointError, open_checkpoint

@@ -93,7 +93,7 @@ def test_circles_are_found():
     assert imported(ast.parse("from a import b"), {"a", "a.b"}) == {"a.b"}
 
 
-NAMED = {"restore/recipe.py": {"GaussianNoise", "Compose"}, "restore/closed_form.py": {"GaussianNoise"}}
+NAMED = {"restore/recipe.py": {"GaussianNoise", "Compose"}, "restore/pipelines/closed_form.py": {"GaussianNoise"}}
 """What is undone unless another is named; and, since OPERATORS lacks it, among the types that a checkpoint may name."""
 
 

@@ -17,13 +17,13 @@ from recipes.command.outputs import check_file
 from recipes.command.pasteable import pasteable
 from recipes.command.size import Size
 from recipes.command.source import opened
-from restore.pipeline import Edit
+from restore.pipelines.generation import Edit
 from samplers import Canvas, blended, panorama
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from restore.pipeline import Pipeline
+    from restore.pipelines.pipeline import Pipeline
 
 
 @dataclass(frozen=True)

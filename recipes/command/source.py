@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from restore.own_types import types_in
 
 if TYPE_CHECKING:
-    from restore.pipeline import Pipeline
+    from restore.pipelines.pipeline import Pipeline
 
 
 def opened(source: Path, detail: int = 250, types: Path | None = None, device: str | None = None) -> Pipeline:
@@ -17,6 +17,6 @@ def opened(source: Path, detail: int = 250, types: Path | None = None, device: s
         from restore.run import open_run
 
         return open_run(source, device, types_in(types))
-    from restore.closed_form import closed_form
+    from restore.pipelines.closed_form import closed_form
 
     return closed_form(source, detail)

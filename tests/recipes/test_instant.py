@@ -13,8 +13,8 @@ import torch
 
 from degrade import seeded
 from restore import Edit, PatchSettings, closed_form, load_image
-from restore.editing import filled, known_guide, layout_guide, on_canvas
 from restore.evaluation.single_image import coherence
+from restore.pipelines.editing import filled, known_guide, layout_guide, on_canvas
 from samplers import seamless, symmetric
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,7 +10,7 @@ import torch
 from degrade import GaussianBlur, Thumbnails, seeded
 from recipes import edit
 from restore import Edit, Pixels, open_run, save_image, train
-from restore.editing import layout_guide
+from restore.pipelines.editing import layout_guide
 from restore.space import encoded
 from tests import own_types
 from tests.own_types import Bands, OneLayer

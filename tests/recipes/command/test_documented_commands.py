@@ -16,7 +16,9 @@ from typing import NamedTuple
 import pytest
 import tyro
 
+from recipes.command import cli as run_cli
 from recipes.command import main as entry
+from recipes.command.pasteable import RUN_WORDS
 from tests import own_types
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -71,7 +73,10 @@ def parses(tmp_path, monkeypatch):
         for place in (i + 1 for i, arg in enumerate(args) if arg == "--types"):
             Path(args[place]).write_text(Path(own_types.__file__).read_text(encoding="utf-8"), encoding="utf-8")
         monkeypatch.setattr(sys, "argv", [f"recipes/{recipe}.py", *args])
-        importlib.import_module(f"recipes.{recipe}").main(args)
+        if recipe.replace("_", "-") in RUN_WORDS:
+            run_cli.with_run((recipe.replace("_", "-"), *args))
+        else:
+            importlib.import_module(f"recipes.{recipe}").main(args)
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tyro, "cli", parsed)
@@ -81,7 +86,8 @@ def parses(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("command", list(documented()), ids=lambda command: command.place)
 def test_it_parses(command, parses, capsys):
-    assert command.recipe.replace("_", "-") in entry.recipes_by_name(), f"{command.place}: there is no {command.recipe}"
+    known = {*entry.recipes_by_name(), *RUN_WORDS}
+    assert command.recipe.replace("_", "-") in known, f"{command.place}: there is no {command.recipe}"
     try:
         parses(command.recipe, command.args)
     except (SystemExit, ValueError) as error:

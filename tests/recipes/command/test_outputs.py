@@ -14,7 +14,7 @@ from recipes.command.panorama import Panorama
 from restore.training.session import train
 from tests.tiny import tiny
 
-WORK = ("restore.pipeline.Pipeline.walk", "recipes.command.panorama.panorama")
+WORK = ("restore.pipelines.base.Base.walk", "recipes.command.panorama.panorama")
 
 
 @pytest.fixture

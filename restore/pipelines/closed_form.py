@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Self
 from degrade import Degradation, GaussianNoise, GaussianPrior, Prior, RectifiedFlow, State
 from degrade.checks import bounded
 from degrade.lazy import torch
-from restore.conditioning import Asked
 from restore.data.sources import OneImage
-from restore.editing import around, filled, known_guide
 from restore.patches.overlap import check_window
-from restore.pipeline import Edit, Pipeline
+from restore.pipelines.conditioning import Asked
+from restore.pipelines.editing import around, filled, known_guide
+from restore.pipelines.generation import Edit
+from restore.pipelines.pipeline import Pipeline
 from restore.sampling import Sampling
 from samplers import DDIM, Scale, enlarge, sizes
 

@@ -8,7 +8,7 @@ from diffusers import UNet2DModel
 
 from degrade import GaussianNoise, GaussianPrior, LinearBeta, seeds
 from restore import Edit, OneImage, Restorer, Sampling
-from restore.network_pipeline import NetworkPipeline
+from restore.pipelines.network import NetworkPipeline
 from samplers import DDIM, Respaced
 
 T = 1000

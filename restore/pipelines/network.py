@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Self
 from degrade import Gaussian
 from degrade.lazy import torch
 from models import Condition
-from restore.conditioning import Asked
-from restore.editing import known_guide
-from restore.pipeline import Edit, Pipeline
+from restore.pipelines.conditioning import Asked
+from restore.pipelines.editing import known_guide
+from restore.pipelines.generation import Edit
+from restore.pipelines.pipeline import Pipeline
 from restore.restorer import Restorer
 from restore.space import Pixels
 from samplers import DDPM, Sampler, Scale, classifier_free, clip, pad_to

@@ -1,0 +1,1 @@
+"""One interface for every restorer: around a network, or from a photograph's patches."""

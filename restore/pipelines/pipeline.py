@@ -1,0 +1,13 @@
+"""What restores and generates images, whatever it was made from: a trained run, a photograph, a published model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from restore.pipelines.generation import Generation
+from restore.pipelines.restoration import Restoration
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pipeline(Generation, Restoration):
+    """A restorer with everything it takes to use it."""
