@@ -36,7 +36,9 @@ def say_what_next(run: Run) -> None:
 def say_how_to_go_on(run: Run) -> None:
     """Which commands train a run on that has ended."""
     longer = pasteable("resume", run.folder, "--steps", str(2 * run.step))
-    print(f"{run.folder} has ended, at step {run.step}; train it on with: {longer}, or --minutes 5")
+    print(
+        f"{run.folder} has ended, at step {run.step}; train it on with: {longer}, or with --minutes 5 in place of --steps {2 * run.step}"
+    )
 
 
 def say_what_is_saved(folder: Path) -> None:

@@ -71,8 +71,6 @@ class Resume:
             Budget(self.minutes)
         if self.steps is not None:
             bounded(self, steps=(1, 10**8))
-            if self.minutes is not None:
-                raise ValueError("--steps and --minutes both say how long to train: give one of them.")
 
     def __call__(self) -> None:
         from restore.training.session import resume

@@ -91,8 +91,6 @@ class Clock(Steps):
         self.left = self._agreed(trainer)
         if self.extends:
             trainer.settings = replace(trainer.settings, steps=trainer.step + self.left)
-        if trainer.step:
-            self.move = 1.0  # what is stored is stretched to that
         return expected._replace(steps=self.left, minutes=self.minutes - self.spent / 60)
 
     @property
@@ -118,7 +116,8 @@ class Clock(Steps):
             self.left, self.since_agreed = self._agreed(trainer), 0
         else:
             self.left = max(1, self.left - 1)
-        self.move = min((trainer.settings.steps - trainer.place) / self.left, GROWTH * self.move)
+        move = (trainer.settings.steps - trainer.place) / self.left
+        self.move = min(move, GROWTH * self.move) if len(self.ticks) > 2 else move  # the second is the first that is measured
         return self.move
 
     @contextmanager

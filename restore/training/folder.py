@@ -9,7 +9,10 @@ from pathlib import Path
 from degrade.files import PART, discard
 from restore.storage.checkpoint import last_step
 
-OWN = {"checkpoints", "previews", "tensorboard", "wandb", "metrics.jsonl", "curve.png", ".lock"}
+OWN = {
+    *("checkpoints", "previews", "tensorboard", "wandb"),
+    *("metrics.jsonl", "samples.png", "restorations.png", "curve.png", ".lock"),
+}
 """What a training leaves there that did not get to its first checkpoint, or whose checkpoints were removed."""
 
 
