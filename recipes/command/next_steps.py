@@ -35,10 +35,9 @@ def say_what_next(run: Run) -> None:
 
 def say_how_to_go_on(run: Run) -> None:
     """Which commands train a run on that has ended."""
-    longer = pasteable("resume", run.folder, "--steps", str(2 * run.step))
-    print(
-        f"{run.folder} has ended, at step {run.step}; train it on with: {longer}, or with --minutes 5 in place of --steps {2 * run.step}"
-    )
+    steps = pasteable("resume", run.folder, "--steps", str(2 * run.step))
+    minutes = pasteable("resume", run.folder, "--minutes", "5")
+    print(f"{run.folder} has ended, at step {run.step}; this trains it on: {steps}, and so does {minutes}")
 
 
 def say_what_is_saved(folder: Path) -> None:
