@@ -60,9 +60,9 @@ class Steps:
 
 
 class Clock(Steps):
-    """A training that ends with its minutes, however fast the machine is, and stays.
+    """A training that ends when its minutes are over, on a machine of any speed, and one that changes.
 
-    Before every step the place p on the plan of S steps moves by
+    With every step the place p on the plan of S steps moves by
 
         a = (S - p) / n,    n = (deadline - now - pictures to come) / pace,
 
@@ -78,9 +78,9 @@ class Clock(Steps):
         self.minutes = budget.minutes
         self.started = now() - 60 * budget.spent
         self.extends = extends
-        self.move = math.inf  # the last one
         self.paused = 0.0
-        self.since_agreed = 0
+        self.moves = 0
+        self.move = 0.0  # the last of them
 
     def begin(self, trainer: Trainer, expected: Estimate, sketch: Callable[[], object], walks: tuple[int, int]) -> Estimate:
         before = now()
@@ -111,13 +111,11 @@ class Clock(Steps):
 
     def advance(self, trainer: Trainer) -> float:
         self.ticks.append(now() - self.paused)
-        self.since_agreed += 1
-        if trainer.processes.count == 1 or self.since_agreed == AGREE:
-            self.left, self.since_agreed = self._agreed(trainer), 0
-        else:
-            self.left = max(1, self.left - 1)
+        agrees = trainer.processes.count == 1 or self.moves % AGREE == 0
+        self.left = self._agreed(trainer) if agrees else max(1, self.left - 1)
         move = (trainer.settings.steps - trainer.place) / self.left
-        self.move = min(move, GROWTH * self.move) if len(self.ticks) > 2 else move  # the second is the first that is measured
+        self.move = min(move, GROWTH * self.move) if self.moves > 1 else move  # before the second the pace is an estimate
+        self.moves += 1
         return self.move
 
     @contextmanager

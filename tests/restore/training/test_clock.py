@@ -144,7 +144,7 @@ def test_processes_agree_now_and_then(machine):
     machine.processes = Two(0, 2)
     machine.train(Clock(Budget(2.0)), slowing)
     assert abs(machine.time - 1120) < 5 * 0.2 and falls_to_nothing(machine)
-    assert len(machine.processes.agreed) == 1 + machine.step // AGREE
+    assert len(machine.processes.agreed) == 1 + math.ceil(machine.step / AGREE)
 
 
 def test_what_is_stored(machine):
