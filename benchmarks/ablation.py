@@ -52,7 +52,7 @@ class Bench:
             for seed in self.seeds:
                 folder = self.folder / f"{name.replace(' ', '-')}-{seed}"
                 shutil.rmtree(folder, ignore_errors=True)
-                quiet = replace(recipe.training, seed=seed, preview_every=10**9, save_every=10**9)
+                quiet = replace(recipe.training, seed=seed, preview_every=10**8, save_every=10**8)
                 run = train(replace(recipe, training=quiet), folder, "cpu", self.minutes)
                 made = run.generate(count=self.images, batch=60, progress=False)
                 save_image(grid(list(made[:40]), 10), folder / "samples.png")

@@ -2,8 +2,8 @@
 
     python benchmarks/time_to_quality.py photo.png ... --minutes 5.2 [--published elsewhere/SinDiffusion]
 
-The fast preset is judged at six moments of one training (each a checkpoint, 4 samples), its clock including previews and the
-measurement of its pace. The published code, given batch 1 and its raw weights (its average over 10,000 steps has hardly moved
+The fast preset is judged at six moments of one training (each a checkpoint, 4 samples), its clock including previews.
+The published code, given batch 1 and its raw weights (its average over 10,000 steps has hardly moved
 by then), is judged at the end, on one sample of 1000 steps. Figures are printed, and drawn into runs/time-to-quality.png.
 """
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipes.command.pasteable import pasteable
 from restore.data import bundled
+from restore.storage.checkpoint import last_step
 
 if TYPE_CHECKING:
     from restore.run import Run
@@ -28,3 +31,17 @@ def say_what_next(run: Run) -> None:
     print(f"another, fully degraded (yours: --image): {pasteable('degrade-and-restore', run.folder, '--severity', '1')}")
     if bundled.test_images(run.recipe.images):
         print(f"a table, on other images: {pasteable('restoration', run.folder, recipe='evaluate.py')}")
+
+
+def say_how_to_go_on(run: Run) -> None:
+    """Which commands train a run on that has ended."""
+    steps = pasteable("resume", run.folder, "--steps", str(2 * run.step))
+    minutes = pasteable("resume", run.folder, "--minutes", "5")
+    print(f"{run.folder} has ended, at step {run.step}; this trains it on: {steps}, and so does {minutes}")
+
+
+def say_what_is_saved(folder: Path) -> None:
+    """What a training that Ctrl-C has ended at once leaves in `folder`."""
+    step = last_step(folder)
+    left = f"step {step} is saved; go on with: {pasteable('resume', folder)}" if step is not None else "nothing was saved"
+    print(left, file=sys.stderr)

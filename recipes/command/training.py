@@ -10,16 +10,16 @@ import tyro
 from tyro.conf import Positional
 
 from degrade.checks import bounded
-from recipes.command.next_steps import say_what_next
+from recipes.command.next_steps import say_how_to_go_on, say_what_is_saved, say_what_next
 from recipes.command.outputs import check_folder
 from recipes.command.pasteable import pasteable
 from restore.machine.processes import here, process_group
 from restore.own_types import kebab, types_in
 from restore.recipe import Recipe
+from restore.storage.checkpoint import last_step
+from restore.training.budget import Budget
 
 Preset = Literal["fast", "paper"]
-YEAR = 366 * 24 * 60
-"""Minutes, of --minutes at most."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,17 @@ class Train:
     out: Path | None = None
     """Folder of the run (default: below runs/, named after the images and the degradation)."""
     minutes: float | None = None
-    """Train for about so long, whatever the machine (default: for --training.steps)."""
+    """Train for so long, previews and pictures included, whatever the machine (default: for --training.steps)."""
     types: Path | None = None
     """Python file with your own operator, sampler or network, to be named like the others; it is executed."""
     device: str | None = None
     """Where it runs, such as cpu or cuda:1 (default: a GPU if available)."""
 
     def __post_init__(self) -> None:
-        if self.minutes is not None and not 0 < self.minutes <= YEAR:
-            raise ValueError(f"minutes is a time > 0, of at most a year, got {self.minutes}.")
+        if self.minutes is not None:
+            Budget(self.minutes)
+        if self.out == Path():
+            raise ValueError("out is empty, or the current folder: --out names a folder for the run, such as runs/photo.")
 
     def __call__(self) -> None:
         train(self.recipe, self.out, self.minutes, self.device)
@@ -50,32 +52,36 @@ class Train:
 
 @dataclass(frozen=True)
 class Resume:
-    """Go on with a run from its last checkpoint: one that was interrupted, or with --steps or --minutes one that has ended."""
+    """Go on with a run from its last checkpoint: one that was interrupted, or with --steps or --minutes one that has ended.
+
+    With either, the rate follows the plan of the new total: one that had fallen along a cosine rises again.
+    """
 
     run: Positional[Path]
     """Folder of the run."""
     steps: int | None = None
     """Train to so many steps in all (default: as many as were asked for)."""
     minutes: float | None = None
-    """Train for about so much longer."""
+    """Train for so much longer."""
     types: Path | None = None
     """Python file with your own operator, sampler or network, where the run has one; it is executed."""
     device: str | None = None
     """Where it runs, such as cpu or cuda:1 (default: a GPU if available)."""
 
     def __post_init__(self) -> None:
-        if self.minutes is not None and not 0 < self.minutes <= YEAR:
-            raise ValueError(f"minutes is a time > 0, of at most a year, got {self.minutes}.")
+        if self.minutes is not None:
+            Budget(self.minutes)
         if self.steps is not None:
             bounded(self, steps=(1, 10**8))
-            if self.minutes is not None:
-                raise ValueError("--steps and --minutes both say how long to train: give one of them.")
 
     def __call__(self) -> None:
         from restore.training.session import resume
 
+        before = last_step(self.run)
         run = resume(self.run, self.device, types_in(self.types), self.steps, self.minutes)
         if here().is_main:
+            if run.step == before == run.recipe.training.steps:
+                say_how_to_go_on(run)
             say_what_next(run)
 
 
@@ -88,7 +94,12 @@ def train(recipe: Recipe, out: Path | None, minutes: float | None = None, device
 
     with process_group(recipe.training.timeout) as processes:
         folder = processes.broadcast(lambda: out or _free(Path("runs") / _name(recipe)))
-        run = session.train(recipe, check_folder(folder), device, minutes, announce)
+        try:
+            run = session.train(recipe, check_folder(folder), device, minutes, announce)
+        except KeyboardInterrupt:
+            if processes.is_main:
+                say_what_is_saved(folder)
+            raise
     if processes.is_main:
         say_what_next(run)
 

@@ -8,9 +8,10 @@ import torch
 
 
 class Ema:
-    """average += (1 - decay) (weights - average), starting at the weights themselves.
+    """average += (1 - decay) a (weights - average), at most to the weights, starting at them.
 
-    With warm-up the decay of update n is min(decay, (1 + n) / (10 + n)), so that short runs forget their first weights.
+    a is how far the step went along the plan, 1 where steps are counted. With warm-up the decay of update n is at most
+    (1 + n) / (10 + n), so that short runs forget their first weights.
     Float32 whatever the weights are: in bfloat16 an update of a thousandth is lost.
     """
 
@@ -21,7 +22,9 @@ class Ema:
         self.average = [p.detach().float().clone() for p in parameters]
 
     @torch.no_grad()
-    def update(self, parameters: Iterable[torch.Tensor]) -> None:
+    def update(self, parameters: Iterable[torch.Tensor], advance: float = 1) -> None:
         self.updates += 1
-        decay = min(self.decay, (1 + self.updates) / (10 + self.updates)) if self.warmup else self.decay
-        torch._foreach_lerp_(self.average, [p.detach().float() for p in parameters], 1 - decay)
+        weight = min(1.0, (1 - self.decay) * advance)
+        if self.warmup:
+            weight = max(weight, 1 - (1 + self.updates) / (10 + self.updates))
+        torch._foreach_lerp_(self.average, [p.detach().float() for p in parameters], weight)

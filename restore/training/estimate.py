@@ -22,15 +22,17 @@ class Estimate(NamedTuple):
     """At the peak, bytes."""
     checkpoint: int
     """Of one checkpoint, bytes."""
+    minutes: float | None = None
+    """That all is to take, if it goes by the clock."""
 
     def __str__(self) -> str:
         minutes, seconds = divmod(round(self.steps * self.seconds), 60)
         hours, minutes = divmod(minutes, 60)
         long = f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
-        return (
-            f"{self.steps} steps of about {self.seconds:.3g} s: {long}; memory about {readable(self.memory)}; "
-            f"a checkpoint takes {readable(self.checkpoint)}"
-        )
+        steps = f"{self.steps} steps of about {self.seconds:.3g} s: {long}"
+        if self.minutes is not None:
+            steps = f"about {self.steps} steps in {self.minutes:.3g} min"
+        return f"{steps}; memory about {readable(self.memory)}; a checkpoint takes {readable(self.checkpoint)}"
 
 
 def estimate(trainer: Trainer, batches: Batches) -> Estimate:
@@ -48,18 +50,6 @@ def estimate(trainer: Trainer, batches: Batches) -> Estimate:
     trainer.optimizer.zero_grad(set_to_none=True)
     saved = sum(value.nbytes for group in trainer.state().values() for value in group.values())
     return Estimate(settings.steps - trainer.step, seconds, used_memory(trainer.device), saved)
-
-
-def pace(trainer: Trainer, batches: Batches, least: float = 3.0) -> float:
-    """Seconds a step takes, over at least `least` seconds of them. The trainer has learned something then: start afresh."""
-    for _ in range(3):
-        trainer.train_step(batches)
-    steps, norm, before = 0, torch.zeros(()), time.perf_counter()
-    while time.perf_counter() - before < least:
-        _, norm = trainer.train_step(batches)
-        steps += 1
-    norm.cpu()  # waits for the GPU
-    return (time.perf_counter() - before) / steps
 
 
 def activations(trainer: Trainer, batches: Batches) -> int:

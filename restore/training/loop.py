@@ -11,12 +11,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from restore.data.batch import Batches
 from restore.machine.allocator import keep_freed_memory
 from restore.machine.memory import exhausted, used_memory
 from restore.machine.signals import until_signal
+from restore.training.clock import Steps
 from restore.training.estimate import activations, what_fits
 from restore.training.metrics_log import MetricsLog
 from restore.training.trainer import Trainer, TrainingError
@@ -32,8 +32,9 @@ def train(
     specification: dict[str, Any],
     prior: dict[str, Tensor] | None = None,
     on_preview: Callable[[Trainer], None] | None = None,
+    plan: Steps = Steps(),  # noqa: B008
 ) -> bool:
-    """Trains up to `settings.steps`, with metrics, previews and checkpoints in `folder`; True when it got there.
+    """Trains to the end of the plan, with metrics, previews and checkpoints in `folder`; True when it got there.
 
     SIGINT and SIGTERM save and return False; a second SIGINT ends at once. Raises TrainingError, in one line that says what to
     do, where the loss is not finite, memory or disk are full; the checkpoints are sound then.
@@ -41,31 +42,25 @@ def train(
     keep_freed_memory()
     settings, processes = trainer.settings, trainer.processes
     window = Window(trainer)
-    bar = tqdm(
-        total=settings.steps,
-        initial=trainer.step,
-        desc="training",
-        unit="step",
-        dynamic_ncols=True,
-        disable=not processes.is_main,
-    )
+    bar = plan.bar(trainer)
     log = MetricsLog(folder, trainer.step, settings.track, specification, processes.is_main)
     with explained(trainer, batches, folder), bar, log, until_signal() as stopped:
-        while trainer.step < settings.steps:
-            stopping = processes.any(stopped)
-            window.add(*trainer.train_step(batches))
-            bar.update()
-            stop, done = stopping(), trainer.step == settings.steps
+        while trainer.place < settings.steps:
+            stopping, place = processes.any(stopped), trainer.place
+            window.add(*trainer.train_step(batches, plan.advance(trainer)))
+            plan.show(bar, trainer)
+            stop, done = stopping(), trainer.place == settings.steps
+            saves, previews = (trainer.place // n > place // n for n in (settings.save_every, settings.preview_every))
             if trainer.step % settings.log_every == 0 or done or stop:
                 line = window.line(batches)
                 log.write(line)
                 window.check(done)
                 if line["loss"] is not None:
                     bar.set_postfix(loss=f"{line['loss']:.4f}")
-            if trainer.step % settings.save_every == 0 or done or stop:
-                trainer.save(folder, specification, prior or {})
-            if on_preview and (trainer.step % settings.preview_every == 0 or done) and not stop:
-                with window.paused():
+            if saves or done or stop:
+                trainer.save(folder, plan.stored(specification, trainer), prior or {})
+            if on_preview and (previews or done) and not stop:
+                with window.paused(), plan.preview():
                     on_preview(trainer)
             if stop:
                 return done
@@ -98,7 +93,7 @@ class Window:
             "step": trainer.step,
             "loss": float(losses[good].mean()) if bool(good.any()) else None,
             "gradient_norm": float(norms[good].mean()) if bool(good.any()) else None,
-            "rate": trainer.settings.rate_at(trainer.step - 1),
+            "rate": trainer.optimizer.param_groups[0]["lr"],
             "images_per_second": round(len(losses) * trainer.settings.batch / seconds, 2),
             "memory_mib": round(used_memory(trainer.device) / 2**20),
             "skipped_steps": int((~good).sum()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +20,14 @@ from restore.machine.provenance import provenance
 from restore.pictures import picture
 from restore.recipe import ALLOWED, Recipe
 from restore.run import Run, Specification, check_weights, open_run, specified
-from restore.storage.checkpoint import CheckpointError, last_step, open_checkpoint
+from restore.storage.checkpoint import Checkpoint, CheckpointError, last_step, open_checkpoint
 from restore.storage.lock import locked
-from restore.storage.specification import check_round_trip, encode, own_types
+from restore.storage.specification import SpecificationError, check_round_trip, decode, encode, own_types
+from restore.training.budget import Budget
+from restore.training.clock import Clock, Steps
 from restore.training.curve import draw_curve
-from restore.training.estimate import estimate, pace
+from restore.training.estimate import estimate
+from restore.training.folder import removed_if_interrupted, why_not_new
 from restore.training.loop import train as run_steps
 from restore.training.trainer import Trainer, TrainingError
 
@@ -35,15 +39,18 @@ def train(
     minutes: float | None = None,
     on_start: Callable[[], None] | None = None,
 ) -> Run:
-    """Trains from scratch in `folder`, which must not hold a run yet; returns the run, ready to sample from.
+    """Trains from scratch in `folder`, which is new or empty; returns the run, ready to sample from.
 
-    With `minutes`, for as many steps as this machine takes in that time: rate, EMA and previews are stretched to fit.
+    With `minutes` it ends when these are over, previews and pictures included, whatever the machine: rate, EMA, previews and
+    checkpoints follow the clock (`Clock`), and `recipe.training` of the run is the plan stretched to the steps there were.
     `on_start` is called by the first process when everything was checked, before the first step.
 
-    Interrupted (Ctrl-C), it saves, and `resume(folder)` goes on. Raises ValueError for settings that do not go together, for
-    bad input, and for a recipe that could not be read back from a file, before anything is written. To open a run with types of
-    your own (an operator, a sampler, a network), name them: `open_run(folder, types=[Darken])`.
+    Interrupted (Ctrl-C), it saves, and `resume(folder)` goes on; before the first step nothing is left. Raises ValueError for
+    settings that do not go together, for bad input, and for a recipe that could not be read back from a file, before anything
+    is written. To open a run with types of your own (an operator, a sampler, a network), name them:
+    `open_run(folder, types=[Darken])`.
     """
+    plan = Steps() if minutes is None else Clock(Budget(minutes))
     folder = Path(folder)
     device = device or best_device()
     if not isinstance(recipe.data, Folder) and bundled.is_set(recipe.images):
@@ -51,21 +58,18 @@ def train(
     own = own_types(recipe, ALLOWED)
     check_round_trip(recipe, (*ALLOWED, *own), Recipe, "recipe")
     with process_group(recipe.training.timeout) as processes:
-        if processes.broadcast((folder / "checkpoints").exists):
-            raise CheckpointError(f"{folder} holds a run already: resume it, or name another folder.")
+        refusal = processes.broadcast(lambda: why_not_new(folder))
+        if refusal is not None:
+            raise CheckpointError(refusal)
         images, others = processes.broadcast(
             lambda: [path and bundled.located(path) for path in (recipe.images, recipe.others)]
         )
         recipe = replace(recipe, images=images, others=others)
         batches, prior = recipe.open(device)
         recipe = recipe.with_classes(batches.classes)
-        if minutes is not None:
-            if not minutes > 0:
-                raise ValueError(f"minutes is a time > 0, got {minutes}.")
-            measured = pace(recipe.trainer(device, processes), batches)
-            seconds = processes.broadcast(lambda: measured)
-            recipe = replace(recipe, training=recipe.training.lasting(minutes, seconds))
-        continue_training(recipe, recipe.trainer(device, processes), batches, prior, folder, on_start)
+        trainer = recipe.trainer(device, processes)
+        with removed_if_interrupted(folder) if processes.is_main else nullcontext():
+            continue_training(recipe, trainer, batches, prior, folder, on_start, plan)
     return open_run(folder, device, own)
 
 
@@ -78,23 +82,51 @@ def resume(
 ) -> Run:
     """Goes on with the training of the run in `folder` from its last checkpoint, to its end; returns the run.
 
-    types: as for `open_run`. steps: train to so many in all; minutes: for about so much longer. With either, a run that has
-    ended goes on too. Raises ValueError where it has more steps already.
+    types: as for `open_run`. A run by the clock has what is left of its minutes.
+
+    steps: train to so many in all; minutes: for so much longer. With either, a run that has ended goes on too, and the rate
+    follows the plan of the new total from the step that the run has: one that had fallen along a cosine rises again, to where
+    the longer cosine has it. Warm-up, EMA and intervals stay as they are, in steps. Raises ValueError where the run has as many
+    steps already.
     """
+    if steps is not None and minutes is not None:
+        raise ValueError("steps and minutes both say how long to train: give one of them.")
+    plan = Steps() if minutes is None else Clock(Budget(minutes), extends=True)
     folder = Path(folder)
     device = device or best_device()
     checkpoint = open_checkpoint(folder)
     if checkpoint.folder == folder:
         raise CheckpointError(f"{folder} is a checkpoint, in which nothing is trained: resume the folder of its run.")
     recipe, prior, *_ = specified(checkpoint, types)
-    if checkpoint.step < recipe.training.steps:
+    if steps is not None:
+        if steps <= checkpoint.step:
+            raise ValueError(f"{folder} has {checkpoint.step} steps already: name more in all, such as {2 * checkpoint.step}.")
+        recipe = replace(recipe, training=replace(recipe.training, steps=steps))
+    budget = _budget(checkpoint, recipe) if steps is None and minutes is None else None
+    if budget is not None:
+        plan = Clock(budget)
+    if checkpoint.step < recipe.training.steps or minutes is not None:
         with process_group(recipe.training.timeout) as processes:
             check_weights(checkpoint, recipe)
             trainer = recipe.trainer(device, processes)
             trainer.load(checkpoint)
+            if budget is not None:
+                trainer.place = budget.place
             batches, _ = recipe.open(device)
-            continue_training(recipe, trainer, batches, prior, folder)
+            continue_training(recipe, trainer, batches, prior, folder, plan=plan)
     return open_run(folder, device, types)
+
+
+def _budget(checkpoint: Checkpoint, recipe: Recipe) -> Budget | None:
+    """The time of a run by the clock, None for one by steps. Raises CheckpointError with one clear line."""
+    path = checkpoint.folder / "run.json"
+    try:
+        budget = decode(checkpoint.run.get("clock"), (Budget,), Budget | None, path="clock")
+    except SpecificationError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    if budget is not None and budget.place > recipe.training.steps:
+        raise CheckpointError(f"{path}: the clock is at {budget.place:g} of a plan of {recipe.training.steps} steps.")
+    return budget
 
 
 def continue_training(
@@ -104,6 +136,7 @@ def continue_training(
     prior: Prior,
     folder: Path,
     on_start: Callable[[], None] | None = None,
+    plan: Steps = Steps(),  # noqa: B008
 ) -> bool:
     """Runs `trainer` to its end in `folder`, with previews, and pictures of the result; True when it got there.
 
@@ -115,7 +148,7 @@ def continue_training(
         last = trainer.processes.broadcast(lambda: last_step(folder))
         if last not in (None, trainer.step):
             raise TrainingError(f"another process has brought {folder} to step {last} meanwhile: resume it from there.")
-        return _continued(recipe, trainer, batches, prior, folder, on_start)
+        return _continued(recipe, trainer, batches, prior, folder, on_start, plan)
 
 
 def _continued(
@@ -125,6 +158,7 @@ def _continued(
     prior: Prior,
     folder: Path,
     on_start: Callable[[], None] | None,
+    plan: Steps,
 ) -> bool:
     is_main = trainer.processes.is_main
     made = provenance() | {"seed": str(recipe.training.seed)}
@@ -140,25 +174,29 @@ def _continued(
         "provenance": made,
     }
 
-    def save_picture(trainer: Trainer, path: Path, steps: int | None = None) -> None:
+    def drawn(steps: int, progress: bool = False) -> torch.Tensor:
         with trainer.averaged_weights() as restorer:
             run = specification.run(folder, restorer, trainer.step, str(trainer.device)).using(steps=steps)
-            image = picture(run, batches.images, recipe.show, progress=steps is None and is_main)
+            return picture(run, batches.images, recipe.show, progress)
+
+    def save_picture(path: Path, steps: int, progress: bool = False) -> None:
+        image = drawn(steps, progress)
         if is_main:
             save_image(image, path, made | {"step": str(trainer.step)})
 
     def preview(trainer: Trainer) -> None:
-        path = subfolder(folder, "previews") / f"step-{trainer.step:08d}.png"
-        save_picture(trainer, path, min(recipe.sampling.steps, 20))
+        save_picture(subfolder(folder, "previews") / f"step-{trainer.step:08d}.png", quick)
 
-    expected = estimate(trainer, batches)
+    walk = recipe.sampling.steps
+    quick = min(walk, 20)
+    expected = plan.begin(trainer, estimate(trainer, batches), lambda: drawn(1), (quick, walk))
     if is_main:
         if on_start is not None:
             on_start()
         print(expected)
-    done = run_steps(trainer, batches, folder, stored, tensors, preview)
+    done = run_steps(trainer, batches, folder, stored, tensors, preview, plan)
     if done:
-        save_picture(trainer, folder / f"{recipe.show}.png")
+        save_picture(folder / f"{recipe.show}.png", walk, is_main)
         if is_main:
             draw_curve(folder / "metrics.jsonl", folder / "curve.png")
     return done

@@ -16,6 +16,9 @@ from restore.training.condition_dropout import ConditionDropout
 from restore.training.metrics_log import Track
 from restore.training.times import TIMES, TimeSampling, UniformTimes
 
+MOST = 10**8
+"""Steps, of a plan or anything that is counted in them."""
+
 
 @dataclass(frozen=True)
 class Training:
@@ -82,20 +85,23 @@ class Training:
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema is a decay in [0, 1), got {self.ema}.")
         counts = ("steps", "warmup", "log_every", "save_every", "preview_every")
-        bounded(self, **dict.fromkeys(counts, (0, 10**8)), batch=(1, 2**20), keep=(1, 10**6))
+        bounded(self, **dict.fromkeys(counts, (0, MOST)), batch=(1, 2**20), keep=(1, 10**6))
         bounded(self, rate=(0, 1000), weight_decay=(0, 1000), clip=(0, 1e9), timeout=(0, 1e6), seed=(0, 2**63 - 1))
 
-    def lasting(self, minutes: float, step: float) -> Training:
-        """The same for as many steps, of `step` seconds each, as take `minutes`: what is counted in steps keeps its share."""
-        steps = max(1, round(60 * minutes / step))
+    def stretched(self, steps: int) -> Training:
+        """The same plan over `steps` >= 1 steps: warm-up, average, checkpoints and previews keep their shares of it."""
         share = steps / self.steps
+
+        def scaled(count: int, least: int = 1) -> int:
+            return min(MOST, max(least, round(share * count)))
+
         return replace(
             self,
             steps=steps,
-            warmup=round(share * self.warmup),
+            warmup=scaled(self.warmup, 0),
             ema=max(0.0, 1 - (1 - self.ema) / share),
-            save_every=max(1, round(share * self.save_every)),
-            preview_every=max(1, round(share * self.preview_every)),
+            save_every=scaled(self.save_every),
+            preview_every=scaled(self.preview_every),
         )
 
     @property
@@ -103,11 +109,11 @@ class Training:
         """The layout that `channels_last` stands for."""
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
-    def rate_at(self, step: int) -> float:
-        """The learning rate of the 0-based `step`."""
-        if step < self.warmup:
-            return self.rate * (step + 1) / self.warmup
+    def rate_at(self, place: float, advance: float = 1) -> float:
+        """The learning rate of the step from `place` on the plan (0 to `steps`) to `place` + `advance`."""
+        if place < self.warmup:
+            return self.rate * min(self.warmup, place + advance) / self.warmup
         if self.decay == "constant":
             return self.rate
-        done = (step - self.warmup) / max(1, self.steps - self.warmup)
+        done = (place - self.warmup) / max(1, self.steps - self.warmup)
         return self.rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))

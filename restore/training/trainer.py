@@ -74,14 +74,15 @@ class Trainer:
             self.optimizer.state[p] = {"step": torch.zeros((), device=self.device), **moments}
         self.ema = Ema(self.parameters.values(), settings.ema, settings.ema_warmup)
         self.step = 0
+        self.place: float = 0  # on the plan of `settings`, that of the step unless the clock moves it
 
-    def train_step(self, batches: Batches) -> tuple[Tensor, Tensor]:
-        """One update of the weights, skipped where the gradient is not finite.
+    def train_step(self, batches: Batches, advance: float = 1) -> tuple[Tensor, Tensor]:
+        """One update of the weights, which goes `advance` along the plan; skipped where the gradient is not finite.
 
         Returns the mean loss of this process's images and the norm of the whole gradient, on the device.
         """
         settings = self.settings
-        rate = settings.rate_at(self.step)
+        rate = settings.rate_at(self.place, advance)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         total = torch.zeros((), device=self.device)
@@ -96,8 +97,9 @@ class Trainer:
         self.optimizer.grad_scale = None  # type: ignore[attr-defined]
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self.ema.update(self.parameters.values())
+        self.ema.update(self.parameters.values(), advance)
         self.step += 1
+        self.place += advance
         return total, norm.full_tensor() if hasattr(norm, "full_tensor") else norm
 
     def loss(self, batches: Batches, shard: slice = slice(None)) -> Tensor:
@@ -169,7 +171,7 @@ class Trainer:
             checkpoint.load(group, tensors)
         for p in self.parameters.values():
             self.optimizer.state[p]["step"].copy_(state["training"]["optimizer.step"][0])
-        self.step = self.ema.updates = checkpoint.step
+        self.step = self.place = self.ema.updates = checkpoint.step
 
 
 def severities(settings: Training, step: int) -> Tensor:

@@ -90,11 +90,11 @@ def test_a_checkpoint_that_cannot_be_written(number, photo, tmp_path, monkeypatc
 
     monkeypatch.setattr(checkpoint, "flush", refuse)
     with pytest.raises(CheckpointError, match=r"Step 2 is safe: (make room|mend that), then resume the run\.$"):
-        train(tiny(photo, 6), tmp_path)
-    assert open_checkpoint(tmp_path).step == 2
-    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000002"]
+        train(tiny(photo, 6), tmp_path / "run")
+    assert open_checkpoint(tmp_path / "run").step == 2
+    assert [path.name for path in (tmp_path / "run/checkpoints").iterdir()] == ["step-00000002"]
     monkeypatch.undo()
-    assert resume(tmp_path).step == 6
+    assert resume(tmp_path / "run").step == 6
 
 
 def test_a_folder_that_cannot_be_written_to(photo, tmp_path):
@@ -184,8 +184,8 @@ def test_the_clock_jumps(photo, tmp_path, monkeypatch):
 
     monkeypatch.setattr(time, "time", jumping)
     monkeypatch.setattr(tqdm.std, "time", jumping)
-    assert train(tiny(photo), tmp_path).step == 4
-    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert train(tiny(photo), tmp_path / "run").step == 4
+    lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     assert calls and all(0 < line["images_per_second"] < 1e5 for line in lines)
 
 

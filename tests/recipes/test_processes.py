@@ -83,6 +83,15 @@ def test_samples_do_not_depend_on_the_number_of_processes(alone):
         assert torch.equal(load_image(alone / "samples-1" / name), load_image(alone / "samples-2" / name))
 
 
+def test_two_processes_by_the_clock(alone):
+    """The clock is that of the first."""
+    done("train", "photo.png", "--out", "timed", "--minutes", "0.06", *FLAGS, cwd=alone, processes=2)
+    run = open_run(alone / "timed")
+    assert run.step == run.recipe.training.steps > 5
+    rate = json.loads((alone / "timed/metrics.jsonl").read_text().splitlines()[-1])["rate"]
+    assert rate < 0.1 * run.recipe.training.rate
+
+
 def test_a_batch_that_cannot_be_shared_out(alone):
     result = command("train", "photo.png", *FLAGS, "--training.batch", "3", cwd=alone, processes=2)
     assert "error in process 0 of 2: a batch of 3 cannot be shared out evenly over 2 process(es)" in result.stderr

@@ -175,9 +175,9 @@ def test_a_second_run_gets_its_own_folder(photo, tmp_path, monkeypatch):
 
 
 def test_a_run_is_not_overwritten(photo, tmp_path):
-    train(tiny(photo, steps=1), tmp_path)
+    train(tiny(photo, steps=1), tmp_path / "run")
     with pytest.raises(CheckpointError, match="holds a run already"):
-        train(tiny(photo), tmp_path)
+        train(tiny(photo), tmp_path / "run")
 
 
 @pytest.mark.parametrize(

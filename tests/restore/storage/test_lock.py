@@ -69,12 +69,12 @@ def _specification(recipe, batches, prior) -> dict:
 def test_a_checkpoint_that_another_has_gone_on_from(photo, tmp_path):
     """Read before the lock was had."""
     recipe = tiny(photo)
-    train(recipe, tmp_path)
-    before = (tmp_path / "metrics.jsonl").read_text()
+    train(recipe, tmp_path / "run")
+    before = (tmp_path / "run/metrics.jsonl").read_text()
     batches, prior = recipe.open("cpu")
     with pytest.raises(TrainingError, match="another process has brought .* to step 4 meanwhile: resume it from there"):
-        continue_training(recipe, recipe.trainer("cpu"), batches, prior, tmp_path)
-    assert (tmp_path / "metrics.jsonl").read_text() == before
+        continue_training(recipe, recipe.trainer("cpu"), batches, prior, tmp_path / "run")
+    assert (tmp_path / "run/metrics.jsonl").read_text() == before
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="forks")

@@ -17,6 +17,15 @@ def test_ema_against_its_definition():
         torch.testing.assert_close(ema.average[0], expected)
 
 
+def test_longer_moves_forget_more():
+    """average += min(1, (1 - decay) a) (weight - average)."""
+    weight = torch.ones(1)
+    for advance, expected in ((2.5, 0.25), (100.0, 1.0)):
+        ema = Ema([torch.zeros(1)], 0.9, warmup=False)
+        ema.update([weight], advance)
+        torch.testing.assert_close(ema.average[0], torch.tensor([expected]))
+
+
 def test_ema_of_bfloat16_weights_loses_nothing():
     weight = torch.ones(1, dtype=torch.bfloat16)
     ema = Ema([torch.zeros(1, dtype=torch.bfloat16)], 0.999, warmup=False)

@@ -12,11 +12,12 @@ def test_rate():
     assert Training(rate=0.1).rate_at(10**6) == 0.1
 
 
-def test_a_budget_of_time_keeps_the_shares():
-    settings = Training(steps=3600, warmup=100, ema=0.995, save_every=500, preview_every=600).lasting(2.0, 0.1)
+def test_a_stretched_plan_keeps_the_shares():
+    settings = Training(steps=3600, warmup=100, ema=0.995, save_every=500, preview_every=600).stretched(1200)
     assert (settings.steps, settings.warmup, settings.save_every, settings.preview_every) == (1200, 33, 167, 200)
     assert abs(settings.ema - 0.985) < 1e-9
-    assert Training(steps=1000).lasting(1e-9, 1.0).steps == 1
+    assert Training(steps=10, preview_every=10**8).stretched(20).preview_every == 10**8  # none
+    assert Training(steps=10_000, ema=0.999).stretched(1).ema == 0.0
 
 
 @pytest.mark.parametrize(
