@@ -29,7 +29,7 @@ class Run(NetworkPipeline):
 
     @property
     def identity(self) -> str:
-        weights = open_checkpoint(self.folder).sums["ema.safetensors"]
+        weights = open_checkpoint(self.folder).sums["ema.safetensors"][:16]
         return f"{self.folder.resolve()} at step {self.step}, weights {weights}"
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import tyro
 from tyro.conf import Positional
 
+from degrade import Gaussian
 from degrade.checks import bounded
 from recipes.command.next_steps import say_how_to_go_on, say_what_is_saved, say_what_next
 from recipes.command.outputs import check_folder
@@ -107,8 +108,7 @@ def train(recipe: Recipe, out: Path | None, minutes: float | None = None, device
 def _name(recipe: Recipe) -> str:
     """Of the run: after the images, and the degradation where images cannot be generated from noise."""
     stem = Path(recipe.images).stem
-    kind = kebab(type(recipe.degradation).__name__)
-    return stem if kind == "gaussian-noise" else f"{stem}-{kind}"
+    return stem if isinstance(recipe.degradation, Gaussian) else f"{stem}-{kebab(type(recipe.degradation).__name__)}"
 
 
 def _free(folder: Path) -> Path:

@@ -15,7 +15,7 @@ from restore.data import bundled
 from restore.data.batch import Batches
 from restore.data.images import save_image
 from restore.data.sources import Folder
-from restore.machine.processes import best_device, process_group
+from restore.machine.processes import process_group, usable_device
 from restore.machine.provenance import provenance
 from restore.pictures import picture
 from restore.recipe import ALLOWED, Recipe
@@ -52,7 +52,7 @@ def train(
     """
     plan = Steps() if minutes is None else Clock(Budget(minutes))
     folder = Path(folder)
-    device = device or best_device()
+    device = usable_device(device)
     if not isinstance(recipe.data, Folder) and bundled.is_set(recipe.images):
         raise ValueError(f"{recipe.images} is a set of images, and this recipe learns from one: name a photograph.")
     own = own_types(recipe, ALLOWED)
@@ -93,7 +93,7 @@ def resume(
         raise ValueError("steps and minutes both say how long to train: give one of them.")
     plan = Steps() if minutes is None else Clock(Budget(minutes), extends=True)
     folder = Path(folder)
-    device = device or best_device()
+    device = usable_device(device)
     checkpoint = open_checkpoint(folder)
     if checkpoint.folder == folder:
         raise CheckpointError(f"{folder} is a checkpoint, in which nothing is trained: resume the folder of its run.")

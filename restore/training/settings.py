@@ -6,11 +6,9 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
-from tyro.conf import AvoidSubcommands
-
 from degrade.checks import bounded
 from degrade.lazy import torch
-from restore.own_types import choice
+from restore.own_types import setting
 from restore.restorer import Precision
 from restore.training.condition_dropout import ConditionDropout
 from restore.training.metrics_log import Track
@@ -50,7 +48,7 @@ class Training:
     """Whether short runs average over fewer steps: decay of update n at most (1 + n)/(10 + n)."""
     condition_dropout: ConditionDropout = field(default_factory=ConditionDropout)
     """Probability of dropping each part of the condition."""
-    times: AvoidSubcommands[Annotated[TimeSampling, choice(TimeSampling, TIMES)]] = field(default_factory=UniformTimes)
+    times: Annotated[TimeSampling, setting(TimeSampling, TIMES)] = field(default_factory=UniformTimes)
     """How often which severity is trained on."""
     precision: Precision = "auto"
     """What the network computes in, auto: bfloat16 where it is faster. Weights and optimizer stay float32."""
