@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Union
 
@@ -183,7 +183,8 @@ class Outpaint(_Resampled):
 class Inpaint(_Resampled):
     """Part of a picture made anew; the rest stays."""
 
-    mask: Path = Path("mask.png")
+    _: KW_ONLY
+    mask: Path
     """Picture of the same size, white where it is to be made anew."""
 
     def __call__(self) -> None:
@@ -245,7 +246,8 @@ class SDEdit(_ByHand):
 class Harmonise(_ByHand):
     """A pasted object made to look as if it belonged: --image with the paste, --mask white where it is."""
 
-    mask: Path = Path("mask.png")
+    _: KW_ONLY
+    mask: Path
     """Picture of the same size, white where the paste is."""
     margin: int = 6
     """Pixels around the paste that may change too."""

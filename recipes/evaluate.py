@@ -220,7 +220,7 @@ class Classes(_Evaluation):
 
         pipeline = self.opened()
         if len(pipeline.classes) < 2:
-            raise ValueError(f"{self.source} was not told classes, two or more: there is nothing to tell apart.")
+            raise ValueError(f"{self.source} does not know classes, two or more: there is nothing to tell apart.")
         clean, features = self.compared(pipeline)
         reference = features.extract(clean)
         assert features.classify is not None

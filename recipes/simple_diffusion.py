@@ -3,7 +3,7 @@
 Hoogeboom et al. 2023, "simple diffusion: End-to-end diffusion for high resolution images", arXiv 2301.11093; loss weighting and
 the residual U-ViT from its successor, arXiv 2410.19324.
 
-    python recipes/simple_diffusion.py                                  # digits that come with scikit-learn, told their class
+    python recipes/simple_diffusion.py                                  # digits that come with scikit-learn, by class
     python recipes/simple_diffusion.py train folder/                    # yours
     python recipes/simple_diffusion.py train folder/ --data.labelled    # its sub-folders are classes
     python recipes/simple_diffusion.py sample runs/folder --label cat --guidance 2 --count 16

@@ -110,13 +110,13 @@ class Recipe:
             return self
         if self.classes not in (None, 0, len(classes)):
             raise ValueError(f"the images lie in folders of {len(classes)} classes, the network takes {self.classes}.")
-        told = self if self.classes is None else replace(self, network=replace(self.network, classes=len(classes)))  # type: ignore[type-var]
-        if "label" not in told.accepts:
+        recipe = self if self.classes is None else replace(self, network=replace(self.network, classes=len(classes)))  # type: ignore[type-var]
+        if "label" not in recipe.accepts:
             raise ValueError(
                 f"{type(self.network).__name__} takes no classes: choose UNetConfig, DiTConfig or a network of your own that "
                 "accepts a label, or leave out labelled."
             )
-        return told
+        return recipe
 
     @property
     def classes(self) -> int | None:

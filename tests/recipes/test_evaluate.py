@@ -106,7 +106,7 @@ def test_what_is_refused_before_the_work(digits, monkeypatch):
         (["restoration", "run", "--severities"], "severities of Restoration is one number or more, got none"),
         (["restoration", "run", "--severities", "0.5", "1.5"], "severities of Restoration is 1e-06 to 1, got 1.5"),
         (["classes", "run", "--guidance"], "guidance of Classes is one number or more, got none"),
-        (["classes", "run"], "run was not told classes"),
+        (["classes", "run"], "run does not know classes"),
         (["classes", "run", "--features", "script.pt"], "leave out --features"),
         (["generation", "run", "--noise", "-1"], "noise of Generation is 0 to 100, got -1"),
     ]:

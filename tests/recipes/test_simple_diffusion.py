@@ -176,5 +176,5 @@ def test_evaluation_by_class(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "runs/digits/evaluation/classes.png").exists()
     other = replace(recipe, data=replace(recipe.data, labelled=False), network=network, training=training)
     train(replace(other, sampling=sampling), "runs/plain")
-    with pytest.raises(ValueError, match="was not told classes"):
+    with pytest.raises(ValueError, match="does not know classes"):
         evaluate.Classes(evaluate.Path("runs/plain"), images=12)()

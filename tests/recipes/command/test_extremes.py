@@ -56,6 +56,7 @@ def line(one: Program, option: Option, *values: str) -> list[str]:
     first, *rest = option.commands or ("",)
     needed = ["photo.png", *(["photo.png"] if one.name == "judge" or first == "restore" else [])]
     needed += ["--image", "pasted.png"] if first in ("sdedit", "harmonise") else []
+    needed += ["--mask", "mask.png"] if first in ("inpaint", "harmonise") and option.flag != "--mask" else []
     return [*filter(None, [first]), *needed, *rest, *([option.flag, *values] if values else [])]
 
 
