@@ -163,7 +163,7 @@ def command(*args, cwd) -> subprocess.CompletedProcess:
 
 
 def test_command_line(photo, tmp_path):
-    flags = ["--settings.side", "5", "--steps", "2", "--count", "2", "--seed", "3"]
+    flags = ["--settings.side", "5", "--settings.neighbours", "50", "--steps", "2", "--count", "2", "--seed", "3"]
     result = command(photo, *flags, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert re.search(r"coherence 0\.\d{4} +completeness 0\.\d{4} +diversity \d\.\d{4} +copied \d\.\d{4}", result.stdout)
