@@ -5,6 +5,9 @@
     python recipes/super_resolution.py restore runs/folder-pixelate coarse.png --severities .3 .6 .9
     python recipes/super_resolution.py degrade-and-restore runs/folder-pixelate --image photo.jpg --severity 1
 
+Coarse pixels are restored where they lie on the grid of training: blocks whose sides are powers of two, the picture at its own
+size (--side, its longer side). A small picture is enlarged first, each pixel a block.
+
 Published: 3 halvings at 32 px, 4 at 128 px, a sampling step for each.
 """
 

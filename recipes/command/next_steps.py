@@ -28,7 +28,8 @@ def say_what_next(run: Run) -> None:
         size = f"{run.size[1]}x{3 * run.size[2]}"
         print(f"more, at any size: {pasteable('sample', run.folder, '--size', size, '--count', '4')}")
         return
-    print(f"another, fully degraded (yours: --image): {pasteable('degrade-and-restore', run.folder, '--severity', '1')}")
+    print(f"a picture that is degraded: {pasteable('restore', run.folder, 'yours.jpg')}")
+    print(f"a clean one, degraded first (yours: --image): {pasteable('degrade-and-restore', run.folder, '--severity', '1')}")
     if bundled.test_images(run.recipe.images):
         print(f"a table, on other images: {pasteable('restoration', run.folder, recipe='evaluate.py')}")
 

@@ -27,3 +27,12 @@ def check_file(path: Path, *inputs: Path | None) -> Path:
     if path.exists() and any(one is not None and one.exists() and path.samefile(one) for one in inputs):
         raise ValueError(f"{path} is what is read: --out names another file.")
     return path
+
+
+def first_free(folder: Path) -> Path:
+    """`folder`, or the first of folder-2, folder-3, ... that does not exist."""
+    number, candidate = 1, folder
+    while candidate.exists():
+        number += 1
+        candidate = folder.with_name(f"{folder.name}-{number}")
+    return candidate

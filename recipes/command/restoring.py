@@ -11,7 +11,7 @@ from tyro.conf import Positional
 from degrade.files import subfolder
 from recipes.command.limits import SHARE, SIDE, check_options
 from recipes.command.masks import read_mask
-from recipes.command.outputs import check_file, check_folder
+from recipes.command.outputs import check_file, first_free
 from recipes.command.walk import Walk
 from restore.machine.provenance import provenance
 
@@ -38,11 +38,15 @@ class Restore(Walk):
     direct: bool = False
     """One call of the restorer in place of the walk: for latents that no picture tells, such as snow's flakes."""
     side: int | None = None
-    """Reduce the longer side to this, pixels (default: as for training)."""
+    """Reduce the longer side to this, pixels; smaller pictures keep their size (default: the size as for training)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_options(self, severities=SHARE, side=SIDE)
+        if self.direct and self.mask is not None:
+            raise ValueError(
+                "--direct is one call of the restorer, --mask a walk that keeps what is around the hole: give one."
+            )
 
     def __call__(self) -> None:
         from restore.data.decoding import image_size
@@ -53,16 +57,18 @@ class Restore(Walk):
         stored = image_size(self.image)
         if tuple(degraded.shape[1:]) != stored:
             print(
-                f"{self.image} is reduced from {stored[0]}x{stored[1]} to {degraded.shape[1]}x{degraded.shape[2]}"
+                f"{self.image} is resized from {stored[0]}x{stored[1]} to {degraded.shape[1]}x{degraded.shape[2]}"
                 f"{'' if self.side else ', as for training (--side for another size)'}"
             )
-        folder = self.out or subfolder(subfolder(self.run, "restored"), self.image.stem)
-        check_folder(folder)
+        folder = self.out or first_free(subfolder(self.run, "restored") / self.image.stem)
+        names = [f"severity-{severity:g}.png" for severity in self.severities]
+        for name in (*names, "strip.png"):
+            check_file(folder / name, self.image, self.mask)
         shown = [degraded]
-        for severity in self.severities:
+        for severity, name in zip(self.severities, names, strict=True):
             shown.append(self.restored(run, degraded, severity))
             note = {"run": str(self.run), "step": str(run.step), "severity": f"{severity:g}"}
-            save_image(shown[-1], folder / f"severity-{severity:g}.png", {**provenance(), **note})
+            save_image(shown[-1], folder / name, {**provenance(), **note})
         strip = save_image(grid(shown, len(shown)), folder / "strip.png")
         at = ", ".join(f"{severity:g}" for severity in self.severities)
         print(f"degraded, then restored from severity {at}: {strip}; a picture of each beside it")

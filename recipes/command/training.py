@@ -12,7 +12,7 @@ from tyro.conf import Positional
 from degrade import Gaussian
 from degrade.checks import bounded
 from recipes.command.next_steps import say_how_to_go_on, say_what_is_saved, say_what_next
-from recipes.command.outputs import check_folder
+from recipes.command.outputs import check_folder, first_free
 from recipes.command.pasteable import pasteable
 from restore.machine.processes import here, process_group
 from restore.own_types import kebab, types_in
@@ -94,7 +94,7 @@ def train(recipe: Recipe, out: Path | None, minutes: float | None = None, device
         print(f"training {Path(recipe.images).name} in {folder}; Ctrl-C saves, and this goes on: {pasteable('resume', folder)}")
 
     with process_group(recipe.training.timeout) as processes:
-        folder = processes.broadcast(lambda: out or _free(Path("runs") / _name(recipe)))
+        folder = processes.broadcast(lambda: out or first_free(Path("runs") / _name(recipe)))
         try:
             run = session.train(recipe, check_folder(folder), device, minutes, announce)
         except KeyboardInterrupt:
@@ -109,12 +109,3 @@ def _name(recipe: Recipe) -> str:
     """Of the run: after the images, and the degradation where images cannot be generated from noise."""
     stem = Path(recipe.images).stem
     return stem if isinstance(recipe.degradation, Gaussian) else f"{stem}-{kebab(type(recipe.degradation).__name__)}"
-
-
-def _free(folder: Path) -> Path:
-    """`folder`, or the first of folder-2, folder-3, ... that does not exist."""
-    number, candidate = 1, folder
-    while candidate.exists():
-        number += 1
-        candidate = folder.with_name(f"{folder.name}-{number}")
-    return candidate

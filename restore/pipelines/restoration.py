@@ -161,5 +161,6 @@ class Restoration(Base):
         names = ", ".join(getattr(drawn, "_fields", ()))
         raise ValueError(
             f"{type(self.degradation).__name__} has a latent{f' ({names})' * bool(names)} that cannot be read off a picture: "
-            "give the latent, or take the restorer's direct answer, which needs none."
+            "give the latent, or take the restorer's direct answer (--direct), which needs none"
+            f"{', or say where the hole is (--mask)' if isinstance(self.degradation, Covering) else ''}."
         )

@@ -140,8 +140,9 @@ class Clock(Steps):
 
     def show(self, bar: tqdm, trainer: Trainer) -> None:
         """In seconds of those that are there for steps and previews."""
-        bar.total = max(self.spent, 60 * self.minutes - self.reserve(trainer))
-        bar.update(self.spent - bar.n)
+        spent = self.spent
+        bar.total = max(spent, 60 * self.minutes - self.reserve(trainer))
+        bar.update(spent - bar.n)
 
     def _agreed(self, trainer: Trainer) -> int:
         """The steps that are left, by the clock of the first process."""

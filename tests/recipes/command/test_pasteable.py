@@ -51,9 +51,10 @@ def test_after_a_training(show, called, photo, tmp_path, capsys):
     training.train(replace(recipe, show=show), tmp_path / "a run")
     resumed, *rest = map(parsed, printed(capsys.readouterr().out))
     assert isinstance(resumed, cli.Resume) and resumed.run == tmp_path / "a run"
-    assert [type(command) for command in rest] == [cli.Sample if show == "samples" else cli.DegradeAndRestore]
+    expected = [cli.Sample] if show == "samples" else [cli.Restore, cli.DegradeAndRestore]
+    assert [type(command) for command in rest] == expected
     for command in rest:
-        command()
+        (replace(command, image=picture) if isinstance(command, cli.Restore) else command)()
 
 
 def test_an_interrupted_panorama(photo, tmp_path, capsys, monkeypatch):
@@ -75,8 +76,9 @@ def test_after_an_interruption_and_of_a_set(called, photo, tmp_path, capsys, mon
     monkeypatch.setattr("restore.data.bundled.test_images", lambda images: photo)
     say_what_next(replace(run, step=1))
     say_what_next(run)
-    resumed, again, table = map(parsed, printed(capsys.readouterr().out))
+    resumed, yours, again, table = map(parsed, printed(capsys.readouterr().out))
     assert resumed == cli.Resume(run.folder, types=types)
+    assert yours == cli.Restore(run.folder, Path("yours.jpg"), types=types)
     assert again == cli.DegradeAndRestore(run.folder, severity=1.0, types=types)
     assert (table.source, table.types) == (run.folder, types)
 

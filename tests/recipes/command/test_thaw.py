@@ -74,5 +74,9 @@ def test_what_is_done_with_a_run_needs_no_recipe(photo, tmp_path, monkeypatch, c
     assert f"thaw sample {tmp_path / 'run'} --size" in capsys.readouterr().out
     called(monkeypatch, "sample", str(tmp_path / "run"), "--count", "1", "--size", "16x20")
     called(monkeypatch, "restore", str(tmp_path / "run"), str(photo), "--severities", "0.2", "0.5")
+    called(monkeypatch, "restore", str(tmp_path / "run"), str(photo), "--severities", "0.4")
+    assert (tmp_path / "run/restored/photo-2/severity-0.4.png").exists()  # what was made before stays
     folder = tmp_path / "run/restored/photo"
+    with pytest.raises(SystemExit, match="strip.png is what is read: --out names another file"):
+        called(monkeypatch, "restore", str(tmp_path / "run"), str(folder / "strip.png"), "--out", str(folder))
     assert {path.name for path in folder.iterdir()} == {"severity-0.2.png", "severity-0.5.png", "strip.png"}

@@ -9,6 +9,7 @@ import torch
 
 from degrade import GaussianBlur, GaussianMask, GaussianNoise, NoLatent, RectifiedFlow, Snow, seeds
 from recipes import evaluate
+from recipes.command.restoring import Restore
 from restore import Edit, Pipeline, closed_form, load_image, open_run, save_image
 from restore.training.session import train
 from samplers import DDIM, DDPM, Improved, Naive
@@ -49,6 +50,8 @@ def test_a_latent_that_no_picture_tells(photo, tmp_path):
     run = trained(photo, tmp_path, Snow())
     with pytest.raises(ValueError, match=r"Snow has a latent \(.+\) that cannot be read off a picture: give the latent, or"):
         run.restore(run.read(), 0.5)
+    with pytest.raises(ValueError, match="--direct is one call of the restorer, --mask a walk around a hole"):
+        Restore(tmp_path / "run", photo, direct=True, mask=photo)
     assert run.direct(run.read(), 0.5).shape == run.read().shape
     with pytest.raises(ValueError, match=r"Snow covers no part of a picture: a mask serves restorers of holes"):
         run.fill(run.read(), torch.ones(1, 40, 56), 0.5)
