@@ -50,7 +50,7 @@ def test_a_latent_that_no_picture_tells(photo, tmp_path):
     run = trained(photo, tmp_path, Snow())
     with pytest.raises(ValueError, match=r"Snow has a latent \(.+\) that cannot be read off a picture: give the latent, or"):
         run.restore(run.read(), 0.5)
-    with pytest.raises(ValueError, match="--direct is one call of the restorer, --mask a walk around a hole"):
+    with pytest.raises(ValueError, match="--direct is one call of the restorer, --mask a walk that keeps"):
         Restore(tmp_path / "run", photo, direct=True, mask=photo)
     assert run.direct(run.read(), 0.5).shape == run.read().shape
     with pytest.raises(ValueError, match=r"Snow covers no part of a picture: a mask serves restorers of holes"):
