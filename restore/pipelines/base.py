@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -76,6 +76,10 @@ class Base(ABC):
 
     def using(self, **changes: Any) -> Self:
         """The same with other settings of the walk (`Sampling`); None leaves a setting as it is."""
+        known = [each.name for each in fields(self.sampling)]
+        unknown = [name for name in changes if name not in known]
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is no setting of the walk: these are {', '.join(known)}.")
         return replace(self, sampling=replace(self.sampling, **{k: v for k, v in changes.items() if v is not None}))
 
     def with_noise(self, noise: float) -> Self:

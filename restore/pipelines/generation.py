@@ -38,6 +38,25 @@ class Edit(NamedTuple):
     guides: Sequence[Guide] = ()
     """What acts at every scale."""
 
+    def check(self, channels: int, size: tuple[int, int]) -> None:
+        """Raises ValueError in one line where it does not fit images (C, *size)."""
+        if not 0 < self.severity <= 1 or self.resample < 1:
+            raise ValueError(f"severity lies in (0, 1] and resample is at least 1, got {self.severity} and {self.resample}.")
+        if self.begin is not None:
+            _check_image("the picture to begin with", self.begin, (channels, *self.begin.shape[-2:]))
+        if self.known is not None:
+            picture, mask = self.known
+            _check_image("the known picture", picture, (channels, *size))
+            _check_image("the mask of what is known", mask, (1, *size))
+            if not bool(((mask >= 0) & (mask <= 1)).all()):
+                raise ValueError("the mask of what is known lies in [0, 1]: 1 where the picture stays.")
+
+
+def _check_image(what: str, image: Tensor, shape: tuple[int, ...]) -> None:
+    if tuple(image.shape) != shape or not bool(image.isfinite().all()):
+        numbers = "" if tuple(image.shape) != shape else ", of which some are NaN or infinite"
+        raise ValueError(f"{what} holds finite numbers of shape {shape}, got {tuple(image.shape)}{numbers}.")
+
 
 UNEDITED = Edit()
 
@@ -90,8 +109,7 @@ class Generation(Base):
             self._check_pixels()
         if count < 1 or batch < 1 or min(size) < 1:
             raise ValueError(f"count, batch, height and width are at least 1, got {count}, {batch}, {height}, {width}.")
-        if not 0 < edit.severity <= 1:
-            raise ValueError(f"severity lies in (0, 1], got {edit.severity}.")
+        edit.check(self.size[0], size)
         pipeline, edit = self.prepared(size, edit)
         for first in range(0, count, batch)[processes.rank :: processes.count]:
             numbers = range(seed + first, seed + min(first + batch, count))
