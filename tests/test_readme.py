@@ -46,6 +46,18 @@ def test_snippets(photo, monkeypatch):
     check_laws(names["storm"])
 
 
+def test_snippet_of_the_editing_guide(photo, monkeypatch):
+    """As written, but for the size."""
+    monkeypatch.chdir(photo.parent)
+    photo.rename("photo.jpg")
+    save_image(load_image("photo.jpg").flip(-1), "strokes.png")
+    (snippet,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/editing.md").read_text(encoding="utf-8"), re.DOTALL)
+    names: dict = {}
+    exec(compile(snippet.replace("(256, 384)", "(60, 80)"), "docs/editing.md", "exec"), names)
+    assert names["wider"].shape == (2, 3, 60, 80) and names["painted"].shape == (1, 3, 40, 56)
+    assert float((names["wider"][0, :, 10:50, 12:68] - load_image("photo.jpg")).abs().max()) < 1e-4
+
+
 def test_operator_of_the_contributing_guide(photo, tmp_path, monkeypatch):
     """As written, in a file of its own: it keeps the laws, and is trained with, opened and resumed."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
