@@ -125,7 +125,8 @@ class _Evaluation:
     def folder(self, pipeline: Pipeline) -> Path:
         test = bundled.located(self.test, "test") if self.test else pipeline.images and bundled.test_images(pipeline.images)
         if test is None or not test.is_dir():
-            raise ValueError(f"{self.test or 'no folder of test images'}: name a folder of images that were not trained on.")
+            given = f"{self.test} is no folder" if self.test else "there are no test images beside those that were trained on"
+            raise ValueError(f"{given}: name a folder of images that were not trained on.")
         return test
 
 

@@ -6,10 +6,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from degrade import Prior, seeds
 from degrade.lazy import torch
+from degrade.severity import per_sample
 from restore.machine.processes import usable_device
 from restore.pipelines.network import NetworkPipeline
 from restore.recipe import ALLOWED, Recipe
@@ -17,6 +18,10 @@ from restore.restorer import Restorer
 from restore.storage.checkpoint import Checkpoint, CheckpointError, open_checkpoint
 from restore.storage.reading import text
 from restore.storage.specification import SpecificationError, decode
+from samplers import sample
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,7 +80,10 @@ def open_run(folder: str | Path, device: str | None = None, types: Sequence[type
     specification = specified(checkpoint, types)
     recipe = specification.recipe
     check_weights(checkpoint, recipe)
-    _check_walk(checkpoint, specification)
+    try:
+        check_walk(recipe, specification.prior)
+    except ValueError as error:
+        raise CheckpointError(f"{checkpoint.folder / 'run.json'}: {error}") from None
     network = recipe.build()
     checkpoint.load("ema", dict(network.named_parameters()))
     network.to(device=device, memory_format=recipe.training.memory_format).eval()  # type: ignore[call-overload]
@@ -99,20 +107,23 @@ def check_weights(checkpoint: Checkpoint, recipe: Recipe) -> None:
         checkpoint.check("ema", dict(recipe.build().named_parameters()))
 
 
-def _check_walk(checkpoint: Checkpoint, specification: Specification) -> None:
-    """Refuses a prior, a degradation and a sampler that do not go together, by a step from one of 16 x 16 cells."""
-    recipe, generators = specification.recipe, seeds(0, 1)
-    sampler = recipe.sampling.sampler
-    t, s = (torch.full((1,), severity, dtype=torch.float64) for severity in (1.0, 0.5))
+def check_walk(recipe: Recipe, prior: Prior) -> None:
+    """Raises ValueError where prior, degradation, time grid and sampler do not go together: two steps of 16 x 16 cells tell."""
+    sampling, degradation, generators = recipe.sampling, recipe.degradation, seeds(0, 1)
+
+    def restore(x_t: Tensor, t: Tensor) -> Tensor:
+        return x_t * per_sample(torch.ones_like(t), x_t)
+
     try:
-        start = specification.prior.sample((1, recipe.network.image_channels, 16, 16), generators)
-        with torch.no_grad():
-            sampler.step(lambda x_t, t: x_t, recipe.degradation, sampler.init(start), t, s, generators)
-    except Exception as error:  # a stranger's: tensors of other shapes, latents of other kinds
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise CheckpointError(
-            f"{checkpoint.folder / 'run.json'}: prior, degradation and sampler do not go together: {reason}"
-        ) from None
+        times = sampling.grid.times(2, 1.0, degradation)
+        start = prior.sample((1, recipe.network.image_channels, 16, 16), generators)
+        x = sample(sampling.sampler, restore, degradation, start, times, generator=generators)
+        if x.shape != start.x.shape:
+            raise ValueError(f"images of {tuple(start.x.shape)} became {tuple(x.shape)}")
+    except Exception as error:  # a stranger's, or the user's own: tensors of other shapes, latents and states of other kinds
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        kinds = ", ".join(type(part).__name__ for part in (prior, degradation, sampling.grid, sampling.sampler))
+        raise ValueError(f"prior, degradation, time grid and sampler ({kinds}) do not go together: {reason}") from None
 
 
 def specified(checkpoint: Checkpoint, types: Sequence[type] = ()) -> Specification:

@@ -71,7 +71,7 @@ class Restore(Walk):
             save_image(shown[-1], folder / name, {**provenance(), **note})
         strip = save_image(grid(shown, len(shown)), folder / "strip.png")
         at = ", ".join(f"{severity:g}" for severity in self.severities)
-        print(f"degraded, then restored from severity {at}: {strip}; a picture of each beside it")
+        print(f"the picture, then what becomes of it from severity {at}: {strip}; each beside it")
 
     def restored(self, run: Run, degraded: Tensor, severity: float) -> Tensor:
         """What becomes of the picture (C, H, W) if it is degraded to `severity`."""

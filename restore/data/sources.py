@@ -62,8 +62,8 @@ def _check_wide(height: int, width: int, file: Path, longer: int | None = None) 
     if min(height, width) < LEAST:
         seen = "is seen as" if max(height, width) == longer else "has"
         raise ImageError(
-            f"{file} {seen} {height} x {width} pixels, too few to learn from: expected sides of at least {LEAST}. Cut its "
-            "longer side, or choose a larger --data.size or another image."
+            f"{file} {seen} {height} x {width} pixels, too few to work with: expected sides of at least {LEAST}. "
+            + ("Cut its longer side, or choose a larger --data.size." if longer else "Enlarge it, or choose another image.")
         )
 
 

@@ -19,7 +19,7 @@ from restore.machine.processes import process_group, usable_device
 from restore.machine.provenance import provenance
 from restore.pictures import picture
 from restore.recipe import ALLOWED, Recipe
-from restore.run import Run, Specification, check_weights, open_run, specified
+from restore.run import Run, Specification, check_walk, check_weights, open_run, specified
 from restore.storage.checkpoint import Checkpoint, CheckpointError, last_step, open_checkpoint
 from restore.storage.lock import locked
 from restore.storage.specification import SpecificationError, check_round_trip, decode, encode, own_types
@@ -163,6 +163,7 @@ def _continued(
     is_main = trainer.processes.is_main
     made = provenance() | {"seed": str(recipe.training.seed)}
     check_round_trip(prior, (*ALLOWED, *own_types(prior, ALLOWED)), Prior, "prior")
+    check_walk(recipe, prior)
     shape = batches.images.shape
     specification = Specification(recipe, prior, (shape[1], shape[2], shape[3]), batches.classes)
     tensors: dict[str, torch.Tensor] = {}

@@ -64,7 +64,7 @@ def test_a_table_needs_other_images(digits):
     train(replace(run, images=digits / "runs/data/digits/train/1"), digits / "run")
     with pytest.raises(ValueError, match="name a folder of images that were not trained on"):
         evaluation("restoration", "run")
-    with pytest.raises(ValueError, match="nowhere: name a folder"):
+    with pytest.raises(ValueError, match="nowhere is no folder: name a folder"):
         evaluation("restoration", "run", "nowhere")
 
 

@@ -232,3 +232,24 @@ def test_a_condition_that_the_network_does_not_accept_is_refused_before_the_firs
     with pytest.raises(ValueError, match="ShadedConfig takes no classes: choose UNetConfig, DiTConfig or a network"):
         train(replace(tiny(photo), data=Shades(), network=ShadedConfig("image")), tmp_path / "run")
     assert not list(tmp_path.glob("run/checkpoints/*"))
+
+
+@dataclass(frozen=True)
+class Careless:
+    """Takes the state for an image."""
+
+    def init(self, start):
+        return start
+
+    def step(self, restore, degradation, state, t, s, generator=None):
+        return restore(state, t)
+
+
+def test_a_sampler_that_does_not_work_is_refused_before_the_first_step(photo, tmp_path):
+    recipe = tiny(photo)
+    careless = replace(recipe, sampling=replace(recipe.sampling, sampler=Careless()))
+    with pytest.raises(
+        ValueError, match=r"\(GaussianPrior, GaussianNoise, Uniform, Careless\) do not go together: .*has no attribute"
+    ):
+        train(careless, tmp_path / "run")
+    assert not list((tmp_path / "run").rglob("*.safetensors"))
