@@ -36,7 +36,7 @@ class Pairs(Protocol):
 class Coupling(Protocol):
     """A frozen dataclass of plain numbers, as degradations are."""
 
-    def draw(self, batch: Pairs, degradation: Degradation, generator: Random = None) -> tuple:
+    def couple(self, batch: Pairs, degradation: Degradation, generator: Random = None) -> tuple:
         """A latent of `degradation` for each image of the batch."""
         ...
 
@@ -45,7 +45,7 @@ class Coupling(Protocol):
 class Independent:
     """q(x0, z) = q(x0) q(z): the degradation's own draw, with the batch's partners wherever another image is mixed in."""
 
-    def draw(self, batch: Pairs, degradation: Degradation, generator: Random = None) -> Any:
+    def couple(self, batch: Pairs, degradation: Degradation, generator: Random = None) -> Any:
         """Raises ValueError where the batch holds fewer partners than are mixed in."""
         latent, wanted = degradation.draw(batch.x0, generator), partners(degradation)
         if len(batch.x1) < wanted:

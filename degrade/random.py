@@ -29,6 +29,8 @@ class Stream(StrEnum):
 
     SAMPLE = "sample"
     """A sample, or the latent of a degraded image."""
+    WALK = "walk"
+    """A walk back from a measurement: none of what it was degraded with."""
     FIELD = "field"
     """By place, in images that are made in tiles."""
     WEIGHTS = "weights"

@@ -57,6 +57,10 @@ class Condition(NamedTuple):
         there = {name: value for name, value in zip(self._fields, self, strict=True) if value is not None}
         for name, value in there.items():
             shape, dtype = _EXPECTED[name]
+            if not hasattr(value, "ndim"):
+                raise ValueError(f"{name} of a condition is a tensor of shape {shape}, got a {type(value).__name__}.")
+            if value.is_floating_point() and not bool(value.isfinite().all()):
+                raise ValueError(f"{name} of a condition holds NaN or infinite values: expected finite numbers.")
             rank = len(shape.split(","))
             if _kind(value) != dtype or value.ndim < rank or (value.ndim > rank and name != "image"):
                 got = f"{tuple(value.shape)}, {value.dtype}"

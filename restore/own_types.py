@@ -32,8 +32,9 @@ def types_in(file: Path | None) -> tuple[type, ...]:
     sys.modules[name] = module  # where annotations are looked up
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise ValueError(f"{file} cannot be imported: {type(error).__name__}: {error}") from None
+    except (Exception, SystemExit) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{file} cannot be imported: {type(error).__name__}: {reason}") from None
     found = tuple(value for value in vars(module).values() if _is_own(value, name))
     if not found:
         raise ValueError(f"{file} defines no dataclass: an operator, a sampler or the settings of a network is a frozen one.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -92,11 +92,16 @@ def open_run(folder: str | Path, device: str | None = None, types: Sequence[type
 
 
 def read_recipe(path: Path, types: Sequence[type] = ()) -> Recipe:
-    """The recipe of a run: of its folder, of one of its checkpoints, or of a run.json. Raises CheckpointError in one line."""
-    if path.is_dir():
-        return specified(open_checkpoint(path), types).recipe
+    """The recipe of a run: of its folder, of one of its checkpoints, or of a run.json. Raises CheckpointError in one line.
+
+    Where its metrics went is left out: a stranger's file does not send anything anywhere.
+    """
     try:
-        return decode(json.loads(text(path))["recipe"], (*ALLOWED, *types), Recipe, path="recipe")
+        if path.is_dir():
+            recipe = specified(open_checkpoint(path), types).recipe
+        else:
+            recipe = decode(json.loads(text(path))["recipe"], (*ALLOWED, *types), Recipe, path="recipe")
+        return replace(recipe, training=replace(recipe.training, track=None))
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} holds no recipe of a run: {error}") from None
 

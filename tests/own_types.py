@@ -109,7 +109,7 @@ class Bands:
 class Signed:
     """A latent that lies on the image's side of 0: z = e sign(e . x0), e the degradation's own draw."""
 
-    def draw(self, batch, degradation, generator=None):
+    def couple(self, batch, degradation, generator=None):
         def signed(z):
             return z * per_sample((z * batch.x0).flatten(1).sum(1).sign(), z)
 

@@ -36,3 +36,8 @@ def first_free(folder: Path) -> Path:
         number += 1
         candidate = folder.with_name(f"{folder.name}-{number}")
     return candidate
+
+
+def plain_stem(path: Path) -> str:
+    """The name of a file without its ending, as the name of a folder: no dots at its ends, nothing a terminal would obey."""
+    return "".join(c if c.isprintable() else "-" for c in path.stem).strip(". ") or "picture"

@@ -11,7 +11,7 @@ from tyro.conf import Positional
 from degrade.files import subfolder
 from recipes.command.limits import SHARE, SIDE, check_options
 from recipes.command.masks import read_mask
-from recipes.command.outputs import check_file, first_free
+from recipes.command.outputs import check_file, first_free, plain_stem
 from recipes.command.walk import Walk
 from restore.machine.provenance import provenance
 
@@ -60,8 +60,8 @@ class Restore(Walk):
                 f"{self.image} is resized from {stored[0]}x{stored[1]} to {degraded.shape[1]}x{degraded.shape[2]}"
                 f"{'' if self.side else ', as for training (--side for another size)'}"
             )
-        folder = self.out or first_free(subfolder(self.run, "restored") / self.image.stem)
-        names = [f"severity-{severity:g}.png" for severity in self.severities]
+        folder = self.out or first_free(subfolder(self.run, "restored") / plain_stem(self.image))
+        names = [f"severity-{repr(severity).removesuffix('.0')}.png" for severity in self.severities]
         for name in (*names, "strip.png"):
             check_file(folder / name, self.image, self.mask)
         shown = [degraded]
@@ -109,6 +109,9 @@ class DegradeAndRestore(Walk):
         clean = run.read(self.image)
         out = check_file(self.out or self.run / "restored.png", self.image, run.recipe.images)
         format_of(out)  # refuses what could not be written in the end
+        strip = out.with_stem(f"{out.stem}-trajectory")
+        if self.trajectory:
+            check_file(strip, self.image, run.recipe.images)
         trajectory = Trajectory()
         result = run.degrade_and_restore(clean, self.severity, seed=self.seed, on_step=trajectory)
         for name in ("degraded", "direct", "restored"):
@@ -119,5 +122,5 @@ class DegradeAndRestore(Walk):
         if self.trajectory:
             frames = trajectory.thinned(12)
             rows = [frame.x[0] for frame in frames] + [frame.x0[0] for frame in frames]
-            path = save_image(grid(rows, len(frames)).clamp(-1, 1), path.with_stem(f"{path.stem}-trajectory"))
+            path = save_image(grid(rows, len(frames)).clamp(-1, 1), strip)
             print(f"the walk, x_t above and the estimate of x0 below: {path}")

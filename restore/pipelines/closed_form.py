@@ -123,6 +123,7 @@ class ClosedForm(Pipeline):
 
     def scale(self, size: tuple[int, int], severity: float, numbers: range, condition: Asked = None) -> Scale:
         """The photograph at its own size."""
+        self._check(condition, severity)
         return Scale(size, self._posteriors()(1.0), times(severity, self.sampling.steps))
 
     def scales(
@@ -133,9 +134,7 @@ class ClosedForm(Pipeline):
         Raises ValueError for images too small for a patch.
         """
         settings, steps = self.settings, self.sampling.steps
-        if condition:
-            what = f"class {condition!r}" if isinstance(condition, str) else "network to condition"
-            raise ValueError(f"there is no {what}: {self.name} takes no condition, leave it out.")
+        self._check(condition, severity)
         if min(size) < settings.side:
             raise ValueError(f"give sides of at least {settings.side} pixels, got {size[0]} and {size[1]}.")
         posterior = self._posteriors()
@@ -155,8 +154,6 @@ class ClosedForm(Pipeline):
 
     def prepared(self, size: tuple[int, int], edit: Edit) -> tuple[Self, Edit]:
         """What is unknown begins with what is around it; `edit.layout` leaves out the coarse scales."""
-        if not LAST < edit.severity <= 1:
-            raise ValueError(f"without training, severities lie in ({LAST}, 1], got {edit.severity}.")
         settings = replace(self.settings, coarsest=round(FINE * min(size))) if edit.layout else self.settings
         open_ended = edit.known is not None and edit.begin is None
         if edit.known is not None:
@@ -166,6 +163,13 @@ class ClosedForm(Pipeline):
                 edit = edit._replace(begin=filled(picture, mask), severity=FILLED)
         continued = open_ended and edit.hole is None
         return replace(self, settings=settings, without=edit.hole, continued=continued), edit
+
+    def _check(self, condition: Asked, severity: float) -> None:
+        if condition if isinstance(condition, str) else condition is not None and condition.parts:
+            what = f"class {condition!r}" if isinstance(condition, str) else "network to condition"
+            raise ValueError(f"there is no {what}: {self.name} takes no condition, leave it out.")
+        if not LAST < severity <= 1:
+            raise ValueError(f"without training, severities lie in ({LAST}, 1], got {severity}.")
 
     def _posteriors(self) -> Callable[[float], Restore]:
         return lru_cache(maxsize=1)(self._posterior)

@@ -13,10 +13,12 @@ from restore.pipelines.editing import known_guide
 from restore.pipelines.generation import Edit
 from restore.pipelines.pipeline import Pipeline
 from restore.restorer import Restorer
-from restore.space import Pixels
+from restore.space import Pixels, grown
 from samplers import DDPM, Sampler, Scale, classifier_free, clip, pad_to
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from degrade.protocols import Restore
 
 
@@ -44,7 +46,10 @@ class NetworkPipeline(Pipeline):
         return getattr(self.restorer.network, "halo", None) if local else None
 
     def scale(self, size: tuple[int, int], severity: float, numbers: range, condition: Asked = None) -> Scale:
-        restore = self.guided(self.conditions(numbers, condition))
+        asked = self.conditions(numbers, condition)
+        if asked.image is not None:
+            asked = asked._replace(image=self._grown(asked.image, size))
+        restore = self.guided(asked)
         if any(side % self.stride for side in size):  # the network's own padding is none that it has learned
             restore = pad_to(restore, self.stride, mirrored=True)
         return Scale(size, restore, self.sampling.grid.times(self.sampling.steps, severity, self.degradation))
@@ -66,7 +71,13 @@ class NetworkPipeline(Pipeline):
     def conditions(self, numbers: range, asked: Asked = None) -> Condition:
         """The condition of each image, by its seed. ValueError for a class that it does not know."""
         if isinstance(asked, Condition):
+            asked.check()
+            label, count = asked.label, len(self.classes)
+            if label is not None and count and not bool(((label >= -1) & (label < count)).all()):
+                raise ValueError(f"labels count the {count} classes from 0, -1 for none, got {label.tolist()[:8]}.")
             return asked.map(lambda part: part.to(self.device))
+        if asked is not None and not isinstance(asked, str):
+            raise ValueError(f"a condition is the name of a class or a Condition, got {asked!r}.")
         if asked and asked not in self.classes:
             known = f"knows {', '.join(self.classes)}" if self.classes else "was not trained with classes"
             raise ValueError(f"there is no class {asked!r}: {self.name} {known}.")
@@ -74,6 +85,13 @@ class NetworkPipeline(Pipeline):
             return Condition()
         classes = [self.classes.index(asked) if asked else seed % len(self.classes) for seed in numbers]
         return Condition(label=torch.tensor(classes, device=self.device))
+
+    def _grown(self, picture: Tensor, size: tuple[int, int]) -> Tensor:
+        """A picture (B, C, h, w) to condition on, grown as x of `size` is before the network sees it."""
+        padded = [-(-side // self.stride) * self.stride for side in size]
+        height, width = (-(-side // self.sampling.pad_to) * self.sampling.pad_to for side in padded)
+        small = picture.shape[-2] <= height and picture.shape[-1] <= width
+        return grown(picture, (height, width)) if small else picture
 
     def guided(self, condition: Condition = Condition()) -> Restore:  # noqa: B008
         """The restorer under the guides of `sampling`, conditional on `condition`; ValueError for parts it does not accept."""

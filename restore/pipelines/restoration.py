@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from degrade import Estimable, State, seeds
+from degrade import Estimable, State, Stream, seeded, seeds
 from degrade.lazy import torch
 from degrade.protocols import Covering
 from degrade.tree import tree_leaves, tree_map
@@ -18,6 +18,10 @@ from samplers import Scale, Step
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
+
+
+LARGEST = 1e6
+"""Of a value in a picture: noise reaches a few, nothing that is one reaches this."""
 
 
 class Comparison(NamedTuple):
@@ -120,9 +124,11 @@ class Restoration(Base):
         batch = images if images.ndim == 4 else images[None]
         if batch.ndim != 4 or batch.shape[1] != self.size[0]:
             raise ValueError(f"images of {self.size[0]} channels are restored, got a tensor of shape {tuple(images.shape)}.")
-        if not bool(batch.isfinite().all()):
-            raise ValueError("the picture holds NaN or infinite values: expected finite numbers, in [-1, 1] when clean.")
-        return encoded(self.space, batch.to(self.device))
+        if not batch.numel() or not batch.is_floating_point():
+            raise ValueError(f"images hold floating point numbers, got {batch.dtype} of shape {tuple(batch.shape)}.")
+        if not float(batch.abs().max()) <= LARGEST:
+            raise ValueError("the picture holds NaN, infinite or huge values: expected numbers in [-1, 1] when clean.")
+        return encoded(self.space, batch.to(self.device, torch.float32))
 
     def _estimate(self, x_t: Tensor, severity: float, condition: Asked = "") -> Tensor:
         asked = of_images(condition, slice(0, len(x_t)), len(x_t))
@@ -142,10 +148,12 @@ class Restoration(Base):
         on_step: Callable[[Step], None] | None,
     ) -> Tensor:
         asked = of_images(condition, slice(0, len(x_t)), len(x_t))
+        if latent is not None and any(len(z) != len(x_t) for z in tree_leaves(latent)):
+            raise ValueError(f"the latent is for {[len(z) for z in tree_leaves(latent)]} images, these are {len(x_t)}.")
         scale = self.scale((x_t.shape[-2], x_t.shape[-1]), severity, numbers, asked)
         for guide in guides:
             scale = scale._replace(restore=guide(scale.restore, scale.size))
-        generators = seeds(numbers[0], len(numbers))
+        generators = [seeded(number, Stream.WALK) for number in numbers]
         start = State(x_t, self._read_off(x_t, severity, scale) if latent is None else latent)
         return self.walk(start, [scale], generators, progress, on_step)
 

@@ -13,8 +13,9 @@ from typing import Any
 from tqdm import tqdm
 
 from restore.storage.specification import encode
-from restore.training.budget import Budget
+from restore.training.budget import YEAR, Budget
 from restore.training.estimate import Estimate
+from restore.training.settings import MOST
 from restore.training.trainer import Trainer
 
 GROWTH = 1.25
@@ -39,6 +40,10 @@ class Steps:
     def advance(self, trainer: Trainer) -> float:
         """How far along the plan the next step goes."""
         return 1
+
+    def affords(self, trainer: Trainer) -> bool:
+        """Whether there is time for previews."""
+        return True
 
     @contextmanager
     def preview(self) -> Iterator[None]:
@@ -69,7 +74,7 @@ class Clock(Steps):
     rounded, at least 1; the pace is the mean of the last steps. At a constant pace a stays S/N, and the training is that of
     `settings.stretched(N)`; a machine that becomes slower makes longer moves, up to `GROWTH` times the last. It ends at p = S,
     where the rate has come down. Pictures (previews and the last one) are expected to take as long as the last preview for each
-    of their sampling steps, and half of the minutes at most.
+    of their sampling steps; where they would take more than half of the minutes, previews are skipped.
 
     `extends`: the plan becomes that of the steps so far and of those that the minutes are expected to bring.
     """
@@ -103,11 +108,19 @@ class Clock(Steps):
         """Seconds of a step, lately."""
         return (self.ticks[-1] - self.ticks[0]) / (len(self.ticks) - 1) if len(self.ticks) > 1 else self.expected
 
+    def affords(self, trainer: Trainer) -> bool:
+        return self._pictures(trainer) <= 30 * self.minutes
+
     def reserve(self, trainer: Trainer) -> float:
-        """Seconds that the pictures to come will take: previews, one of them at the end, and the last picture."""
+        """Seconds that the pictures to come will take."""
+        last = self.sampling_step * self.walks[1]
+        return self._pictures(trainer) if self.affords(trainer) else min(last, 30 * self.minutes)
+
+    def _pictures(self, trainer: Trainer) -> float:
+        """Seconds for the previews to come, one of them at the end, and for the last picture."""
         every = trainer.settings.preview_every
         previews = math.ceil(trainer.settings.steps / every) - int(trainer.place // every)
-        return min(self.sampling_step * (previews * self.walks[0] + self.walks[1]), 30 * self.minutes)
+        return self.sampling_step * (previews * self.walks[0] + self.walks[1])
 
     def advance(self, trainer: Trainer) -> float:
         self.ticks.append(now() - self.paused)
@@ -128,8 +141,9 @@ class Clock(Steps):
     def stored(self, specification: dict[str, Any], trainer: Trainer) -> dict[str, Any]:
         """With the plan stretched to the steps so far and those that are left; at the end these are none."""
         steps, place = trainer.settings.steps, trainer.place
-        total = trainer.step + (max(1, round((steps - place) / self.move)) if place < steps else 0)
-        budget = Budget(self.minutes, self.spent / 60, total * (place / steps))
+        left = max(1, round((steps - place) / self.move)) if place < steps else 0
+        total = min(MOST, trainer.step + left)
+        budget = Budget(self.minutes, min(self.spent / 60, 2 * YEAR), total * (place / steps))
         recipe = {**specification["recipe"], "training": encode(trainer.settings.stretched(total))}
         return {**specification, "recipe": recipe, "clock": encode(budget)}
 
@@ -150,4 +164,4 @@ class Clock(Steps):
 
     def _count(self, trainer: Trainer) -> int:
         left = 60 * self.minutes - self.spent - self.reserve(trainer)
-        return max(1, math.floor(left / max(self.pace, 1e-9) + 0.5))
+        return min(max(1, math.floor(left / max(self.pace, 1e-9) + 0.5)), max(1, MOST - trainer.step))

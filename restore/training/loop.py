@@ -59,7 +59,7 @@ def train(
                     bar.set_postfix(loss=f"{line['loss']:.4f}")
             if saves or done or stop:
                 trainer.save(folder, plan.stored(specification, trainer), prior or {})
-            if on_preview and (previews or done) and not stop:
+            if on_preview and (previews or done) and not stop and plan.affords(trainer):
                 with window.paused(), plan.preview():
                     on_preview(trainer)
             if stop:

@@ -107,7 +107,7 @@ class Trainer:
         settings, degradation = self.settings, self.restorer.degradation
         seed, step, count = settings.seed, self.step, settings.batch
         batch = batches.at(seed, step, count, shard, partners(degradation), self.device)
-        latent = self.coupling.draw(batch, degradation, self.generators(Stream.LATENT, shard))
+        latent = self.coupling.couple(batch, degradation, self.generators(Stream.LATENT, shard))
         u = severities(settings, step)[shard].to(self.device)
         t = settings.times.severities(u)
         condition = settings.condition_dropout(batch.condition, seed, step, count, shard)

@@ -35,14 +35,14 @@ def test_without_another_image_it_is_the_own_draw(operator):
     if operator is ImageMixing:
         return
     batch = pair(0)
-    found, expected = Independent().draw(batch, operator(), seeds(3, 2)), operator().draw(batch.x0, seeds(3, 2))
+    found, expected = Independent().couple(batch, operator(), seeds(3, 2)), operator().draw(batch.x0, seeds(3, 2))
     assert type(found) is type(expected)
     assert all(torch.equal(a, b) for a, b in zip(tree_leaves(found), tree_leaves(expected), strict=True))
 
 
 def test_partners_go_in_one_after_the_other():
     batch = pair(2)
-    first, (noise,), (last,) = Independent().draw(batch, CHAIN, seeds(3, 2))
+    first, (noise,), (last,) = Independent().couple(batch, CHAIN, seeds(3, 2))
     assert torch.equal(first.image, batch.x1[0]) and torch.equal(last.image, batch.x1[1])
     assert torch.equal(noise, CHAIN.draw(batch.x0, seeds(3, 2))[1][0])
 
@@ -51,6 +51,6 @@ def test_too_few_partners_are_refused():
     with pytest.raises(
         ValueError, match=r"2 other image\(s\) are mixed into each, the batch holds 1: give as many in x1"
     ) as error:
-        Independent().draw(pair(1), CHAIN, seeds(3, 2))
+        Independent().couple(pair(1), CHAIN, seeds(3, 2))
     assert "\n" not in str(error.value)
-    assert Independent().draw(pair(1), Snow(), seeds(3, 2)) is not None  # a partner too many is not looked at
+    assert Independent().couple(pair(1), Snow(), seeds(3, 2)) is not None  # a partner too many is not looked at

@@ -159,7 +159,12 @@ def test_a_type_is_offered_where_it_fits(capsys):
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(None, "is not a Python file"), ("x = 1\n", "defines no dataclass"), ("1/0\n", "cannot be imported: ZeroDivisionError")],
+    [
+        (None, "is not a Python file"),
+        ("x = 1\n", "defines no dataclass"),
+        ("1/0\n", "cannot be imported: ZeroDivisionError"),
+        ("import sys; sys.exit(0)\n", "cannot be imported: SystemExit: 0"),
+    ],
 )
 def test_a_file_of_types_that_cannot_be_had(content, reason, tmp_path):
     file = tmp_path / "mine.py"

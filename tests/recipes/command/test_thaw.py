@@ -80,3 +80,17 @@ def test_what_is_done_with_a_run_needs_no_recipe(photo, tmp_path, monkeypatch, c
     with pytest.raises(SystemExit, match="strip.png is what is read: --out names another file"):
         called(monkeypatch, "restore", str(tmp_path / "run"), str(folder / "strip.png"), "--out", str(folder))
     assert {path.name for path in folder.iterdir()} == {"severity-0.2.png", "severity-0.5.png", "strip.png"}
+
+
+def test_results_replace_no_input_and_stay_in_their_folder(photo, tmp_path, monkeypatch):
+    train(tiny(photo), tmp_path / "run")
+    out = tmp_path / "own.png"
+    strip = photo.rename(tmp_path / "own-trajectory.png")
+    args = ["--image", str(strip), "--out", str(out), "--trajectory", "--steps", "1"]
+    with pytest.raises(SystemExit, match="own-trajectory.png is what is read"):
+        called(monkeypatch, "degrade-and-restore", str(tmp_path / "run"), *args)
+    dots = strip.rename(tmp_path / "...png")
+    before = {path.name for path in (tmp_path / "run").iterdir()}
+    called(monkeypatch, "restore", str(tmp_path / "run"), str(dots), "--severities", "0.3", "0.3000001", "--steps", "1")
+    assert {path.name for path in (tmp_path / "run").iterdir()} == before | {"restored"}
+    assert len(list((tmp_path / "run/restored/picture").glob("severity-*.png"))) == 2
