@@ -18,7 +18,8 @@ from torch import Tensor
 from degrade import Affine, Degradation, Gaussian, Mixing
 from degrade.tree import tree_leaves, tree_map
 from restore.patches.bank import LEAST_STD, Bank
-from restore.patches.overlap import check_window, cut, join, pad_to_grid
+from restore.patches.overlap import check_window, cut, join, nearness, pad_to_grid
+from restore.patches.transport import Transport
 
 
 class PatchPosterior:
@@ -45,6 +46,8 @@ class PatchPosterior:
         floor: float = 0.05,
         latent: tuple = (),
         others: Sequence[Tensor] = (),
+        balanced: bool = False,
+        border: float = 0.0,
     ) -> None:
         """From clean `images` (C, H_i, W_i) in [-1, 1].
 
@@ -52,7 +55,9 @@ class PatchPosterior:
         between patches of x_t, pixels, at most `side`; all patches of the images are known. neighbours: how many of them,
         about, each patch of x_t is compared with, in the nearest clusters, beside the means of all other clusters; None
         compares with all, in float64. floor: standard deviation that noiseless degradations are given, [0.001, 10]. latent:
-        of x_t, where there is one; others: images that are mixed in.
+        of x_t, where there is one; others: images that are mixed in. balanced, of Gaussian noise: each patch is compared with
+        all, and every patch of the images is used about as often as it occurs (restore/patches/transport.py). border, of that:
+        how much it counts that a patch lies as near to an edge as where it comes from.
         """
         check_window(side, width, stride)
         if not LEAST_STD <= floor <= 10:
@@ -63,6 +68,7 @@ class PatchPosterior:
             raise ValueError(f"the patch posterior needs images (C, H, W) of at least {side} x {side} pixels.")
         self.images, self.degradation, self.latent = [x[None].float() for x in images], degradation, latent
         self.side, self.width, self.stride, self.floor, self.neighbours = side, width, stride, floor, neighbours
+        self.balanced, self.border = balanced, border
         self.restore_at = self._view(others)
         self._banks: dict[float, Bank] = {}
 
@@ -82,6 +88,10 @@ class PatchPosterior:
         """How this degradation is compared."""
         clean = torch.cat([cut(x, self.side)[0] for x in self.images])
         if isinstance(self.degradation, Gaussian):
+            if self.balanced:
+                near = torch.cat([self._nearness(x, 1) for x in self.images])
+                self.transport = Transport(torch.cat([clean, near], 1), clean)
+                return self._transported
             self.bank = Bank(clean, clean, self.neighbours)
             return self._noisy
         if isinstance(self.degradation, Affine) and isinstance(self.degradation, Mixing) and others:
@@ -100,6 +110,16 @@ class PatchPosterior:
     def _noisy(self, x: Tensor, t: Tensor, here: Tensor) -> Tensor:
         alpha, sigma = (float(c) for c in self.degradation.coefficients(t[None]))  # type: ignore[attr-defined]
         return self._averaged(x, self.bank, alpha, sigma)
+
+    def _transported(self, x: Tensor, t: Tensor, here: Tensor) -> Tensor:
+        alpha, sigma = (float(c) for c in self.degradation.coefficients(t[None]))  # type: ignore[attr-defined]
+        near = alpha * self._nearness(x, self.stride)
+        queries = torch.cat([self._queries(x), near.expand(len(x), *near.shape)], 2)
+        return self._joined(self.transport.mean(queries, alpha, sigma), x)
+
+    def _nearness(self, x: Tensor, stride: int) -> Tensor:
+        """How near the patches of x lie to its edges, in a patch's numbers (N, 4)."""
+        return self.border * (x.shape[1] * self.side**2) ** 0.5 * nearness(x.shape[2], x.shape[3], self.side, stride).to(x)
 
     def _in_context(self, x: Tensor, t: Tensor, here: Tensor) -> Tensor:
         key = float(t)

@@ -6,23 +6,21 @@ Every patch of the result is a mean of patches of the photograph, weighted by ho
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from degrade import Degradation, GaussianNoise, GaussianPrior, Prior, RectifiedFlow, State
-from degrade.checks import bounded
 from degrade.lazy import torch
 from restore.data.sources import OneImage
-from restore.patches.overlap import check_window
+from restore.patches.settings import LAST, ORDINARY, PatchSettings
 from restore.pipelines.conditioning import Asked
 from restore.pipelines.editing import around, filled, known_guide
 from restore.pipelines.generation import Edit
 from restore.pipelines.pipeline import Pipeline
 from restore.sampling import Sampling
-from samplers import DDIM, Scale, enlarge, sizes
+from samplers import DDIM, Scale, enlarge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,52 +29,12 @@ if TYPE_CHECKING:
 
     from degrade.protocols import Restore
 
-LAST = 0.02
-"""Severity of the last step of every scale."""
 FILLED = 0.6
 """Severity that a picture is degraded to where what is around it, or missing from it, was filled in smoothly."""
 FINE = 0.5
 """Size of the coarsest scale, of the picture's, where its layout is to stay."""
 SMALL = 4
 """A photograph of fewer patches than this, a side, may have none of one matter (a sky) at its edge."""
-
-
-@dataclass(frozen=True)
-class PatchSettings:
-    """How images are made of patches."""
-
-    side: int = 11
-    """Patches are side x side pixels: larger ones keep more of the photograph."""
-    width: float = 0.4
-    """Standard deviation of the weights with which overlapping patches are averaged, in sides, [0.01, 10]."""
-    neighbours: int = 400
-    """Patches that each patch is compared with, about, beside the means of groups of all others."""
-    stride: int = 2
-    """Pixels between the patches that are averaged, at most `side`."""
-    coarsest: int = 24
-    """Shorter side of the coarsest scale, pixels: near the side of a patch, the layout of the photograph is kept."""
-    factor: float = 0.75
-    """Size of a scale relative to the next finer one, in (0, 1)."""
-    noise: float = 0.42
-    """Severity that each finer scale starts from, in (0.02, 1]: more invents more."""
-
-    def __post_init__(self) -> None:
-        check_window(self.side, self.width, self.stride)
-        if not LAST < self.noise <= 1 or not 0 < self.factor < 1:
-            raise ValueError(f"noise lies in ({LAST}, 1] and factor in (0, 1), got {self.noise} and {self.factor}.")
-        bounded(self, neighbours=(1, 10**6), coarsest=(1, 65_536))
-
-    def levels(self, size: tuple[int, int], photograph: tuple[int, int]) -> list[tuple[int, int]]:
-        """The sizes of the scales of an image of `size`, coarse to fine; what is smaller, it or the photograph, has a shorter
-        side of `coarsest` pixels at the coarsest, and more than a patch."""
-        larger = max(1.0, min(size) / min(photograph))
-        return sizes(*size, math.ceil(larger * max(self.coarsest, self.side + 1)), self.factor)
-
-    def spanning(self, shorter: int) -> PatchSettings:
-        """These settings for a photograph whose layout stays: patches span the `shorter` side of its coarsest scale."""
-        coarsest = self.side + 1
-        count = math.ceil(math.log(shorter / coarsest, 1 / self.factor))
-        return replace(self, coarsest=coarsest, factor=(coarsest / shorter * 1.0001) ** (1 / count)) if count > 0 else self
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -86,7 +44,7 @@ class ClosedForm(Pipeline):
 
     photograph: Tensor
     """(C, H, W) in [-1, 1]."""
-    settings: PatchSettings = PatchSettings()
+    settings: PatchSettings = ORDINARY
     name: str = "a photograph"
     without: Tensor | None = None
     """A mask (1, h, w) of the photograph, whose patches are not used where it is 1."""
@@ -119,12 +77,12 @@ class ClosedForm(Pipeline):
         return replace(self, photograph=picture, size=(picture.shape[0], picture.shape[1], picture.shape[2]))
 
     def spanning(self, size: tuple[int, int]) -> Self:
-        return replace(self, settings=self.settings.spanning(min(self.photograph.shape[1:])))
+        return replace(self, settings=self.settings.spanning(min(self.photograph.shape[1:])).local())
 
     def scale(self, size: tuple[int, int], severity: float, numbers: range, condition: Asked = None) -> Scale:
         """The photograph at its own size."""
         self._check(condition, severity)
-        return Scale(size, self._posteriors()(1.0), times(severity, self.sampling.steps))
+        return Scale(size, self._posteriors()(1.0, size), times(severity, self.sampling.steps))
 
     def scales(
         self, size: tuple[int, int], severity: float = 1.0, numbers: range = range(1), condition: Asked = None
@@ -138,12 +96,12 @@ class ClosedForm(Pipeline):
         if min(size) < settings.side:
             raise ValueError(f"give sides of at least {settings.side} pixels, got {size[0]} and {size[1]}.")
         posterior = self._posteriors()
-        scales = []
+        scales: list[Scale] = []
         for number, level in enumerate(settings.levels(size, (self.photograph.shape[1], self.photograph.shape[2]))):
             grid = times(min(settings.noise, severity), steps) if number else times(severity, 2 * steps)
 
-            def restore(x_t: Tensor, t: Tensor, ratio: float = level[0] / size[0]) -> Tensor:
-                return posterior(ratio)(x_t, t)
+            def restore(x_t: Tensor, t: Tensor, ratio: float = level[0] / size[0], level: tuple[int, int] = level) -> Tensor:
+                return posterior(ratio, level)(x_t, t)
 
             scales.append(Scale(level, restore, grid))
         return scales
@@ -171,11 +129,11 @@ class ClosedForm(Pipeline):
         if not LAST < severity <= 1:
             raise ValueError(f"without training, severities lie in ({LAST}, 1], got {severity}.")
 
-    def _posteriors(self) -> Callable[[float], Restore]:
+    def _posteriors(self) -> Callable[[float, tuple[int, int]], Restore]:
         return lru_cache(maxsize=1)(self._posterior)
 
-    def _posterior(self, ratio: float) -> Restore:
-        from restore.patches.posterior import PatchPosterior
+    def _posterior(self, ratio: float, size: tuple[int, int]) -> Restore:
+        from restore.patches.scale import ScaleRestorer
 
         settings = self.settings
         shape = [max(settings.side + 1, round(side * ratio)) for side in self.photograph.shape[1:]]
@@ -186,10 +144,10 @@ class ClosedForm(Pipeline):
         pieces = [small]
         if self.without is not None:
             pieces = around(small, enlarge(self.without[None], (shape[0], shape[1]))[0] > 0, settings.side)
-        return PatchPosterior(pieces, self.degradation, settings.side, settings.width, settings.stride, settings.neighbours)
+        return ScaleRestorer(small, pieces, self.degradation, settings, size)
 
 
-def closed_form(photograph: Tensor | str | Path, detail: int = 250, settings: PatchSettings = PatchSettings()) -> ClosedForm:
+def closed_form(photograph: Tensor | str | Path, detail: int = 250, settings: PatchSettings = ORDINARY) -> ClosedForm:
     """The pipeline of a photograph: (C, H, W) in [-1, 1], or a file, whose longer side is reduced to `detail` pixels."""
     from restore.data.images import load_image
     from restore.storage.reading import sha256

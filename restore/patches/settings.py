@@ -1,0 +1,68 @@
+"""How images are made of patches."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from degrade.checks import bounded
+from restore.patches.overlap import check_window
+from samplers import sizes
+
+LAST = 0.02
+"""Severity of the last step of every scale."""
+
+
+@dataclass(frozen=True)
+class PatchSettings:
+    """How images are made of patches."""
+
+    side: int = 11
+    """Patches are side x side pixels: larger ones keep more of the photograph."""
+    detail: int = 7
+    """Side of the patches of the last steps at fine scales, pixels: smaller ones copy less."""
+    width: float = 0.25
+    """Standard deviation of the weights with which overlapping patches are averaged, in sides, [0.01, 10]."""
+    balanced: int = 4500
+    """Scales of up to as many patches are exact, and use each patch of the photograph as often as it occurs; 0 for none."""
+    border: float = 0.0
+    """How much it counts, [0, 10], that a patch lies as near to an edge as where it comes from: 1 as much as another colour."""
+    directions: int = 64
+    """Random directions along which the patches are brought to the photograph's distribution, near the end of a scale; 0 for
+    none."""
+    neighbours: int = 400
+    """Patches that each patch is compared with, about, beside the means of groups of all others, at scales of more."""
+    stride: int = 2
+    """Pixels between the patches that are averaged there, at most `detail`."""
+    coarsest: int = 17
+    """Shorter side of the coarsest scale, pixels: near the side of a patch, the layout of the photograph is kept."""
+    factor: float = 0.75
+    """Size of a scale relative to the next finer one, in (0, 1)."""
+    noise: float = 0.42
+    """Severity that each finer scale starts from, in (0.02, 1]: more invents more."""
+
+    def __post_init__(self) -> None:
+        check_window(self.side, self.width, self.stride)
+        check_window(self.detail, self.width, self.stride)
+        if not LAST < self.noise <= 1 or not 0 < self.factor < 1:
+            raise ValueError(f"noise lies in ({LAST}, 1] and factor in (0, 1), got {self.noise} and {self.factor}.")
+        bounded(self, neighbours=(1, 10**6), coarsest=(1, 65_536), balanced=(0, 10_000), border=(0, 10), directions=(0, 4096))
+
+    def levels(self, size: tuple[int, int], photograph: tuple[int, int]) -> list[tuple[int, int]]:
+        """The sizes of the scales of an image of `size`, coarse to fine; what is smaller, it or the photograph, has a shorter
+        side of `coarsest` pixels at the coarsest, and more than a patch."""
+        larger = max(1.0, min(size) / min(photograph))
+        return sizes(*size, math.ceil(larger * max(self.coarsest, self.side + 1)), self.factor)
+
+    def spanning(self, shorter: int) -> PatchSettings:
+        """These settings for a photograph whose layout stays: patches span the `shorter` side of its coarsest scale."""
+        coarsest = self.side + 1
+        count = math.ceil(math.log(shorter / coarsest, 1 / self.factor))
+        return replace(self, coarsest=coarsest, factor=(coarsest / shorter * 1.0001) ** (1 / count)) if count > 0 else self
+
+    def local(self) -> PatchSettings:
+        """These settings where an image is made in windows: nothing that is counted over the whole image."""
+        return replace(self, balanced=0, directions=0)
+
+
+ORDINARY = PatchSettings()
