@@ -112,7 +112,8 @@ def told(turns: Turns, usual: Choice) -> str:
     if usual in others:
         return f"{line} ({gain(turns[usual], turns[choice]):.2g} times as fast as {usual})"
     other = min(others, key=others.__getitem__)
-    return f"{line} ({other} takes {others[other]:.2g} times as long)"
+    margin = ", within the margin" if others[other] < 1 else ""
+    return f"{line} ({other} takes {others[other]:.2g} times as long{margin})"
 
 
 def _sound(step: Callable[[Choice], bool], choice: Choice) -> bool:
