@@ -110,10 +110,10 @@ def told(turns: Turns, usual: Choice) -> str:
         return ""
     line = f"layout {choice.layout}, precision {choice.precision}"
     if usual in others:
-        return f"{line} ({gain(turns[usual], turns[choice]):.2g} times as fast as {usual})"
+        return f"{line} ({gain(turns[usual], turns[choice]):.2f} times as fast as {usual})"
     other = min(others, key=others.__getitem__)
     margin = ", within the margin" if others[other] < 1 else ""
-    return f"{line} ({other} takes {others[other]:.2g} times as long{margin})"
+    return f"{line} ({other} takes {others[other]:.2f} times as long{margin})"
 
 
 def _sound(step: Callable[[Choice], bool], choice: Choice) -> bool:

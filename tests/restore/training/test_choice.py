@@ -101,9 +101,9 @@ def test_who_fails_is_left_out(broken, expected, how, after):
 
 def test_what_is_said():
     assert told({LAST: [1.4, 1.4], PLAIN16: [1.0, 1.0]}, LAST) == (
-        "layout contiguous, precision bfloat16 (1.4 times as fast as channels-last in float32)"
+        "layout contiguous, precision bfloat16 (1.40 times as fast as channels-last in float32)"
     )
     assert told({LAST: [1.0, 1.0], PLAIN: [1.5, 1.5], LAST16: [3.0]}, LAST) == (
-        "layout channels-last, precision float32 (contiguous in float32 takes 1.5 times as long)"
+        "layout channels-last, precision float32 (contiguous in float32 takes 1.50 times as long)"
     )
     assert told({}, LAST) == told({LAST: [1.0]}, LAST) == ""

@@ -62,7 +62,7 @@ def long(monkeypatch):
 def test_it_is_named_said_and_stored(recipe, tmp_path, monkeypatch, capsys, long):
     tried = fast(HALF, monkeypatch)
     run = train(recipe, tmp_path / "run", "cpu")
-    assert "layout contiguous, precision bfloat16 (2 times as fast as channels-last in float32)\n" in capsys.readouterr().out
+    assert "layout contiguous, precision bfloat16 (2.00 times as fast as channels-last in float32)\n" in capsys.readouterr().out
     assert len(tried) == 1 and len(tried[0]) == 4 and tried[0][0] == LAST
     stored = open_checkpoint(tmp_path / "run").run["recipe"]["training"]
     assert (stored["layout"], stored["precision"]) == HALF
