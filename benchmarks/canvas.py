@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from machine import describe  # first: finds the project's packages
 
-import multiprocessing  # isort: skip
-import tempfile
+import tempfile  # isort: skip
 import time
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import tyro
+from processes import alone
 
 from recipes.command.panorama import Panorama
 from restore.machine.memory import used_memory
@@ -36,23 +35,18 @@ class Bench:
 
     def __call__(self) -> None:
         print(f"{describe()}\n\n| pixels | s | s a megapixel | peak memory, GiB | PNG, MiB |\n| --- | --- | --- | --- | --- |")
-        context = multiprocessing.get_context("spawn")
         for number in self.megapixels:
             side = round(1024 * number**0.5)
-            ours, theirs = context.Pipe()
-            process = context.Process(target=make, args=(self, side, theirs))
-            process.start()
-            seconds, memory, size = ours.recv()
-            process.join()
+            seconds, memory, size = alone(f"{side} x {side}", make, self, side)
             figures = f"{seconds:.0f} | {seconds / number:.1f} | {memory / 2**30:.2f} | {size / 2**20:.0f}"
             print(f"| {side} x {side} | {figures} |", flush=True)
 
 
-def make(bench: Bench, side: int, line: Connection) -> None:
+def make(bench: Bench, side: int) -> tuple[float, int, int]:
     with tempfile.TemporaryDirectory(dir=".") as folder:
         path, before = Path(folder) / "image.png", time.perf_counter()
         Panorama(bench.run, (side, side), bench.steps, tile=bench.tile, out=path)()
-        line.send((time.perf_counter() - before, used_memory(), path.stat().st_size))
+        return time.perf_counter() - before, used_memory(), path.stat().st_size
 
 
 if __name__ == "__main__":

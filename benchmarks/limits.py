@@ -8,12 +8,9 @@ The published PatchUNet, float32 and bfloat16, batch 1; a process for each row.
 
 from __future__ import annotations
 
-from machine import describe, seconds  # first: finds the project's packages
-
-import multiprocessing  # isort: skip
-from multiprocessing.connection import Connection
-
 import torch
+from machine import describe, seconds  # first: finds the project's packages
+from processes import alone
 from torch.utils.flop_counter import FlopCounterMode
 
 from models import PatchUNetConfig
@@ -29,7 +26,7 @@ def product(dtype: torch.dtype) -> float:
     return 2 * 2048**3 / seconds(lambda: a @ a) / 1e9
 
 
-def step(size: tuple[int, int], dtype: torch.dtype, line: Connection) -> None:
+def step(size: tuple[int, int], dtype: torch.dtype) -> tuple[float, float, float]:
     """Seconds, GFLOP and peak memory of a forward and backward pass."""
     keep_freed_memory()
     network = PatchUNetConfig().build().to(memory_format=torch.channels_last)
@@ -45,12 +42,11 @@ def step(size: tuple[int, int], dtype: torch.dtype, line: Connection) -> None:
     took = seconds(call)
     with FlopCounterMode(display=False) as counter:
         call()
-    line.send((took, counter.get_total_flops() / 1e9, (used_memory() - idle) / 2**20))
+    return took, counter.get_total_flops() / 1e9, (used_memory() - idle) / 2**20
 
 
 def main() -> None:
     print(describe())
-    context = multiprocessing.get_context("spawn")
     for dtype in (torch.float32, torch.bfloat16):
         limit = product(dtype)
         name = str(dtype).removeprefix("torch.")
@@ -58,11 +54,7 @@ def main() -> None:
         print("| size | s | GFLOP | GFLOP/s | of the product's | MiB above idle | bytes a pixel |")
         print("| --- | --- | --- | --- | --- | --- | --- |")
         for height, width in SIZES:
-            ours, theirs = context.Pipe()
-            process = context.Process(target=step, args=((height, width), dtype, theirs))
-            process.start()
-            took, flops, memory = ours.recv()
-            process.join()
+            took, flops, memory = alone(f"{height} x {width}, {name}", step, (height, width), dtype)
             rate = flops / took
             row = (f"{took:.3f}", f"{flops:.0f}", f"{rate:.0f}", f"{rate / limit:.0%}", f"{memory:.0f}")
             print(f"| {height} x {width} | {' | '.join(row)} | {memory * 2**20 / (height * width):.0f} |", flush=True)

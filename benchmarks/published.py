@@ -13,7 +13,14 @@ from torch import Tensor
 class Published:
     """Its network at the published size, its diffusion process of 1000 linear steps, and its training step."""
 
-    def __init__(self, home: Path, device: str = "cpu", half: bool = False, rate: float = 5e-4) -> None:
+    def __init__(
+        self,
+        home: Path,
+        device: str = "cpu",
+        half: bool = False,
+        rate: float = 5e-4,
+        layout: torch.memory_format = torch.contiguous_format,
+    ) -> None:
         if not (home / "guided_diffusion" / "sinddpm.py").exists():
             raise SystemExit(f"{home} is no checkout of github.com/WeilunWang/SinDiffusion: clone it, and name its folder.")
         sys.path.insert(0, str(home))
@@ -31,7 +38,7 @@ class Published:
             num_head_channels=16,
             use_scale_shift_norm=True,
             use_fp16=half,
-        ).to(device)
+        ).to(device=device, memory_format=layout)
         self.process = respace.SpacedDiffusion(
             use_timesteps=range(1000),
             betas=diffusion.get_named_beta_schedule("linear", 1000),

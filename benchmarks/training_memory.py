@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from machine import describe  # first: finds the project's packages
 
-import multiprocessing  # isort: skip
-import sys
+import sys  # isort: skip
 import tempfile
 from dataclasses import replace
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
+from processes import alone
 
 from recipes import sindiffusion
 from restore.data import bundled
@@ -24,17 +23,17 @@ from restore.machine.memory import used_memory
 from restore.training.loop import train
 
 
-def whole(photo: Path, line: Connection) -> None:
+def whole(photo: Path) -> int:
     """The training loop as it is: drawing, optimizer, EMA, metrics, a checkpoint."""
     recipe = sindiffusion.recipe(photo, "paper")
     data, training = replace(recipe.data, rescale=(1.0, 1.0)), replace(recipe.training, batch=1, steps=6)
     recipe = replace(recipe, data=data, training=training)
     batches, _ = recipe.open("cpu")
     train(recipe.trainer("cpu"), batches, Path(tempfile.mkdtemp()), {})
-    line.send(used_memory())
+    return used_memory()
 
 
-def bare(photo: Path, line: Connection) -> None:
+def bare(photo: Path) -> int:
     """The network's forward and backward pass, and nothing else."""
     recipe = sindiffusion.recipe(photo, "paper")
     image = recipe.data.read(photo)[None]
@@ -42,16 +41,11 @@ def bare(photo: Path, line: Connection) -> None:
     network = recipe.network.build().to(memory_format=torch.channels_last)
     for _ in range(6):
         network(x, torch.full((1,), 0.5)).square().mean().backward()
-    line.send(used_memory())
+    return used_memory()
 
 
 def main(photo: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    peaks = []
-    for work in (bare, whole):
-        ours, theirs = context.Pipe()
-        context.Process(target=work, args=(photo, theirs)).start()
-        peaks.append(ours.recv() / 2**20)
+    peaks = [alone(work.__name__, work, photo) / 2**20 for work in (bare, whole)]
     print(f"{describe()}\nbare {peaks[0]:.0f} MiB, training {peaks[1]:.0f} MiB: {peaks[1] / peaks[0]:.3f} times")
 
 

@@ -1,29 +1,27 @@
-"""One training step of SinDiffusion's PatchUNet: this project's, in its variants, against the published code's.
+"""One training step of SinDiffusion's PatchUNet: this project's against the published code's, each in both memory layouts.
 
     git clone https://github.com/WeilunWang/SinDiffusion elsewhere
     python benchmarks/training_step.py --published elsewhere/SinDiffusion
 
-The same network (6,992,899 parameters), images and batch, AdamW and EMA. Rows have a process each and take turns in
-rounds of one run, and each is compared with the published step of its own round: float32, without its checkpointing. On a GPU
-also its float16 step.
+The same network (6,992,899 parameters), images and batch, AdamW and EMA; the published step without its checkpointing, on a GPU
+also in float16. Rows have a process each and take turns in rounds of one step, and are compared within their round. At the end
+the fastest rows of both stand against each other.
 """
 
 from __future__ import annotations
 
 from machine import describe  # first: finds the project's packages
 
-import multiprocessing  # isort: skip
-import statistics
-import sys
+import statistics  # isort: skip
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Literal
 
 import torch
 import tyro
+from processes import Worker
 from published import Published
 from torch import Tensor
 from tqdm import tqdm
@@ -33,29 +31,54 @@ from models import PatchUNetConfig
 from restore import Levels, Objective, Training
 from restore.data.batch import Batch, Batches
 from restore.machine.allocator import keep_freed_memory
+from restore.restorer import Precision
+from restore.training.choice import HOPELESS, Layout
 from restore.training.trainer import Trainer
+from restore.training.trial import bfloat16_is_hopeless
 
 Step = Callable[[], object]
+LAYOUTS: tuple[Layout, ...] = ("contiguous", "channels-last")
 
 
 @dataclass(frozen=True)
 class Row:
     """A step, as its process builds it."""
 
-    name: str
     shape: tuple[int, int, int, int]
     device: str
+    layout: Layout
+    precision: Precision | Literal["float16"] = "float32"
     published: Path | None = None
-    half: bool = False
-    settings: Training | None = None
     compiled: bool = False
+
+    @property
+    def name(self) -> str:
+        whose = "published" if self.published else "ours"
+        return f"{whose}, {self.layout}, {self.precision}{', compiled' if self.compiled else ''}"
+
+    def timed(self) -> Callable[[], float]:
+        """Takes a step, and gives its seconds."""
+        step = self.step()
+
+        def seconds() -> float:
+            before = time.perf_counter()
+            step()
+            if self.device == "cuda":
+                torch.cuda.synchronize()
+            return time.perf_counter() - before
+
+        return seconds
 
     def step(self) -> Step:
         if self.published:
-            code, x = Published(self.published, self.device, self.half, rate=1e-5), images(self.shape, self.device)
+            form = torch.channels_last if self.layout == "channels-last" else torch.contiguous_format
+            code, x = (
+                Published(self.published, self.device, self.precision == "float16", 1e-5, form),
+                images(self.shape, self.device),
+            )
             return lambda: code.step(x)
-        assert self.settings
-        return our_step(self.settings, self.shape, self.device, self.compiled)
+        assert self.precision != "float16"
+        return our_step(Training(layout=self.layout, precision=self.precision), self.shape, self.device, self.compiled)
 
 
 @dataclass(frozen=True)
@@ -71,58 +94,55 @@ class Bench:
     device: str = "cuda" if torch.cuda.is_available() else "cpu"
 
     def __call__(self) -> None:
-        rows = []
-        if self.published:
-            rows.append(Row("published, float32", self.shape, self.device, self.published))
-            if self.device == "cuda":
-                rows.append(Row("published, float16", self.shape, self.device, self.published, half=True))
-        for name, settings in {
-            "float32": Training(precision="float32"),
-            "float32, contiguous": Training(precision="float32", channels_last=False),
-            "bfloat16": Training(precision="bfloat16"),
-        }.items():
-            rows.append(Row(name, self.shape, self.device, settings=settings))
-            if self.compile:
-                rows.append(Row(f"{name}, compiled", self.shape, self.device, settings=settings, compiled=True))
+        rows = [Row(self.shape, self.device, layout, precision, self.published) for precision, layout in self.theirs()]
+        left_out = bfloat16_is_hopeless(self.device)
+        for precision in ("float32",) if left_out else ("float32", "bfloat16"):
+            for compiled in (False, True) if self.compile else (False,):
+                rows += [Row(self.shape, self.device, layout, precision, compiled=compiled) for layout in LAYOUTS]  # type: ignore[arg-type]
         times = in_turns(rows, self.rounds)
         first = rows[0].name
         print(f"{describe(self.device)}\nbatch {' x '.join(map(str, self.shape))}\n")
         print(f"| step | seconds | {first} takes so many times as long |\n| --- | --- | --- |")
         for name, seconds in times.items():
-            ratio = statistics.median(a / b for a, b in zip(times[first], seconds, strict=True))
-            print(f"| {name} | {statistics.median(seconds):.3f} | {ratio:.2f} |")
+            print(f"| {name} | {statistics.median(seconds):.3f} | {ratio(times[first], seconds):.2f} |")
+        if left_out:
+            print(f"\nbfloat16 is left out: a small convolution takes over {HOPELESS:g} times as long as in float32.")
+        if self.published:
+            ours, theirs = (best(times, [row.name for row in rows if bool(row.published) == whose]) for whose in (False, True))
+            print(
+                f"\nours at its best / published at its best: {ratio(times[theirs], times[ours]):.2f} times ({ours}; {theirs})"
+            )
+
+    def theirs(self) -> list[tuple[Literal["float32", "float16"], Layout]]:
+        """What the published step is measured in."""
+        if not self.published:
+            return []
+        halves: list[tuple[Literal["float32", "float16"], Layout]] = [("float16", layout) for layout in LAYOUTS]
+        return [("float32", layout) for layout in LAYOUTS] + (halves if self.device == "cuda" else [])  # type: ignore[operator]
+
+
+def best(times: dict[str, list[float]], names: list[str]) -> str:
+    """The fastest of the rows, by the median."""
+    return min(names, key=lambda name: statistics.median(times[name]))
+
+
+def ratio(slow: list[float], fast: list[float]) -> float:
+    """The median, over the rounds, of how many times as long `slow` takes."""
+    return statistics.median(a / b for a, b in zip(slow, fast, strict=True))
 
 
 def in_turns(rows: list[Row], rounds: int) -> dict[str, list[float]]:
     """Seconds of each step; each row has a process of its own, and they take turns, three times uncounted."""
-    context = multiprocessing.get_context("spawn")
-    lines, times = {}, {row.name: [] for row in rows}
-    for row in rows:
-        lines[row.name], theirs = context.Pipe()
-        context.Process(target=serve, args=(row, theirs), daemon=True).start()
-        theirs.close()  # so that a process which is gone is found out
+    workers = [Worker(row.name, row.timed) for row in rows]
+    times: dict[str, list[float]] = {row.name: [] for row in rows}
     for i in tqdm(range(-3, rounds), unit="round"):
-        for name, line in lines.items():
-            try:
-                line.send("step")
-                seconds = line.recv()
-            except (EOFError, OSError):
-                sys.exit(f"error: the process of the row {name!r} is gone; what it said stands above.")
+        for worker in workers:
+            seconds = worker.ask()
             if i >= 0:
-                times[name].append(seconds)
+                times[worker.name].append(seconds)
+    for worker in workers:
+        worker.end()
     return times
-
-
-def serve(row: Row, line: Connection) -> None:
-    """Takes a step whenever it is asked to, and answers with its seconds, until the asking process ends."""
-    step = row.step()
-    with suppress(EOFError, BrokenPipeError):
-        while line.recv():
-            before = time.perf_counter()
-            step()
-            if row.device == "cuda":
-                torch.cuda.synchronize()
-            line.send(time.perf_counter() - before)
 
 
 def images(shape: tuple[int, ...], device: str) -> Tensor:

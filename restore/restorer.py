@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from degrade.lazy import torch
@@ -18,17 +18,7 @@ if TYPE_CHECKING:
 
     from restore.parametrisation import Parametrisation
 
-Precision = Literal["auto", "float32", "bfloat16"]
-
-
-@lru_cache
-def autocasts(precision: Precision, device: torch.device) -> bool:
-    """Whether the network computes in bfloat16: "auto" does where matrix units for it make it faster (GPUs, AMX)."""
-    if precision != "auto":
-        return precision == "bfloat16"
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return device.type == "cpu" and torch.cpu._is_amx_tile_supported()
+Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +32,7 @@ class Restorer:
     network: Callable[..., Tensor]
     degradation: Degradation
     prediction: Prediction = "x0"
-    precision: Precision = "auto"
+    precision: Precision = "float32"
     condition: Condition | None = None
 
     def __post_init__(self) -> None:
@@ -84,5 +74,5 @@ class Restorer:
             raise ValueError(
                 f"the condition is of {self.condition.batch} images, the batch of {len(x)}: give one entry per image."
             )
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=autocasts(self.precision, x.device)):
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             return self.network(x, t.float(), *condition).to(x.dtype)

@@ -16,6 +16,7 @@ from restore.pipelines.network import NetworkPipeline
 from restore.recipe import ALLOWED, Recipe
 from restore.restorer import Restorer
 from restore.storage.checkpoint import Checkpoint, CheckpointError, open_checkpoint
+from restore.storage.older import current
 from restore.storage.reading import text
 from restore.storage.specification import SpecificationError, decode
 from samplers import sample
@@ -87,7 +88,7 @@ def open_run(folder: str | Path, device: str | None = None, types: Sequence[type
     network = recipe.build()
     checkpoint.load("ema", dict(network.named_parameters()))
     network.to(device=device, memory_format=recipe.training.memory_format).eval()  # type: ignore[call-overload]
-    restorer = Restorer(network, recipe.degradation, recipe.prediction, recipe.training.precision)
+    restorer = Restorer(network, recipe.degradation, recipe.prediction, recipe.training.computes)
     return specification.run(Path(folder), restorer, checkpoint.step, device)
 
 
@@ -100,7 +101,7 @@ def read_recipe(path: Path, types: Sequence[type] = ()) -> Recipe:
         if path.is_dir():
             recipe = specified(open_checkpoint(path), types).recipe
         else:
-            recipe = decode(json.loads(text(path))["recipe"], (*ALLOWED, *types), Recipe, path="recipe")
+            recipe = decode(current(json.loads(text(path))["recipe"]), (*ALLOWED, *types), Recipe, path="recipe")
         return replace(recipe, training=replace(recipe.training, track=None))
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} holds no recipe of a run: {error}") from None
@@ -136,7 +137,7 @@ def specified(checkpoint: Checkpoint, types: Sequence[type] = ()) -> Specificati
     path = checkpoint.folder / "run.json"
     try:
         data = checkpoint.run
-        recipe = decode(data["recipe"], (*ALLOWED, *types), Recipe, path="recipe")
+        recipe = decode(current(data["recipe"]), (*ALLOWED, *types), Recipe, path="recipe")
         prior = decode(data["prior"], (*ALLOWED, *types), Prior, checkpoint.prior(), "prior")
         size = decode(data["size"], (), tuple[int, int, int], path="size")
         classes = decode(data.get("classes", []), (), tuple[str, ...], path="classes")

@@ -29,10 +29,14 @@ TINY = [
     "4",
     "--training.log-every",
     "2",
+    "--training.layout",
+    "channels-last",
+    "--training.precision",
+    "float32",
     "--sampling.steps",
     "2",
 ]
-"""Flags that make SinDiffusion's fast preset a matter of milliseconds a step."""
+"""Flags that make SinDiffusion's fast preset a matter of milliseconds a step, and leave nothing to a trial."""
 
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -26,3 +26,10 @@ def keep_freed_memory() -> bool:
         done = [mallopt(name, value) for name, value in wanted.items()]
         return done == [1] * len(wanted)
     return False
+
+
+def return_freed_memory() -> None:
+    """Gives blocks that are free back to the system, where glibc has kept them."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL("libc.so.6").malloc_trim(0)

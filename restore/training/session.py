@@ -30,6 +30,7 @@ from restore.training.estimate import estimate
 from restore.training.folder import removed_if_interrupted, why_not_new
 from restore.training.loop import train as run_steps
 from restore.training.trainer import Trainer, TrainingError
+from restore.training.trial import decided
 
 
 def train(
@@ -66,7 +67,7 @@ def train(
         )
         recipe = replace(recipe, images=images, others=others)
         batches, prior = recipe.open(device)
-        recipe = recipe.with_classes(batches.classes)
+        recipe = decided(recipe.with_classes(batches.classes), batches, device, processes, minutes)
         trainer = recipe.trainer(device, processes)
         with removed_if_interrupted(folder) if processes.is_main else nullcontext():
             continue_training(recipe, trainer, batches, prior, folder, on_start, plan)
@@ -108,11 +109,12 @@ def resume(
     if checkpoint.step < recipe.training.steps or minutes is not None:
         with process_group(recipe.training.timeout) as processes:
             check_weights(checkpoint, recipe)
+            batches, _ = recipe.open(device)
+            recipe = decided(recipe, batches, device, processes, minutes)
             trainer = recipe.trainer(device, processes)
             trainer.load(checkpoint)
             if budget is not None:
                 trainer.place = budget.place
-            batches, _ = recipe.open(device)
             continue_training(recipe, trainer, batches, prior, folder, plan=plan)
     return open_run(folder, device, types)
 

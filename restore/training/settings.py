@@ -50,10 +50,10 @@ class Training:
     """Probability of dropping each part of the condition."""
     times: Annotated[TimeSampling, setting(TimeSampling, TIMES)] = field(default_factory=UniformTimes)
     """How often which severity is trained on."""
-    precision: Precision = "auto"
-    """What the network computes in, auto: bfloat16 where it is faster. Weights and optimizer stay float32."""
-    channels_last: bool = True
-    """Memory layout of the network, usually faster."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """What the network computes in, auto: float32, or bfloat16 where a trial finds it clearly faster. Weights stay float32."""
+    layout: Literal["auto", "channels-last", "contiguous"] = "auto"
+    """Memory layout of the network, auto: channels-last, or contiguous where a trial finds it faster."""
     seed: int = 0
     """Everything random in training derives from it."""
     log_every: int = 50
@@ -103,9 +103,20 @@ class Training:
         )
 
     @property
+    def decided(self) -> Training:
+        """The same with what is used where nothing was tried (restore/training/trial.py) in place of auto."""
+        precision = "float32" if self.precision == "auto" else self.precision
+        return replace(self, precision=precision, layout="channels-last" if self.layout == "auto" else self.layout)
+
+    @property
+    def computes(self) -> Precision:
+        """What `precision` stands for."""
+        return "bfloat16" if self.precision == "bfloat16" else "float32"
+
+    @property
     def memory_format(self) -> torch.memory_format:
-        """The layout that `channels_last` stands for."""
-        return torch.channels_last if self.channels_last else torch.contiguous_format
+        """What `layout` stands for."""
+        return torch.contiguous_format if self.layout == "contiguous" else torch.channels_last
 
     def rate_at(self, place: float, advance: float = 1) -> float:
         """The learning rate of the step from `place` on the plan (0 to `steps`) to `place` + `advance`."""

@@ -58,11 +58,10 @@ class Trainer:
         self.coupling = coupling
         self.device = torch.device(device)
         sharded = settings.shard and processes.count > 1
-        flat = all(x.ndim < 5 for x in (*network.parameters(), *network.buffers()))  # channels_last is a layout of 4 dimensions
-        layout = settings.memory_format if flat and not sharded else torch.contiguous_format
-        self.network = network.to(self.device, memory_format=layout).train()  # type: ignore[call-overload]
+        self.network = network.train()
+        self.network.to(self.device, memory_format=self.memory_format)  # type: ignore[call-overload]
         self.replica = _sharded(network) if sharded else _replicated(network, self.device, processes)
-        self.restorer = Restorer(self.network, degradation, prediction, settings.precision)
+        self.restorer = Restorer(self.network, degradation, prediction, settings.computes)
         self.learner = replace(self.restorer, network=self.replica)
         self.drops_out = drops_out(network)
         self.parameters = dict(self.network.named_parameters())
@@ -75,6 +74,13 @@ class Trainer:
         self.ema = Ema(self.parameters.values(), settings.ema, settings.ema_warmup)
         self.step = 0
         self.place: float = 0  # on the plan of `settings`, that of the step unless the clock moves it
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """The layout of the settings, where the network has it: channels-last is one of whole weights of 4 dimensions."""
+        flat = all(x.ndim < 5 for x in (*self.network.parameters(), *self.network.buffers()))
+        sharded = self.settings.shard and self.processes.count > 1
+        return self.settings.memory_format if flat and not sharded else torch.contiguous_format
 
     def train_step(self, batches: Batches, advance: float = 1) -> tuple[Tensor, Tensor]:
         """One update of the weights, which goes `advance` along the plan; skipped where the gradient is not finite.
@@ -123,7 +129,7 @@ class Trainer:
     def synchronised(self, now: bool) -> AbstractContextManager:
         """Whether the backward pass inside adds up the gradients of all processes."""
         if self.settings.shard and self.processes.count > 1:
-            self.network.set_requires_gradient_sync(now)
+            self.network.set_requires_gradient_sync(now)  # type: ignore[operator]
         elif self.processes.count > 1 and not now:
             return self.replica.no_sync()  # type: ignore[operator]
         return nullcontext()

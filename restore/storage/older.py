@@ -1,0 +1,15 @@
+"""Recipes as earlier versions stored them, in today's words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def current(recipe: Any) -> Any:
+    """The recipe of a run.json, whose training settings said `channels_last` before they said `layout`."""
+    training = recipe.get("training") if isinstance(recipe, dict) else None
+    if not isinstance(training, dict) or "layout" in training or not isinstance(training.get("channels_last"), bool):
+        return recipe
+    kept = {name: value for name, value in training.items() if name != "channels_last"}
+    layout = "channels-last" if training["channels_last"] else "contiguous"
+    return {**recipe, "training": {**kept, "layout": layout}}
