@@ -8,7 +8,7 @@ training patch (artefacts raise it). Completeness: the other way round (what is 
 distance between the patches of both (a wrong mixture raises it). Copied: share of 15 x 15 patches that continue the training
 image beside their left neighbour (1 for a copy), exactly and to 1 pixel. NNFDIV: how badly the nearest neighbour field
 compresses (near 0 for a copy). Diversity: per-pixel standard deviation over samples / of the training image. Blank where
-undefined. docs/evaluation.md says what to read from them. A sample of 188 x 250 pixels takes about SECONDS s on two CPU cores.
+undefined. docs/evaluation.md says what to read from them. A sample of 188 x 250 pixels takes about 15 s of one core.
 """
 
 from __future__ import annotations

@@ -78,11 +78,13 @@ class Judge:
 
     What they need of the training image is prepared once, at the first use. With `every` > 1 only every so many-th patch (for
     `copied`: row of patches) is looked up, among all others: nearly the same figures sooner. Raises ValueError for an image
-    with a side below 15 pixels, for values that are not finite, and for a sample with other channels.
+    with a side below 15 pixels, for values that are not finite, for a sample with other channels, and for `every` below 1.
     """
 
     def __init__(self, training: Tensor, every: int = 1):
         check(training)
+        if every < 1:
+            raise ValueError(f"every so many-th patch is looked up: every is at least 1, got {every}.")
         self.training, self.every = training, every
 
     def __call__(self, sample: Tensor) -> Report:
@@ -133,8 +135,8 @@ class Judge:
 
         The field holds, for each 3 x 3 patch of the sample, the displacement to the nearest training patch: (2, H - 2, W - 2),
         rows before columns, one byte a number (modulo 256), compressed by zlib at its default level. So in the authors' code,
-        github.com/nivha/nnf_diversity, for videos with 3 x 3 x 3 patches; there the field is PatchMatch's, here the exact one,
-        which is less smooth. So compare with figures of this function only.
+        github.com/nivha/nnf_diversity, for videos with 3 x 3 x 3 patches; there PatchMatch finds the field approximately,
+        here it is exact. So compare with figures of this function only.
         """
         self._check(sample)
         place = self._field_keys.nearest(patches(sample, FIELD_SIDE))[1]

@@ -213,6 +213,8 @@ def test_what_cannot_be_judged_is_refused(bad, message):
     for figure in (judge, judge.coherence, judge.completeness, judge.swd, judge.copied, judge.nnfdiv):
         with pytest.raises(ValueError, match=message):
             figure(bad)
+    with pytest.raises(ValueError, match="every is at least 1, got 0"):
+        Judge(picture(), every=0)
     if len(bad) == 3:
         with pytest.raises(ValueError, match=message):
             Judge(bad)
