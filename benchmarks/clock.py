@@ -25,10 +25,10 @@ from pathlib import Path
 import tyro
 
 from recipes import sindiffusion
-from recipes.judge import row
+from recipes.judge import HEADER, row
 from restore import save_image
 from restore.data.images import grid
-from restore.evaluation.single_image import judge
+from restore.evaluation.single_image import Judge, diversity, mean
 from restore.run import Run
 from restore.training.session import train
 
@@ -54,7 +54,7 @@ class Bench:
         before = time.perf_counter()
         planned = train(replace(recipe, training=timed.recipe.training), FOLDER / "planned", "cpu")
         took = time.perf_counter() - before
-        print(f"{describe()}\n\n| run | coherence | completeness | diversity | copied |\n| --- | --- | --- | --- | --- |")
+        print(f"{describe()}\n\n{HEADER}")
         self.judged(f"{self.minutes:g} min: {timed.step} steps, ended after {ended:.1f} s", timed)
         self.judged(f"planned for {planned.step} steps, ended after {took:.1f} s", planned)
 
@@ -62,7 +62,7 @@ class Bench:
         clean = run.read()
         samples = list(run.generate(count=4, progress=False))
         save_image(grid([clean, *samples], 5), run.folder / "judged.png")
-        print(row(name, judge(samples, clean)), flush=True)
+        print(row(name, mean([*map(Judge(clean), samples)]), diversity(samples, clean)), flush=True)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from torch import Tensor
 from recipes.edit import Outpaint
 from restore import Edit, closed_form, load_image, save_image
 from restore.data.images import grid
-from restore.evaluation.single_image import coherence
+from restore.evaluation.single_image import Judge
 from restore.pipelines.editing import bounds, middle, on_canvas
 
 FOLDER = Path("runs/outpainting")
@@ -69,7 +69,8 @@ def strips(x: Tensor, mask: Tensor) -> list[Tensor]:
 
 def fit(parts: list[Tensor], reference: Tensor) -> float:
     """The coherence of the parts, together."""
-    return sum(coherence([x], reference, every=4) * x.numel() for x in parts) / sum(x.numel() for x in parts)
+    judge = Judge(reference, every=4)
+    return sum(judge.coherence(x) * x.numel() for x in parts) / sum(x.numel() for x in parts)
 
 
 def seam(x: Tensor, mask: Tensor) -> float:

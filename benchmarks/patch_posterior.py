@@ -27,7 +27,8 @@ from restore import PatchSettings, closed_form, load_image, save_image
 from restore.data import bundled
 from restore.data.images import grid
 from restore.evaluation.metrics import psnr
-from restore.evaluation.single_image import coherence, nearest
+from restore.evaluation.patches import Keys
+from restore.evaluation.single_image import Judge
 from restore.patches.bank import LEAST_STD, Bank
 from restore.patches.overlap import cut
 from restore.patches.posterior import PatchPosterior
@@ -35,11 +36,11 @@ from samplers import Improved, Trajectory, sample, uniform
 
 
 def speed(photograph: torch.Tensor) -> None:
-    rows = {}
+    rows, judge = {}, Judge(photograph, every=8)
     for name, settings in (("clusters", PatchSettings()), ("all, float32", PatchSettings(neighbours=10**9))):
         before = time.perf_counter()
         (image,) = closed_form(photograph, settings=settings).generate(progress=False)
-        rows[name] = time.perf_counter() - before, coherence([image], photograph, every=8)
+        rows[name] = time.perf_counter() - before, judge.coherence(image)
         print(f"{name}: {rows[name][0]:.1f} s, coherence {rows[name][1]:.4f}", flush=True)
     (fast, near), (plain, exact) = rows.values()
     print(f"{plain / fast:.1f} times faster, coherence {near / exact - 1:+.1%}\n")
@@ -59,7 +60,7 @@ def nearness(photograph: torch.Tensor) -> None:
 
 
 def _recall(bank: Bank, keys: torch.Tensor, queries: torch.Tensor, gain: float) -> float:
-    best = keys[nearest(queries / gain, keys)[1]]
+    best = keys[Keys(keys).nearest(queries / gain)[1]]
     return float(((bank.mean(queries, gain, LEAST_STD) - best).abs().amax(1) < 1e-3).float().mean())
 
 

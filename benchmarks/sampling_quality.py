@@ -21,7 +21,7 @@ from published import Published
 
 from restore import save_image
 from restore.data.images import grid
-from restore.evaluation.single_image import judge
+from restore.evaluation.single_image import Judge, mean
 from restore.run import open_run
 from samplers import DDIM, DDPM, DPMSolver, Sampler
 
@@ -46,11 +46,12 @@ class Bench:
     count: int = 2
     """Samples a row."""
     every: int = 4
-    """Judge every so many-th patch."""
+    """Look up only every so many-th patch, among all others."""
 
     def __call__(self) -> None:
         run = open_run(self.run)
         clean, (channels, height, width) = run.read(), run.size
+        judge = Judge(clean, self.every)
         thousand = float("nan")
         if self.published:
             network = Published(self.published).network.eval()
@@ -66,7 +67,7 @@ class Bench:
             before = time.perf_counter()
             images = list(run.generate(count=self.count, steps=steps, sampler=sampler, batch=1))
             each = (time.perf_counter() - before) / self.count
-            report = judge(images, clean, self.every)
+            report = mean([*map(judge, images)])
             first = first or report.coherence
             print(
                 f"| {name} | {each:.2f} | {report.coherence:.4f} | {report.coherence / first - 1:+.1%} | "

@@ -25,7 +25,7 @@ from published import Published
 from recipes import sindiffusion
 from restore import load_image, save_image
 from restore.data.images import grid
-from restore.evaluation.single_image import Report, judge
+from restore.evaluation.single_image import Judge, Report, mean
 from restore.run import open_run
 from restore.training.session import train
 
@@ -66,10 +66,11 @@ def fast(photo: Path, minutes: float) -> Iterator[tuple[float, Report]]:
     started = time.time()
     train(replace(recipe, training=training), folder, "cpu", minutes)
     clean = recipe.data.read(photo)
+    judge = Judge(clean)
     for checkpoint in sorted((folder / "checkpoints").iterdir()):
         run = open_run(checkpoint, "cpu")
         samples = list(run.generate(count=4, progress=False))
-        yield (checkpoint / "SHA256SUMS").stat().st_mtime - started, judge(samples, clean)
+        yield (checkpoint / "SHA256SUMS").stat().st_mtime - started, mean([*map(judge, samples)])
     save_image(grid([clean, *samples], 5), FOLDER / f"fast-{photo.stem}.png")
     shutil.rmtree(folder)
 
@@ -89,7 +90,7 @@ def published(photo: Path, minutes: float, home: Path) -> Iterator[tuple[float, 
     sample = code.sample((1, 3, height, width))[0].clamp(-1, 1)
     print(f"published code: {steps} steps in {seconds:.0f} s; one sample took {time.perf_counter() - before - seconds:.0f} s")
     save_image(grid([clean, sample], 2), FOLDER / f"published-{photo.stem}.png")
-    yield seconds, judge([sample], clean)
+    yield seconds, Judge(clean)(sample)
 
 
 def draw(rows: dict[str, list[tuple[float, Report]]]) -> Path:

@@ -65,7 +65,7 @@ class Instant:
     structure: Path | None = None
     """An image whose layout the new ones take."""
     judge: bool = True
-    """Print coherence, completeness, diversity and the share of copied patches (of every fourth row of patches)."""
+    """Print the figures of recipes/judge.py but NNFDIV: their mean over the images, of every eighth patch."""
     steps: int = 6
     """Steps of each finer scale; the coarsest takes twice as many."""
     settings: PatchSettings = field(default_factory=PatchSettings)
@@ -110,10 +110,11 @@ class Instant:
 
 
 def report(photograph: Tensor, images: list[Tensor]) -> None:
-    """Prints the figures of restore/evaluation/single_image.py, on every fourth row of patches."""
-    from restore.evaluation.single_image import judge
+    """Prints the figures of restore/evaluation/single_image.py, the mean over the images, of every eighth patch."""
+    from restore.evaluation.single_image import Judge, diversity, mean
 
-    figures = judge(images, photograph, every=4)._asdict()
+    reports = [*map(Judge(photograph, every=8), images)]
+    figures = {**mean(reports)._asdict(), "diversity": diversity(images, photograph)}
     print("   ".join(f"{name} {value:.4f}" for name, value in figures.items() if value == value))
 
 

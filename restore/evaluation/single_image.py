@@ -1,123 +1,217 @@
-"""Judging samples of a single-image model without a pretrained network (Simakov et al. 2008; Shaham et al. 2019).
+"""Single-image metrics: samples held against the one image that a model learned from, without a pretrained network.
 
-Patches are compared in pixels of [0, 1], by root mean square distance to the nearest patch.
+    judge = Judge(training)
+    reports = [judge(x) for x in samples]
+    mean(reports).coherence, diversity(samples, training)
+
+Each sample is judged on its own: samples that leave something out each do not make up for one another. Patches are compared in
+pixels of [0, 1], by root mean square distance.
+
+Coherence and completeness: Simakov et al. 2008, "Summarizing visual data using bidirectional similarity". Sliced Wasserstein
+distance of patches over octaves: Karras et al. 2018, arXiv 1710.10196, section 5. Diversity: Shaham et al. 2019, arXiv
+1905.01164, section 4. NNFDIV: Nikankin et al. 2022, arXiv 2211.11743, section 7.2.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 from degrade.lazy import torch
+from restore.evaluation.patches import Keys, octaves, patches, thinned
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-
-LARGEST_PATCH = 15
-"""Side of the patches that `copied` compares, pixels: no image may be smaller."""
+SIDE = 7
+"""Side of the patches of coherence, completeness and SWD, pixels."""
+COPIED_SIDE, COPIED_STRIDE = 15, 2
+"""Side of the patches of `copied`, and how far apart they lie, pixels. No image may be smaller than one of them."""
+FIELD_SIDE = 3
+"""Side of the patches of NNFDIV, pixels."""
+QUERIES = 10_000
+"""Patches that are looked up for coherence and completeness, at most, evenly spread."""
+PROJECTED, PROJECTIONS, QUANTILES = 40_000, 256, 2048
+"""Of SWD: patches at most, evenly spread; directions; quantiles of each."""
 
 
 class Report(NamedTuple):
-    """Figures of a set of samples (lower is better for the first two)."""
+    """Figures of one sample, or their mean over samples (lower is better for the first three)."""
 
     coherence: float
-    """Mean distance of the samples' patches to the nearest training patch: artefacts raise it."""
+    """Mean distance of the sample's patches to the nearest training patch, over octaves: artefacts raise it."""
     completeness: float
-    """Mean distance of the training patches to the nearest patch of any sample: what is left out raises it."""
-    diversity: float
-    """Per-pixel standard deviation over the samples / that of the training image; nan for one sample, or a training image of
-    one colour."""
+    """Mean distance of the training patches to the nearest patch of the sample, over octaves: what is left out raises it."""
+    swd: float
+    """Sliced Wasserstein distance between the patches of the two, over octaves: a wrong mixture of them raises it."""
     copied: float
     """Share of patches whose nearest training patch continues that of their left neighbour: 1 for a copy; nan where no patch
     has one (less than 17 pixels wide)."""
+    copied_near: float
+    """The same to 1 pixel each way: also counts what was copied by fractions of a pixel, or slightly bent."""
+    nnfdiv: float
+    """Bytes of the compressed nearest neighbour field over bytes of the field: near 0 for a copy or a few large pieces; nan
+    where only some rows are looked up."""
 
 
-def judge(samples: Sequence[Tensor], training: Tensor, every: int = 1) -> Report:
-    """The report of `samples` (C, H_i, W_i), which together are held against `training` (C, H, W), all in [-1, 1].
-
-    With `every` > 1 only every so many-th patch is looked up, among all others: as much faster, and nearly the same. Raises
-    ValueError for an image with a side below 15 pixels.
-    """
-    at_least(LARGEST_PATCH, training, *samples)
-    return Report(
-        coherence=coherence(samples, training, every=every),
-        completeness=completeness(samples, training, every=every),
-        diversity=diversity(samples, training),
-        copied=sum(copied(x, training, every=every) for x in samples) / len(samples),
-    )
-
-
-def coherence(samples: Sequence[Tensor], training: Tensor, side: int = 7, octaves: int = 3, every: int = 1) -> float:
-    """Mean distance of the patches of all samples to the nearest training patch, over octaves of size."""
-    return _mean_over_octaves(samples, [training], side, octaves, every)
-
-
-def completeness(samples: Sequence[Tensor], training: Tensor, side: int = 7, octaves: int = 3, every: int = 1) -> float:
-    """Mean distance of the training patches to the nearest patch of all samples, over octaves of size."""
-    return _mean_over_octaves([training], samples, side, octaves, every)
+def mean(reports: Sequence[Report]) -> Report:
+    """The mean of each figure; nan where it is undefined for one of them."""
+    return Report(*(sum(values) / len(values) for values in zip(*reports, strict=True)))
 
 
 def diversity(samples: Sequence[Tensor], training: Tensor) -> float:
-    """Standard deviation over samples, mean over pixels and channels, / standard deviation of the training image (SinGAN,
-    section 4). Samples of another size are brought to that of the training image."""
+    """Standard deviation over samples (C, H_i, W_i), mean over pixels and channels, / that of the training image (C, H, W).
+
+    Samples of another size are brought to that of the training image. nan for one sample, or a training image of one colour.
+    """
     if len(samples) < 2 or training.amin() == training.amax():
         return float("nan")
     size = training.shape[-2:]
-    same = [x if x.shape[-2:] == size else _resized(x, size=size) for x in samples]
+    same = [x if x.shape[-2:] == size else _resized(x, (size[0], size[1])) for x in samples]
     return float(torch.stack(same).float().std(0).mean() / training.float().std())
 
 
-def copied(sample: Tensor, training: Tensor, side: int = LARGEST_PATCH, stride: int = 2, every: int = 1) -> float:
-    """Share of patches, `stride` apart, whose nearest training patch lies `stride` right of their left neighbour's."""
-    at_least(side, sample, training)
-    query, key = _patches([sample], side, stride), _patches([training], side)
-    columns = (sample.shape[-1] - side) // stride + 1
-    rows = query.reshape(-1, columns, query.shape[1])[::every]
-    place = nearest(rows.flatten(0, 1), key)[1].reshape(-1, columns)
-    width = training.shape[-1] - side + 1
-    y, x = place // width, place % width
-    follows = (y[:, 1:] == y[:, :-1]) & (x[:, 1:] == x[:, :-1] + stride)
-    return float(follows.float().mean())
+class Judge:
+    """Figures of samples (C, H_i, W_i) of any size against one training image (C, H, W), all in [-1, 1].
 
-
-def _mean_over_octaves(images: Sequence[Tensor], references: Sequence[Tensor], side: int, octaves: int, every: int) -> float:
-    """The mean distance of patches of `images` to the nearest of `references`, over octaves: each time at half the size.
-
-    An octave in which a patch takes up more than half of a side is left out: there is hardly a choice of patches in it.
+    What they need of the training image is prepared once, at the first use. With `every` > 1 only every so many-th patch (for
+    `copied`: row of patches) is looked up, among all others: nearly the same figures sooner. Raises ValueError for an image
+    with a side below 15 pixels, for values that are not finite, for a sample with other channels, and for `every` below 1.
     """
-    at_least(side, *images, *references)
-    distances: list[float] = []
-    while len(distances) < octaves:
-        distances.append(float(nearest(_patches(images, side)[::every], _patches(references, side))[0].mean()))
-        images, references = ([_resized(x, scale_factor=0.5) for x in group] for group in (images, references))
-        if min(min(x.shape[-2:]) for x in (*images, *references)) < 2 * side:
-            break
-    return sum(distances) / len(distances)
+
+    def __init__(self, training: Tensor, every: int = 1):
+        check(training)
+        if every < 1:
+            raise ValueError(f"every so many-th patch is looked up: every is at least 1, got {every}.")
+        self.training, self.every = training, every
+
+    def __call__(self, sample: Tensor) -> Report:
+        """All figures of one sample."""
+        copied, copied_near = self.copied(sample)
+        return Report(
+            coherence=self.coherence(sample),
+            completeness=self.completeness(sample),
+            swd=self.swd(sample),
+            copied=copied,
+            copied_near=copied_near,
+            nnfdiv=self.nnfdiv(sample) if self.every == 1 else float("nan"),
+        )
+
+    def coherence(self, sample: Tensor) -> float:
+        """Mean distance of the sample's 7 x 7 patches to the nearest training patch, over octaves of size.
+
+        An octave in which a patch takes up more than half of a side is left out: there is hardly a choice of patches in it.
+        """
+        self._check(sample)
+        return _mean([self._distance(_rows(x), keys) for x, keys in zip(octaves(sample, SIDE), self._keys, strict=False)])
+
+    def completeness(self, sample: Tensor) -> float:
+        """Mean distance of the training patches to the nearest patch of the sample, over octaves of size."""
+        self._check(sample)
+        pairs = zip(self._octaves, octaves(sample, SIDE), strict=False)
+        return _mean([self._distance(_rows(x), Keys(_rows(y))) for x, y in pairs])
+
+    def swd(self, sample: Tensor) -> float:
+        """Mean distance between the quantiles of the patches of both, in random directions, over octaves of size."""
+        self._check(sample)
+        parts = zip(octaves(sample, SIDE), self._directions, self._quantiles, strict=False)
+        return _mean([float((_quantiles(x, directions) - theirs).abs().mean()) for x, directions, theirs in parts])
+
+    def copied(self, sample: Tensor) -> tuple[float, float]:
+        """Share of 15 x 15 patches, 2 pixels apart, whose nearest training patch lies where it continues that of their left
+        neighbour, 2 pixels right of it: exactly, and to 1 pixel each way. nan where no patch has a left neighbour."""
+        self._check(sample)
+        columns = (sample.shape[-1] - COPIED_SIDE) // COPIED_STRIDE + 1
+        rows = patches(sample, COPIED_SIDE, COPIED_STRIDE).unflatten(0, (-1, columns))[:: self.every]
+        place = self._copied_keys.nearest(rows.flatten(0, 1))[1].view(-1, columns)
+        y, x = _coordinates(place, self.training, COPIED_SIDE)
+        off = torch.maximum((y[:, 1:] - y[:, :-1]).abs(), (x[:, 1:] - x[:, :-1] - COPIED_STRIDE).abs())
+        return float((off == 0).float().mean()), float((off <= 1).float().mean())
+
+    def nnfdiv(self, sample: Tensor) -> float:
+        """Compressed size of the nearest neighbour field / its size.
+
+        The field holds, for each 3 x 3 patch of the sample, the displacement to the nearest training patch: (2, H - 2, W - 2),
+        rows before columns, one byte a number (modulo 256), compressed by zlib at its default level. So in the authors' code,
+        github.com/nivha/nnf_diversity, for videos with 3 x 3 x 3 patches; there PatchMatch finds the field approximately,
+        here it is exact. So compare with figures of this function only.
+        """
+        self._check(sample)
+        place = self._field_keys.nearest(patches(sample, FIELD_SIDE))[1]
+        there = _coordinates(place, self.training, FIELD_SIDE)
+        here = _coordinates(torch.arange(len(place), device=place.device), sample, FIELD_SIDE)
+        data = (there - here).remainder(256).to(torch.uint8).cpu().numpy().tobytes()
+        return len(zlib.compress(data)) / len(data)
+
+    def _distance(self, rows: Tensor, keys: Keys) -> float:
+        return float(keys.nearest(thinned(rows, QUERIES)[:: self.every])[0].mean())
+
+    def _check(self, sample: Tensor) -> None:
+        check(sample)
+        if len(sample) != len(self.training):
+            raise ValueError(f"a sample of {len(sample)} channels, and a training image of {len(self.training)}: convert one.")
+
+    @cached_property
+    def _octaves(self) -> list[Tensor]:
+        return octaves(self.training, SIDE)
+
+    @cached_property
+    def _keys(self) -> list[Keys]:
+        return [Keys(_rows(x)) for x in self._octaves]
+
+    @cached_property
+    def _copied_keys(self) -> Keys:
+        return Keys(patches(self.training, COPIED_SIDE))
+
+    @cached_property
+    def _field_keys(self) -> Keys:
+        return Keys(patches(self.training, FIELD_SIDE))
+
+    @cached_property
+    def _directions(self) -> list[Tensor]:
+        """A unit vector for each column: (C 7 7, 256), for each octave."""
+        generator = torch.Generator().manual_seed(0)
+        values = len(self.training) * SIDE * SIDE
+        drawn = [torch.randn(values, PROJECTIONS, generator=generator).to(self.training.device) for _ in self._octaves]
+        return [directions / directions.norm(dim=0) for directions in drawn]
+
+    @cached_property
+    def _quantiles(self) -> list[Tensor]:
+        return [_quantiles(x, directions) for x, directions in zip(self._octaves, self._directions, strict=True)]
 
 
-def nearest(query: Tensor, key: Tensor, block: int = 2048) -> tuple[Tensor, Tensor]:
-    """For each query (Q, D): the root mean square distance to the nearest key (K, D), and its index. Exact, in blocks."""
-    centre = key.mean(0)
-    query, key = query - centre, key - centre  # small numbers, so that the expanded square loses no digits
-    half = key.square().sum(1) / 2
-    index = torch.cat([(half - part @ key.T).argmin(1) for part in query.split(block)])
-    return (query - key[index]).square().mean(1).sqrt(), index
+def check(x: Tensor) -> None:
+    """Raises ValueError unless the image (C, H, W) has a patch of 15 x 15 pixels, all of them finite."""
+    if min(x.shape[-2:]) < COPIED_SIDE:
+        height, width = x.shape[-2:]
+        raise ValueError(
+            f"an image of {height} x {width} pixels has no {COPIED_SIDE} x {COPIED_SIDE} patch: give a larger one."
+        )
+    if not x.isfinite().all():
+        raise ValueError("an image to judge has values that are not finite: give one in [-1, 1].")
 
 
-def _resized(x: Tensor, **to: Any) -> Tensor:
-    return torch.nn.functional.interpolate(x[None].float(), mode="bicubic", antialias=True, **to)[0]
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
 
 
-def _patches(images: Sequence[Tensor], side: int, stride: int = 1) -> Tensor:
-    """All patches of images (C, H, W) in [-1, 1] as rows (N, C side side) in [0, 1]."""
-    return torch.cat([torch.nn.functional.unfold((x[None].float() + 1) / 2, side, stride=stride)[0].T for x in images])
+def _rows(x: Tensor) -> Tensor:
+    return patches(x, SIDE)
 
 
-def at_least(side: int, *images: Tensor) -> None:
-    """Raises ValueError unless every image has a patch of this side."""
-    for x in images:
-        if min(x.shape[-2:]) < side:
-            raise ValueError(
-                f"an image of {x.shape[-2]} x {x.shape[-1]} pixels has no {side} x {side} patch: give a larger one."
-            )
+def _quantiles(x: Tensor, directions: Tensor) -> Tensor:
+    """Those of an image's patches along each direction: (2048, 256)."""
+    at = torch.linspace(0, 1, QUANTILES, device=directions.device)
+    return torch.quantile((thinned(_rows(x), PROJECTED) @ directions).T.contiguous(), at, dim=1)
+
+
+def _coordinates(index: Tensor, x: Tensor, side: int) -> Tensor:
+    """Row and column (2, ...) of patches in an image (C, H, W) from their numbers (...)."""
+    width = x.shape[-1] - side + 1
+    return torch.stack([index // width, index % width])
+
+
+def _resized(x: Tensor, size: tuple[int, int]) -> Tensor:
+    return torch.nn.functional.interpolate(x[None].float(), size, mode="bicubic", antialias=True)[0]

@@ -13,7 +13,7 @@ import torch
 
 from degrade import seeded
 from restore import Edit, PatchSettings, closed_form, load_image
-from restore.evaluation.single_image import coherence
+from restore.evaluation.single_image import Judge
 from restore.pipelines.editing import filled, known_guide, layout_guide, on_canvas
 from samplers import seamless, symmetric
 
@@ -35,7 +35,8 @@ def test_images_are_made_of_the_photographs_patches(picture):
     made = generate(picture, count=2)
     assert made.shape == (2, 3, 40, 56) and made.abs().max() <= 1 and not torch.equal(made[0], made[1])
     noise = torch.rand(3, 40, 56, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    assert coherence(made[:1], picture) < 0.65 * coherence([noise], picture)
+    judge = Judge(picture)
+    assert judge.coherence(made[0]) < 0.65 * judge.coherence(noise)
 
 
 def test_an_image_has_its_own_seed(picture):
@@ -166,7 +167,8 @@ def test_command_line(photo, tmp_path):
     flags = ["--settings.side", "5", "--settings.neighbours", "50", "--steps", "2", "--count", "2", "--seed", "3"]
     result = command(photo, *flags, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert re.search(r"coherence 0\.\d{4} +completeness 0\.\d{4} +diversity \d\.\d{4} +copied \d\.\d{4}", result.stdout)
+    figures = ("coherence", "completeness", "swd", "copied", "copied_near", "diversity")
+    assert re.search(" +".join(rf"{name} \d\.\d{{4}}" for name in figures), result.stdout)
     assert {path.name for path in (tmp_path / "runs/photo-instant").iterdir()} == {
         "grid.png",
         "40x56-seed-3.png",

@@ -237,7 +237,7 @@ def test_judge(photo, tmp_path):
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    assert "| all 2 | 0.0000 | 0.0000 | 0.000 | 1.000 |" in result.stdout
+    assert "| mean of 2 | 0.0000 | 0.0000 | 0.0000 | 1.000 | 1.000 |" in result.stdout
 
 
 def test_judge_blanks_what_is_undefined(tmp_path, capsys):
@@ -245,7 +245,8 @@ def test_judge_blanks_what_is_undefined(tmp_path, capsys):
     images = [save_image(torch.full((3, 20, 16), value), tmp_path / f"{i}.png") for i, value in enumerate((-1.0, 0.0, 0.5))]
     judge.table(images[0], tuple(images[1:]))
     printed = capsys.readouterr().out
-    assert "| all 2 | 0.6255 | 0.5020 |  |  |" in printed
+    assert re.search(r"\| 1.png \| 0.5020 \| 0.5020 \| 0.\d{4} \|  \|  \| 0.\d{3} \|  \|", printed)
+    assert re.search(r"\| mean of 2 \| 0.6255 \| 0.6255 \| 0.\d{4} \|  \|  \| 0.\d{3} \|  \|", printed)
     assert printed.splitlines()[-1] == f"No diversity: {images[0]} has one colour only, and no spread to compare with."
     with pytest.raises(ValueError, match="16 x 12 pixels has no 15 x 15 patch"):
         judge.table(images[0], (images[1], save_image(torch.zeros(3, 16, 12), tmp_path / "small.png")))
