@@ -1,14 +1,16 @@
 """New images from one photograph in seconds, without training: the closed-form patch posterior, coarse to fine.
 
     python recipes/instant.py photo.jpg                                     # four new images, and figures
-    python recipes/instant.py cup.jpg --settings.coarsest 15                # one object: keep more of its layout
+    python recipes/instant.py cup.jpg --preset object                       # keep more of its layout: also scene, texture
+    python recipes/instant.py photo.jpg --novelty .6                        # from near the photograph (0) to rearranged (1)
     python recipes/instant.py photo.jpg --size 188x500 --retarget           # the same scene in another shape
     python recipes/instant.py brick.jpg --tileable                          # shown 2 x 2 as well
     python recipes/instant.py photo.jpg --symmetry left-right
     python recipes/instant.py stones.jpg --structure face.jpg               # the layout of one, the matter of the other
 
 Every patch of the result is a mean of patches of the photograph, weighted by how well each explains what is there
-(arXiv 2606.04299; restore/patches/posterior.py). Deterministic DDIM on alpha = 1 - t, sigma = t, at sizes a factor .75 apart.
+(arXiv 2606.04299; restore/patches/posterior.py), so that at coarse scales each is used as often as it occurs (optimal
+transport, restore/patches/transport.py). Deterministic DDIM on alpha = 1 - t, sigma = t, at sizes a factor .75 apart.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if __name__ == "__main__":  # this project's packages come before any other of the same name
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -31,13 +33,17 @@ from recipes.command.limits import COUNT, SEED, SIDE, STEPS, check_options
 from recipes.command.outputs import check_folder
 from recipes.command.pasteable import program
 from recipes.command.size import OptionalSize
-from restore.pipelines.closed_form import PatchSettings, closed_form
+from restore.patches.settings import PatchSettings, dialled
+from restore.pipelines.closed_form import closed_form
 from restore.pipelines.editing import Guide, layout_guide
 from restore.pipelines.generation import Edit
 from samplers import Symmetry, seamless, symmetric
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Preset = Literal["scene", "object", "texture"]
+NOVELTY: dict[Preset, float] = {"scene": 0.25, "object": 0.1, "texture": 0.75}
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,10 @@ class Instant:
     """An image whose layout the new ones take."""
     judge: bool = True
     """Print the figures of recipes/judge.py but NNFDIV: their mean over the images, of every eighth patch."""
+    preset: Preset = "scene"
+    """What the photograph is of: `object` keeps most of its layout, `texture` hardly any."""
+    novelty: float | None = None
+    """From near the photograph (0) to freely rearranged (1), in place of the preset's."""
     steps: int = 6
     """Steps of each finer scale; the coarsest takes twice as many."""
     settings: PatchSettings = field(default_factory=PatchSettings)
@@ -77,7 +87,7 @@ class Instant:
     def __call__(self) -> None:
         from restore.data.images import grid, save_image
 
-        pipeline = closed_form(self.image, self.detail, self.settings).using(steps=self.steps)
+        pipeline = closed_form(self.image, self.detail, self.arranged()).using(steps=self.steps)
         photograph = pipeline.photograph
         folder = self.out or Path("runs") / f"{self.image.stem}-instant"
         check_folder(folder)
@@ -93,6 +103,12 @@ class Instant:
         if self.judge:
             report(photograph, list(images))
         print(f"{self.count} images in {folder}; {picture.name} shows the photograph, then them")
+
+    def arranged(self) -> PatchSettings:
+        """The settings, with what novelty stands for where it, or a preset other than the usual, is asked for."""
+        if self.novelty is None and self.preset == "scene":
+            return self.settings
+        return dialled(NOVELTY[self.preset] if self.novelty is None else self.novelty, self.settings)
 
     def guides(self) -> list[Guide]:
         """What was asked for."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cached_property
 
-import torch
 from torch import Tensor
 
 from degrade import Degradation
@@ -18,50 +17,49 @@ FINE = 40
 """Shorter side from which on a scale has them, pixels."""
 MATCHED = (0.05, 0.3)
 """Severities between which patches are brought to the photograph's distribution: what that leaves, the last steps clear up."""
-DETAILED = 90
-"""Shorter side from which on that leaves the mean colour of a patch alone, pixels."""
 
 
 class ScaleRestorer:
-    """R(x_t, t) -> x0_hat from the patches of `pieces`, parts of the photograph `small` (C, h, w), for images of `size`."""
+    """R(x_t, t) -> x0_hat from the patches of `pieces`, parts of the photograph `small` (C, h, w), for images of `size`.
+
+    Where x_t has another size, as with margins that go round, its edges are not those of an image.
+    """
 
     def __init__(
         self, small: Tensor, pieces: list[Tensor], degradation: Degradation, settings: PatchSettings, size: tuple[int, int]
     ) -> None:
         self.small, self.pieces, self.degradation, self.settings, self.size = small, pieces, degradation, settings, size
+        self._posteriors: dict[tuple[int, float], PatchPosterior] = {}
 
     def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
+        settings, size = self.settings, (x_t.shape[2], x_t.shape[3])
         late = float(t.max()) <= DETAIL and min(self.size) >= FINE
-        x0 = (self.detailed if late else self.whole)(x_t, t)
-        matched = self.settings.directions and MATCHED[0] < float(t.min()) and float(t.max()) <= MATCHED[1]
-        return self.match(x0) if matched and min(*x0.shape[2:], *self.small.shape[1:]) > SIDE else x0
-
-    @cached_property
-    def whole(self) -> PatchPosterior:
-        return self._posterior(self.settings.side)
-
-    @cached_property
-    def detailed(self) -> PatchPosterior:
-        return self._posterior(self.settings.detail)
+        edges = size == self.size and len(self.pieces) == 1
+        x0 = self._posterior(settings.detail if late else settings.side, settings.border if edges else 0.0)(x_t, t)
+        matched = settings.directions and MATCHED[0] < float(t.min()) and float(t.max()) <= MATCHED[1]
+        return self.match(x0) if matched and min(*size, *self.small.shape[1:]) > SIDE else x0
 
     @cached_property
     def match(self) -> SlicedMatch:
-        return SlicedMatch(self.small, self.settings.directions, min(self.size) >= DETAILED)
+        return SlicedMatch(self.small, self.settings.directions)
 
-    def _posterior(self, side: int) -> PatchPosterior:
-        known = sum(_count(x.shape[1:], side) for x in self.pieces)
-        balanced = known * _count(torch.Size(self.size), side) <= self.settings.balanced**2
-        return PatchPosterior(
-            self.pieces,
-            self.degradation,
-            side,
-            self.settings.width,
-            1 if balanced else self.settings.stride,
-            self.settings.neighbours,
-            balanced=balanced,
-            border=self.settings.border if len(self.pieces) == 1 else 0.0,
-        )
+    def _posterior(self, side: int, border: float) -> PatchPosterior:
+        if (side, border) not in self._posteriors:
+            settings = self.settings
+            known = sum(_count((x.shape[1], x.shape[2]), side) for x in self.pieces)
+            balanced = known * _count(self.size, side) <= settings.balanced**2
+            self._posteriors[side, border] = PatchPosterior(
+                self.pieces,
+                self.degradation,
+                side,
+                settings.width,
+                1 if balanced else settings.stride,
+                settings.neighbours,
+                balanced=balanced,
+                border=border,
+            )
+        return self._posteriors[side, border]
 
 
-def _count(size: torch.Size, side: int) -> int:
+def _count(size: tuple[int, int], side: int) -> int:
     return max(0, size[0] - side + 1) * max(0, size[1] - side + 1)

@@ -21,11 +21,11 @@ class PatchSettings:
     """Patches are side x side pixels: larger ones keep more of the photograph."""
     detail: int = 7
     """Side of the patches of the last steps at fine scales, pixels: smaller ones copy less."""
-    width: float = 0.25
+    width: float = 0.4
     """Standard deviation of the weights with which overlapping patches are averaged, in sides, [0.01, 10]."""
     balanced: int = 4500
     """Scales of up to as many patches are exact, and use each patch of the photograph as often as it occurs; 0 for none."""
-    border: float = 0.0
+    border: float = 1.0
     """How much it counts, [0, 10], that a patch lies as near to an edge as where it comes from: 1 as much as another colour."""
     directions: int = 64
     """Random directions along which the patches are brought to the photograph's distribution, near the end of a scale; 0 for
@@ -38,7 +38,7 @@ class PatchSettings:
     """Shorter side of the coarsest scale, pixels: near the side of a patch, the layout of the photograph is kept."""
     factor: float = 0.75
     """Size of a scale relative to the next finer one, in (0, 1)."""
-    noise: float = 0.42
+    noise: float = 0.46
     """Severity that each finer scale starts from, in (0.02, 1]: more invents more."""
 
     def __post_init__(self) -> None:
@@ -61,8 +61,31 @@ class PatchSettings:
         return replace(self, coarsest=coarsest, factor=(coarsest / shorter * 1.0001) ** (1 / count)) if count > 0 else self
 
     def local(self) -> PatchSettings:
-        """These settings where an image is made in windows: nothing that is counted over the whole image."""
+        """These settings where patches need not occur as often as in the photograph, or an image is made in windows."""
         return replace(self, balanced=0, directions=0)
 
 
 ORDINARY = PatchSettings()
+
+DIAL = (
+    (0.0, 12, 4.0, 0.36),
+    (0.25, ORDINARY.coarsest, ORDINARY.border, ORDINARY.noise),
+    (0.5, 24, 0.5, 0.46),
+    (0.75, 34, 0.2, 0.48),
+    (1.0, 48, 0.0, 0.5),
+)
+"""Novelty, and what it stands for: `coarsest`, `border`, `noise`. Between its rows they are interpolated."""
+
+
+def dialled(novelty: float, settings: PatchSettings = ORDINARY) -> PatchSettings:
+    """Settings from near the photograph (0) to freely rearranged (1); ValueError outside of [0, 1].
+
+    What each costs: docs/benchmarks.md, "Novelty".
+    """
+    if not 0 <= novelty <= 1:
+        raise ValueError(f"novelty lies in [0, 1], from near the photograph to freely rearranged, got {novelty}.")
+    above = next(i for i, row in enumerate(DIAL) if i and novelty <= row[0])
+    (low, *begin), (high, *end) = DIAL[above - 1], DIAL[above]
+    share = (novelty - low) / (high - low)
+    coarsest, border, noise = (a + share * (b - a) for a, b in zip(begin, end, strict=True))
+    return replace(settings, coarsest=round(coarsest), border=border, noise=noise)

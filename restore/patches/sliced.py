@@ -20,16 +20,15 @@ class SlicedMatch:
     the mean of what its patches ask for (Rabin et al. 2011, "Wasserstein barycenter and its application to texture mixing";
     Elnekave and Weiss 2022, arXiv 2203.11862). What averages took away in contrast comes back, and no matter spreads.
 
-    detail: only what differs within a patch is matched, not its mean colour, which at fine scales is layout.
+    Only what differs within a patch is matched, not its mean colour: that is layout, and plain areas would turn blotchy.
     """
 
-    def __init__(self, image: Tensor, directions: int, detail: bool) -> None:
+    def __init__(self, image: Tensor, directions: int) -> None:
         generator, size = seeded(0, Stream.FIT), image.shape[0] * SIDE**2
         self.groups = []
         for _ in range(-(-directions // AT_ONCE)):
             draw = torch.randn(image.shape[0], SIDE**2, AT_ONCE, generator=generator)
-            if detail:
-                draw -= draw.mean(1, keepdim=True)
+            draw -= draw.mean(1, keepdim=True)
             kernels = torch.linalg.qr(draw.reshape(size, -1))[0].T.reshape(-1, image.shape[0], SIDE, SIDE).to(image)
             self.groups.append((kernels, _projected(image[None], kernels).sort(2).values))
 

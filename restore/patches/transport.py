@@ -7,7 +7,7 @@ from torch import Tensor
 
 from restore.patches.bank import LEAST_STD
 
-WIDEST = 0.4
+WIDEST = 1.5
 """Standard deviation from which that of the plan falls, by halves, to the asked one: potentials are found on the way."""
 HALF_STEPS = 6
 MOST = 1e12

@@ -111,12 +111,14 @@ class ClosedForm(Pipeline):
         return super().start(size, scales, nothing if begin is None else begin, generators)
 
     def prepared(self, size: tuple[int, int], edit: Edit) -> tuple[Self, Edit]:
-        """What is unknown begins with what is around it; `edit.layout` leaves out the coarse scales."""
+        """What is unknown begins with what is around it, and is not in balance: where a picture goes on, so does its sky.
+        `edit.layout` leaves out the coarse scales."""
         settings = replace(self.settings, coarsest=round(FINE * min(size))) if edit.layout else self.settings
         open_ended = edit.known is not None and edit.begin is None
         if edit.known is not None:
             picture, mask = edit.known
             edit = edit._replace(guides=(*edit.guides, known_guide(picture, mask)))
+            settings = settings.local()
             if edit.begin is None:
                 edit = edit._replace(begin=filled(picture, mask), severity=FILLED)
         continued = open_ended and edit.hole is None
