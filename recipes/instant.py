@@ -82,7 +82,7 @@ class Instant:
     """How images are made of patches."""
 
     def __post_init__(self) -> None:
-        check_options(self, count=COUNT, seed=SEED, detail=SIDE, steps=STEPS)
+        check_options(self, count=COUNT, seed=SEED, detail=SIDE, steps=STEPS, novelty=(0, 1))
 
     def __call__(self) -> None:
         from restore.data.images import grid, save_image

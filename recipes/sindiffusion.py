@@ -2,7 +2,7 @@
 
 Wang et al. 2022, "SinDiffusion: Learning a Diffusion Model from a Single Natural Image", arXiv 2211.12445.
 
-    python recipes/sindiffusion.py                          # learns a photograph that comes with scikit-image
+    python recipes/sindiffusion.py                          # learns a photograph that comes with scikit-image, 3 minutes
     python recipes/sindiffusion.py train photo.jpg          # yours
     python recipes/sindiffusion.py sample runs/photo --size 128x384 --count 4
     python recipes/sindiffusion.py train photo.jpg degradation:gaussian-blur    # another degradation
@@ -77,7 +77,7 @@ def recipe(image: str | Path, preset: Preset = "fast", degradation: Degradation 
     )
 
 
-main = cli.commands(recipe, __file__, __doc__, bundled_photograph)
+main = cli.commands(recipe, __file__, __doc__, bundled_photograph, minutes=3)
 
 if __name__ == "__main__":
     cli.run(main)

@@ -69,8 +69,10 @@ class _Choice(NamedTuple):
         return _Choice(images if bundled.is_set(images) else "", asked.preset, operator, asked.stored)
 
 
-def commands(make: Make, file: str, doc: str | None, demo: Callable[[], str | Path]) -> Callable[[Sequence[str]], None]:
-    """The command line of a recipe's file; without arguments it trains on `demo()`."""
+def commands(
+    make: Make, file: str, doc: str | None, demo: Callable[[], str | Path], minutes: float | None = None
+) -> Callable[[Sequence[str]], None]:
+    """The command line of a recipe's file; without arguments it trains on `demo()`, for so many `minutes`."""
 
     def parsed(args: Sequence[str], choice: _Choice, types: Sequence[type], tolerant: bool = False) -> Any:
         """The command, options that are not given being those of `choice`; tolerant of what another choice would know."""
@@ -87,7 +89,7 @@ def commands(make: Make, file: str, doc: str | None, demo: Callable[[], str | Pa
 
     def main(args: Sequence[str]) -> None:
         if not args:
-            training.train(make(demo()), None)
+            training.train(make(demo()), None, minutes)
             return
         types = types_in(file_of_types(args))
         with offered(types):

@@ -33,6 +33,8 @@ FILLED = 0.6
 """Severity that a picture is degraded to where what is around it, or missing from it, was filled in smoothly."""
 FINE = 0.5
 """Size of the coarsest scale, of the picture's, where its layout is to stay."""
+OPEN = 24
+"""Shorter side of the coarsest scale, pixels, at least, where a picture goes on or is filled: a hole there leaves patches."""
 SMALL = 4
 """A photograph of fewer patches than this, a side, may have none of one matter (a sky) at its edge."""
 
@@ -114,11 +116,13 @@ class ClosedForm(Pipeline):
         """What is unknown begins with what is around it, and is not in balance: where a picture goes on, so does its sky.
         `edit.layout` leaves out the coarse scales."""
         settings = replace(self.settings, coarsest=round(FINE * min(size))) if edit.layout else self.settings
+        if edit.begin is not None:  # what it begins with says what lies at the edges
+            settings = replace(settings, border=0.0)
         open_ended = edit.known is not None and edit.begin is None
         if edit.known is not None:
             picture, mask = edit.known
             edit = edit._replace(guides=(*edit.guides, known_guide(picture, mask)))
-            settings = settings.local()
+            settings = replace(settings.local(), coarsest=max(OPEN, settings.coarsest))
             if edit.begin is None:
                 edit = edit._replace(begin=filled(picture, mask), severity=FILLED)
         continued = open_ended and edit.hole is None

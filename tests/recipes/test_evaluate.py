@@ -73,7 +73,7 @@ def test_inception_from_a_published_file(digits, capsys):
     state = InceptionV3().state_dict()
     counts = {"Conv2d_1a_3x3.bn.num_batches_tracked": torch.tensor(1)}
     torch.save(state | counts, "pt_inception-2015-12-05-6726825d.pth")
-    (snippet,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/evaluation.md").read_text(encoding="utf-8"), re.DOTALL)
+    _, snippet = re.findall(r"```python\n(.*?)```", (ROOT / "docs/evaluation.md").read_text(encoding="utf-8"), re.DOTALL)
     exec(compile(snippet, "docs/evaluation.md", "exec"), {})
     train(short(blur_generation.recipe("digits"), 1), digits / "run")
     evaluation("generation", "run", "--images", "2", "--features", "inception.safetensors")

@@ -12,8 +12,10 @@ import pytest
 import torch
 
 from degrade import seeded
+from recipes.instant import Instant
 from restore import Edit, PatchSettings, closed_form, load_image
 from restore.evaluation.single_image import Judge
+from restore.patches.settings import dialled
 from restore.pipelines.editing import filled, known_guide, layout_guide, on_canvas
 from samplers import seamless, symmetric
 
@@ -222,3 +224,21 @@ def test_what_lies_at_the_edge_goes_on(picture):
         for edit in (by_hand, {"known": (known, mask)})
     )
     assert float(continued.min()) > 0.8 and float(plain.mean()) < 0.7
+
+
+def test_novelty():
+    """From near the photograph to rearranged: coarser beginnings, edges that count less; presets are places on the dial."""
+    dial = [dialled(novelty / 8) for novelty in range(9)]
+    assert dial[2] == PatchSettings()
+    assert all(a.coarsest < b.coarsest and a.border > b.border and a.noise <= b.noise for a, b in itertools.pairwise(dial))
+    assert dialled(0.5, QUICK) == replace(QUICK, coarsest=24, border=0.5, noise=0.46)
+    assert Instant(Path("x.png"), settings=QUICK).arranged() == QUICK
+    assert Instant(Path("x.png"), preset="texture").arranged() == Instant(Path("x.png"), novelty=0.75).arranged()
+    with pytest.raises(ValueError, match=r"novelty lies in \[0, 1\], .* got nan"):
+        dialled(math.nan)
+
+
+def test_layout_is_kept_near_the_photograph(picture):
+    """Of the same seed: what lies further from the photograph, pixel by pixel, is freer."""
+    near, free = (generate(picture, settings=dialled(novelty, QUICK), steps=4)[0] for novelty in (0.0, 1.0))
+    assert (near - picture).abs().mean() < 0.5 * (free - picture).abs().mean()

@@ -29,6 +29,7 @@ NONE = """
     --data.reduce --objective.coarsest --network.attention --network.transformer --network.classes --network.dropout
     --network.pooled --network.picture
     --stem.channels --degradation.rate --degradation.spread
+    --novelty --settings.balanced --settings.border --settings.directions
 """
 MEANT = {0: [*NONE.split(), *SIGNED.split()], -1: SIGNED.split()}
 """Options for which a number means something: for most, 0 is "none". Colours lie in [-1, 1], log-SNR and its shift have either

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -218,3 +220,14 @@ def test_what_cannot_be_judged_is_refused(bad, message):
     if len(bad) == 3:
         with pytest.raises(ValueError, match=message):
             Judge(bad)
+
+
+def test_the_snippet_of_the_documentation(photo, tmp_path, monkeypatch):
+    """docs/evaluation.md, as it is."""
+    monkeypatch.chdir(tmp_path)
+    photo.rename("photo.jpg")
+    text = (Path(__file__).resolve().parents[3] / "docs/evaluation.md").read_text(encoding="utf-8")
+    (snippet, *_) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names = {"samples": [smooth(40, 56, 1), smooth(40, 56, 2)]}
+    exec(compile(snippet, "docs/evaluation.md", "exec"), names)
+    assert len(names["reports"]) == 2 and names["judge"].training.shape == (3, 40, 56)
