@@ -77,13 +77,13 @@ def _photographs() -> Iterator[tuple[str, Tensor]]:
 
 
 def bundled_photograph() -> Path:
-    """A launch photograph by SpaceX, released into the public domain, that comes with scikit-image."""
+    """The Hubble eXtreme Deep Field, by NASA, in the public domain, that comes with scikit-image."""
     from importlib.util import find_spec
 
     spec = find_spec("skimage")
     if spec is None or spec.origin is None:
         raise ValueError(f"the photographs come with scikit-image, which is not installed: {INSTALL}")
-    return Path(spec.origin).parent / "data" / "rocket.jpg"
+    return Path(spec.origin).parent / "data" / "hubble_deep_field.jpg"
 
 
 SETS = {

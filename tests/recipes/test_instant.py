@@ -111,11 +111,12 @@ def test_any_picture_gives_pictures(kind, size):
         assert original.min() - 1e-4 <= channel.min() and channel.max() <= original.max() + 1e-4
 
 
-@pytest.mark.parametrize("size", [(12, 240), (12, 13)], ids=str)
-def test_default_settings_on_small_pictures(size):
-    """A photograph of one patch and one pixel in height, at 1:20 too."""
-    made = generate(pictures(*size)["ordinary"], settings=PatchSettings(neighbours=30), steps=1)
-    assert made.shape == (1, 3, *size) and bool(made.isfinite().all())
+@pytest.mark.parametrize("size", [(12, 240), (12, 13), (240, 12), (11, 30), (24, 24), (27, 50), (40, 36), (64, 20)], ids=str)
+@pytest.mark.parametrize("kind", pictures(12, 12))
+def test_default_settings_on_small_pictures(kind, size):
+    """A photograph of one patch in height, at 1:20 too: numbers, in range."""
+    made = generate(pictures(*size)[kind], settings=PatchSettings(), steps=1)
+    assert made.shape == (1, 3, *size) and bool(made.isfinite().all()) and float(made.abs().max()) <= 1
 
 
 @pytest.mark.parametrize(

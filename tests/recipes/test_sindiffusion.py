@@ -216,6 +216,15 @@ def test_bad_input_gets_one_clear_line(args, message, photo, monkeypatch, capsys
     assert not (photo.parent / "runs").exists()
 
 
+def test_the_first_command_is_bounded_by_the_clock(monkeypatch):
+    """Three minutes, on any machine."""
+    called = []
+    monkeypatch.setattr("recipes.command.training.train", lambda *args: called.append(args))
+    sindiffusion.main([])
+    ((recipe, out, minutes),) = called
+    assert (recipe, out, minutes) == (sindiffusion.recipe(bundled.bundled_photograph()), None, 3)
+
+
 def test_bundled_photograph():
     assert load_image(bundled.bundled_photograph()).shape[0] == 3
 
