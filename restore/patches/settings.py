@@ -38,7 +38,7 @@ class PatchSettings:
     """Shorter side of the coarsest scale, pixels: near the side of a patch, the layout of the photograph is kept."""
     factor: float = 0.75
     """Size of a scale relative to the next finer one, in (0, 1)."""
-    noise: float = 0.46
+    noise: float = 0.465
     """Severity that each finer scale starts from, in (0.02, 1]: more invents more."""
 
     def __post_init__(self) -> None:
@@ -70,7 +70,7 @@ ORDINARY = PatchSettings()
 DIAL = (
     (0.0, 12, 4.0, 0.36),
     (0.25, ORDINARY.coarsest, ORDINARY.border, ORDINARY.noise),
-    (0.5, 24, 0.5, 0.46),
+    (0.5, 24, 0.5, 0.47),
     (0.75, 34, 0.2, 0.48),
     (1.0, 48, 0.0, 0.5),
 )
