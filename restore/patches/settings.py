@@ -27,7 +27,7 @@ class PatchSettings:
     """Scales of up to as many patches are exact, and use each patch of the photograph as often as it occurs; 0 for none."""
     border: float = 1.0
     """How much it counts, [0, 10], that a patch lies as near to an edge as where it comes from: 1 as much as another colour."""
-    directions: int = 64
+    directions: int = 32
     """Random directions along which the patches are brought to the photograph's distribution, near the end of a scale; 0 for
     none."""
     neighbours: int = 400
@@ -38,7 +38,7 @@ class PatchSettings:
     """Shorter side of the coarsest scale, pixels: near the side of a patch, the layout of the photograph is kept."""
     factor: float = 0.75
     """Size of a scale relative to the next finer one, in (0, 1)."""
-    noise: float = 0.465
+    noise: float = 0.46
     """Severity that each finer scale starts from, in (0.02, 1]: more invents more."""
 
     def __post_init__(self) -> None:

@@ -8,7 +8,8 @@ from torch import Tensor
 from restore.patches.bank import LEAST_STD
 
 WIDEST = 1.5
-"""Standard deviation from which that of the plan falls, by halves, to the asked one: potentials are found on the way."""
+"""Standard deviation from which that of the plan falls, by quarters, to the asked one: potentials are found on the way."""
+FALL = 4
 HALF_STEPS = 6
 MOST = 1e12
 """Largest factor that a potential changes by at one width: what is further away waits for the next."""
@@ -55,8 +56,8 @@ class Transport:
 
 
 def _widths(std: float) -> list[float]:
-    """std, doubled up to WIDEST, the largest first."""
+    """std, and FALL times as much up to about WIDEST, the largest first."""
     widths = [std]
-    while 2 * widths[0] <= WIDEST:
-        widths.insert(0, 2 * widths[0])
+    while FALL * widths[0] <= FALL**0.5 * WIDEST:
+        widths.insert(0, FALL * widths[0])
     return widths
