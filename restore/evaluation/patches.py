@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from degrade.lazy import torch
+from restore.patches.overlap import cut
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,7 +18,7 @@ LARGEST_BLOCK = 2**25
 
 def patches(x: Tensor, side: int, stride: int = 1) -> Tensor:
     """All patches of an image (C, H, W) in [-1, 1] as rows (N, C side side) in [0, 1], by rows of the image."""
-    return torch.nn.functional.unfold((x[None].detach().float() + 1) / 2, side, stride=stride)[0].T
+    return cut((x[None].detach().float() + 1) / 2, side, stride)[0]
 
 
 def octaves(x: Tensor, side: int, count: int = 3) -> list[Tensor]:

@@ -108,14 +108,19 @@ class PatchPosterior:
         return self._seen
 
     def _noisy(self, x: Tensor, t: Tensor, here: Tensor) -> Tensor:
-        alpha, sigma = (float(c) for c in self.degradation.coefficients(t[None]))  # type: ignore[attr-defined]
+        alpha, sigma = self._coefficients(t)
         return self._averaged(x, self.bank, alpha, sigma)
 
     def _transported(self, x: Tensor, t: Tensor, here: Tensor) -> Tensor:
-        alpha, sigma = (float(c) for c in self.degradation.coefficients(t[None]))  # type: ignore[attr-defined]
+        alpha, sigma = self._coefficients(t)
         near = alpha * self._nearness(x, self.stride)
         queries = torch.cat([self._queries(x), near.expand(len(x), *near.shape)], 2)
         return self._joined(self.transport.mean(queries, alpha, sigma), x)
+
+    def _coefficients(self, t: Tensor) -> tuple[float, float]:
+        """alpha(t), sigma(t) of one severity."""
+        alpha, sigma = self.degradation.coefficients(t[None])  # type: ignore[attr-defined]
+        return float(alpha), float(sigma)
 
     def _nearness(self, x: Tensor, stride: int) -> Tensor:
         """How near the patches of x lie to its edges, in a patch's numbers (N, 4)."""
@@ -131,7 +136,7 @@ class PatchPosterior:
 
     def _mixed(self, x: Tensor, t: Tensor, here: Tensor) -> Tensor:
         """Estimates of x0 and of the image mixed in, each given the other, in turns, with a falling floor."""
-        alpha, sigma = (float(c) for c in self.degradation.coefficients(t[None]))  # type: ignore[attr-defined]
+        alpha, sigma = self._coefficients(t)
         z = self.other_bank.overall(self.side, x)
         for factor in (8.0, 4.0, 2.0, 1.0):
             x0 = self._averaged(x - sigma * z, self.bank, alpha, factor * self.floor)

@@ -40,7 +40,7 @@ class Transport:
     def plan(self, queries: Tensor, gain: float, std: float) -> Tensor:
         """P (Q, K) for the queries (Q, D) of one image."""
         near = torch.addmm(self.squares, queries - gain * self.centre, self.keys.T, beta=-(gain**2), alpha=2 * gain)
-        potential, rows, plan = near.new_zeros(len(self.keys)), near.new_ones(len(queries)), near
+        potential, plan = near.new_zeros(len(self.keys)), near
         for width in _widths(max(std, LEAST_STD)):
             plan = (near + potential).div_(2 * width**2)
             plan.sub_(plan.amax(1, keepdim=True)).exp_()
