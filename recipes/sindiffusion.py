@@ -28,6 +28,7 @@ from recipes.command import cli
 from recipes.command.training import Preset
 from restore import Crops, Levels, Objective, OneImage, Training
 from restore.data.bundled import bundled_photograph
+from restore.pipelines.likeness import Likeness
 from restore.recipe import Recipe
 from restore.sampling import Sampling
 from samplers import DDPM, Improved
@@ -37,7 +38,8 @@ def recipe(image: str | Path, preset: Preset = "fast", degradation: Degradation 
     """SinDiffusion on `image`, by default with Gaussian noise; or the same with another degradation.
 
     `fast`: v-prediction, crops of the rescaled image that are large enough to know top from bottom, a strictly local
-    network on squares of 2 x 2 pixels, Muon, a decaying rate, a short EMA, 25 ancestral steps.
+    network on squares of 2 x 2 pixels, Muon, a decaying rate, a short EMA, 25 ancestral steps, each of which is brought to the
+    photograph's shares of colour and contrast (restore/pipelines/likeness.py).
     With another degradation the network predicts the residual, its absolute error is minimised, and Cold Diffusion's
     Algorithm 2 samples.
     """
@@ -66,6 +68,7 @@ def recipe(image: str | Path, preset: Preset = "fast", degradation: Degradation 
                 steps=2500, optimizer="muon", rate=2e-3, warmup=70, decay="cosine", clip=0.3, ema=0.9928, preview_every=600
             ),
             sampling=Sampling(DDPM("small"), steps=25),
+            prior=Likeness(),
         )
     if degradation is None:
         return chosen
@@ -73,7 +76,13 @@ def recipe(image: str | Path, preset: Preset = "fast", degradation: Degradation 
         return replace(chosen, degradation=degradation)
     cold = replace(chosen.sampling, sampler=Improved(), clip=False)
     return replace(
-        chosen, degradation=degradation, prediction="residual", objective=Objective("l1"), sampling=cold, show="restorations"
+        chosen,
+        degradation=degradation,
+        prediction="residual",
+        objective=Objective("l1"),
+        sampling=cold,
+        prior=None,
+        show="restorations",
     )
 
 

@@ -33,6 +33,7 @@ from restore.data.sources import SOURCES, Crops, Source
 from restore.machine.processes import ALONE, Processes
 from restore.own_types import choice, setting
 from restore.parametrisation import Prediction
+from restore.pipelines.likeness import Likeness, LikenessPrior
 from restore.sampling import Sampling
 from restore.space import SPACES, Pixels, Space, encoded
 from restore.training.condition_dropout import ConditionDropout
@@ -76,8 +77,8 @@ class Recipe:
     """How the latent of a training image, noise or another image, is drawn for it."""
     others: Path | None = None
     """Images of a second set, for image mixing to mix in (default: other images of the first)."""
-    prior: AvoidSubcommands[Thumbnails | None] = None
-    """Where generation starts (default: the degradation's own prior, fitted to the images)."""
+    prior: AvoidSubcommands[Thumbnails | Likeness | None] = None
+    """Where generation starts (default: the degradation's own prior, fitted to the images), and what is kept of them."""
 
     def __post_init__(self) -> None:
         if self.others is not None and not partners(self.degradation):
@@ -150,6 +151,7 @@ class Recipe:
 
 ALLOWED = (
     *(Recipe, Sampling, Training, ConditionDropout, Objective, Thumbnails, Compose, Stage, Curve),
+    *(Likeness, LikenessPrior),
     *(*SPACES, *OPERATORS, *COUPLINGS, *SCHEDULES, *PRIORS, *NETWORKS, *STEMS, *SOURCES, *TIMES, *GRIDS, *SAMPLERS, Resampled),
 )
 """The types that a stored specification may name."""

@@ -20,15 +20,20 @@ class SlicedMatch:
     the mean of what its patches ask for (Rabin et al. 2011, "Wasserstein barycenter and its application to texture mixing";
     Elnekave and Weiss 2022, arXiv 2203.11862). What averages took away in contrast comes back, and no matter spreads.
 
-    Only what differs within a patch is matched, not its mean colour: that is layout, and plain areas would turn blotchy.
+    Without `means` only what differs within a patch is matched, not its mean colour: that is layout, and plain areas would turn
+    blotchy where nothing clears up after it.
     """
 
-    def __init__(self, image: Tensor, directions: int) -> None:
+    side = SIDE
+    """Of the patches, pixels."""
+
+    def __init__(self, image: Tensor, directions: int, means: bool = False) -> None:
         generator, size = seeded(0, Stream.FIT), image.shape[0] * SIDE**2
         self.groups = []
         for _ in range(-(-directions // AT_ONCE)):
             draw = torch.randn(image.shape[0], SIDE**2, AT_ONCE, generator=generator)
-            draw -= draw.mean(1, keepdim=True)
+            if not means:
+                draw -= draw.mean(1, keepdim=True)
             kernels = torch.linalg.qr(draw.reshape(size, -1))[0].T.reshape(-1, image.shape[0], SIDE, SIDE).to(image)
             self.groups.append((kernels, _projected(image[None], kernels).sort(2).values))
 
@@ -37,10 +42,12 @@ class SlicedMatch:
             x.new_ones(1, 1, x.shape[2] - SIDE + 1, x.shape[3] - SIDE + 1), x.new_ones(1, 1, SIDE, SIDE)
         )
         for kernels, known in self.groups:
+            kernels = kernels.to(x)
             found = _projected(x, kernels)
             count = found.shape[2]
             place = torch.linspace(0, known.shape[2] - 1, count, device=x.device).round().long()
-            moves = torch.empty_like(found).scatter_(2, found.argsort(2), known[..., place].expand_as(found)) - found
+            goal = known.to(found)[..., place].expand_as(found)
+            moves = torch.empty_like(found).scatter_(2, found.argsort(2), goal) - found
             moves = moves.unflatten(2, (x.shape[2] - SIDE + 1, x.shape[3] - SIDE + 1))
             share = STEP * kernels[0].numel() / len(kernels)
             x = x + share * torch.nn.functional.conv_transpose2d(moves, kernels) / counts

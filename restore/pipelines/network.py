@@ -11,6 +11,7 @@ from models import Condition
 from restore.pipelines.conditioning import Asked
 from restore.pipelines.editing import known_guide
 from restore.pipelines.generation import Edit
+from restore.pipelines.likeness import LikenessPrior
 from restore.pipelines.pipeline import Pipeline
 from restore.restorer import Restorer
 from restore.space import Pixels, grown
@@ -55,8 +56,11 @@ class NetworkPipeline(Pipeline):
         return Scale(size, restore, self.sampling.grid.times(self.sampling.steps, severity, self.degradation))
 
     def prepared(self, size: tuple[int, int], edit: Edit) -> tuple[Self, Edit]:
-        """What is known becomes a guide; beyond `size`, where images are padded, nothing is."""
+        """What is known becomes a guide; beyond `size`, where images are padded, nothing is. An image that begins with nothing
+        takes after the photograph that was learned, where the prior keeps it."""
         if edit.known is None:
+            if edit.begin is None and isinstance(self.prior, LikenessPrior):
+                edit = edit._replace(guides=(*edit.guides, self.prior.guide))
             return self, edit
         height, width = self.padded(size)
         room = (0, width - size[1], 0, height - size[0])
