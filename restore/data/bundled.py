@@ -3,7 +3,10 @@
 | name | what | comes with |
 | --- | --- | --- |
 | digits | 1,797 handwritten digits, 8 x 8 enlarged to 16 x 16, grey, a folder each; every fifth for testing | scikit-learn |
-| photographs | public-domain photographs and textures, shorter side 256; two for testing | scikit-image |
+| photographs | ten colour photographs, shorter side 256; two for testing | scikit-image, scikit-learn, matplotlib |
+
+The photographs of scikit-image and matplotlib are in the public domain or CC0; of scikit-learn's, "china" is by danielbuechele
+and "flower" by dulthydan, both CC BY.
 
 Recipes take a name in place of a folder: `python recipes/deblurring.py train digits`.
 """
@@ -54,36 +57,44 @@ def _digits() -> Iterator[tuple[str, Tensor]]:
         yield f"{'test' if i % 5 == 0 else 'train'}/{label}/{i:04d}", image
 
 
-TRAINING = (
-    "astronaut.png",
-    "brick.png",
-    "camera.png",
-    "grass.png",
-    "gravel.png",
-    "hubble_deep_field.jpg",
-    "moon.png",
-    "rocket.jpg",
-)
-TEST = ("chelsea.png", "coffee.png")
+PHOTOGRAPHS = {
+    "train": (
+        ("skimage", "data/astronaut.png"),
+        ("skimage", "data/hubble_deep_field.jpg"),
+        ("skimage", "data/ihc.png"),
+        ("skimage", "data/motorcycle_left.png"),
+        ("skimage", "data/rocket.jpg"),
+        ("sklearn", "datasets/images/china.jpg"),
+        ("sklearn", "datasets/images/flower.jpg"),
+        ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg"),
+    ),
+    "test": (("skimage", "data/chelsea.png"), ("skimage", "data/coffee.png")),
+}
+"""Packages, and files in them: all in colour, for a hole that is filled grey is not filled."""
 
 
 def _photographs() -> Iterator[tuple[str, Tensor]]:
     from restore.data.sources import Folder
 
-    folder = bundled_photograph().parent
-    for split, names in (("train", TRAINING), ("test", TEST)):
-        for name in names:
-            yield f"{split}/{Path(name).stem}", Folder(256).read(folder / name)
+    for split, files in PHOTOGRAPHS.items():
+        for package, file in files:
+            yield f"{split}/{Path(file).stem}", Folder(256).read(_shipped(package, file))
 
 
 def bundled_photograph() -> Path:
     """The Hubble eXtreme Deep Field, by NASA, in the public domain, that comes with scikit-image."""
+    return _shipped("skimage", "data/hubble_deep_field.jpg")
+
+
+def _shipped(package: str, file: str) -> Path:
+    """A file of an installed package, which is not imported."""
     from importlib.util import find_spec
 
-    spec = find_spec("skimage")
+    spec = find_spec(package)
     if spec is None or spec.origin is None:
-        raise ValueError(f"the photographs come with scikit-image, which is not installed: {INSTALL}")
-    return Path(spec.origin).parent / "data" / "hubble_deep_field.jpg"
+        name = {"skimage": "scikit-image", "sklearn": "scikit-learn"}.get(package, package)
+        raise ValueError(f"the photographs come with {name}, which is not installed: {INSTALL}")
+    return Path(spec.origin).parent / file
 
 
 SETS = {

@@ -15,18 +15,23 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+FLOOR = 1e-3
+"""Of what is missing in a picture, where errors are relative to it: some lose nothing."""
+
+
 @dataclass(frozen=True)
 class Objective:
     """weight(t) * mean over pixels of |output - target|^p, per sample, for images (B, C, *space) of any rank.
 
     With prediction "eps" and "mse" this is DDPM's simple loss, with "x0" and "l1" Cold Diffusion's, with "v" and "mse"
-    the v objective. Weights, with snr = alpha^2/sigma^2 (all but uniform need an affine degradation; l1 takes their root):
+    the v objective. Weights, with snr = alpha^2/sigma^2 (those with snr need an affine degradation; l1 takes their root):
 
     | weight | on the squared error of x0_hat | source |
     | --- | --- | --- |
     | uniform | 1/c_out^2: every output counts alike | |
     | eps | snr: the error of the noise, whatever the network predicts | Hoogeboom et al. 2023, arXiv 2301.11093, 3.5 |
     | min-snr | min(snr, gamma) | Hang et al. 2023, arXiv 2303.09556, eq. 8 |
+    | relative | 1/(mean over pixels of (x_t - x0)^2 + 1e-3): small holes and weak blurs count as large ones do | |
     | sigmoid | -1/2 d(log snr)/dt snr sigmoid(bias - log snr) | Hoogeboom et al. 2024, arXiv 2410.19324, section 3.1 |
 
     d(log snr)/dt turns the mean over t into an integral over log snr, so that the sigmoid loss depends on the schedule through
@@ -35,7 +40,7 @@ class Objective:
 
     loss: Literal["mse", "l1"] = "mse"
     """Squared or absolute error."""
-    weight: Literal["uniform", "eps", "min-snr", "sigmoid"] = "uniform"
+    weight: Literal["uniform", "eps", "min-snr", "sigmoid", "relative"] = "uniform"
     """How severities are weighted."""
     coarsest: int = 0
     """Shorter side, pixels, down to which errors also count when averaged over squares of 2, 4, ... pixels; 0: pixels only."""
@@ -56,7 +61,13 @@ class Objective:
         x_t = restorer.degradation(x0, t, latent)
         output, target, c_out = restorer.output_and_target(x_t, x0, t)
         loss = self._distance(output - target)
-        return loss if self.weight == "uniform" else self._weight(restorer, t, c_out).to(loss.dtype) * loss
+        if self.weight == "uniform":
+            return loss
+        if self.weight == "relative":
+            power = 2 if self.loss == "mse" else 1
+            missing = (x_t - x0).abs().pow(power).flatten(1).mean(1)
+            return (c_out.to(loss.dtype).abs().pow(power) / (missing + FLOOR)) * loss
+        return self._weight(restorer, t, c_out).to(loss.dtype) * loss
 
     def _distance(self, difference: Tensor) -> Tensor:
         """The mean of |difference|^p (B,); with `coarsest`, the mean of that at sides s, s/2, ..., weighted by 1/side.
