@@ -11,6 +11,7 @@ Published FID, CelebA at 128 px, T = 100: degraded 127.85, Algorithm 2 5.73, dir
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 if __name__ == "__main__":  # this project's packages come before any other of the same name
@@ -21,19 +22,23 @@ from degrade import Degradation, GaussianMask
 from recipes.cold import cold
 from recipes.command import cli
 from recipes.command.training import Preset
+from restore import Objective
 from restore.recipe import Recipe
 
 
 def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation | None = None) -> Recipe:
     """A hole in the middle after 100 masks at 128 px (paper), or anywhere after 50 at 64 px and at 16 px (fast).
 
-    At 64 px it is undone in 4 steps, like the blur of recipes/deblurring.py.
+    At 64 px it is undone in 4 steps, like the blur of recipes/deblurring.py. Squared errors are relative to what is missing, for
+    small holes to count as large ones do; Muon gets further in minutes.
     """
     if preset == "paper":
         return cold(images, degradation or GaussianMask(100, 0.2, 1, "middle"), preset, 128, 100)
     if str(images) == "digits":
         return cold(images, degradation or GaussianMask(50, 0.1), preset, 16, 50)
-    return cold(images, degradation or GaussianMask(50, 0.2), preset, 64, 4)
+    chosen = cold(images, degradation or GaussianMask(50, 0.2), preset, 64, 4)
+    training = replace(chosen.training, optimizer="muon", rate=2e-3, clip=0.3)
+    return replace(chosen, training=training, objective=Objective("mse", "relative"))
 
 
 main = cli.commands(recipe, __file__, __doc__, lambda: "photographs")

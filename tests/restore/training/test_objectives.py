@@ -7,8 +7,9 @@ import math
 import pytest
 import torch
 
-from degrade import SCHEDULES, CosineBeta, GaussianNoise, ImageMixing, LinearBeta, ShiftedCosine, seeded
+from degrade import SCHEDULES, CosineBeta, GaussianMask, GaussianNoise, ImageMixing, LinearBeta, ShiftedCosine, seeded
 from restore import Objective, Restorer
+from restore.training.objectives import FLOOR
 
 TINY = torch.tensor([2.0**-24, 2.0**-23, 3 * 2.0**-24, 1e-6, 1.0])
 """The least severity that training draws, its neighbours, and the greatest."""
@@ -41,7 +42,23 @@ def test_l1_takes_the_root_of_the_weight(weight):
     torch.testing.assert_close(absolute.square(), square, rtol=1e-9, atol=0)
 
 
-@pytest.mark.parametrize("weight", ["uniform", "eps", "min-snr", "sigmoid"])
+@pytest.mark.parametrize("loss", ["mse", "l1"])
+@pytest.mark.parametrize("prediction", ["residual", "x0"])
+def test_relative_errors(loss, prediction):
+    """Of a restorer that gives half of what is missing: a half, or its square, at every severity; a picture without loss has 0."""
+    x0 = torch.rand(6, 3, 24, 24, generator=seeded(0), dtype=torch.float64) * 2 - 1
+    t, operator = torch.tensor([0.2, 0.3, 0.5, 0.7, 0.9, 1.0]), GaussianMask(50, 0.2)
+    hole = operator.draw(x0, seeded(1))
+    x_t = operator(x0, t, hole)
+    half = (x0 - x_t) / 2 if prediction == "residual" else (x0 + x_t) / 2
+    value = Objective(loss, "relative")(Restorer(lambda x, t: half, operator, prediction, "float32"), x0, t, hole)
+    missing = (x0 - x_t).abs().pow(2 if loss == "mse" else 1).mean((1, 2, 3))
+    torch.testing.assert_close(value, (0.25 if loss == "mse" else 0.5) * missing / (missing + FLOOR))
+    grey = torch.zeros_like(x0)
+    assert not bool(Objective(loss, "relative")(Restorer(zeros, operator, "residual", "float32"), grey, t, hole).any())
+
+
+@pytest.mark.parametrize("weight", ["uniform", "eps", "min-snr", "sigmoid", "relative"])
 @pytest.mark.parametrize("loss", ["mse", "l1"])
 @pytest.mark.parametrize("kind", SCHEDULES)
 def test_losses_are_finite_at_the_smallest_severities(kind, loss, weight):
