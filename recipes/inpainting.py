@@ -29,8 +29,8 @@ from restore.recipe import Recipe
 def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation | None = None) -> Recipe:
     """A hole in the middle after 100 masks at 128 px (paper), or anywhere after 50 at 64 px and at 16 px (fast).
 
-    At 64 px it is undone in 4 steps, like the blur of recipes/deblurring.py. Squared errors are relative to what is missing, for
-    small holes to count as large ones do; Muon gets further in minutes.
+    At 64 px it is undone in 4 steps, like the blur of recipes/deblurring.py. Errors are relative to what is missing, for small
+    holes to count as large ones do; Muon gets further in minutes.
     """
     if preset == "paper":
         return cold(images, degradation or GaussianMask(100, 0.2, 1, "middle"), preset, 128, 100)

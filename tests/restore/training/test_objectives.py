@@ -45,7 +45,7 @@ def test_l1_takes_the_root_of_the_weight(weight):
 @pytest.mark.parametrize("loss", ["mse", "l1"])
 @pytest.mark.parametrize("prediction", ["residual", "x0"])
 def test_relative_errors(loss, prediction):
-    """Of a restorer that gives half of what is missing: a half, or its square, at every severity; a picture without loss has 0."""
+    """Of a restorer that gives half of what is missing: a half, or its square; a picture that lost nothing has 0."""
     x0 = torch.rand(6, 3, 24, 24, generator=seeded(0), dtype=torch.float64) * 2 - 1
     t, operator = torch.tensor([0.2, 0.3, 0.5, 0.7, 0.9, 1.0]), GaussianMask(50, 0.2)
     hole = operator.draw(x0, seeded(1))
