@@ -1,7 +1,8 @@
-"""New images of photographs without training, beside other methods' samples: the four figures, seconds and memory of each.
+"""New images of photographs, without training and after minutes of it, beside others' samples: figures, seconds, memory.
 
     python benchmarks/single_image.py places/*.jpg --peers samples/gpnn samples/singan --out made
     python benchmarks/single_image.py places/*.jpg --novelty 0 .25 .5 .75 1 --every 4
+    python benchmarks/single_image.py places/*.jpg --novelty --minutes 4 --detail 128 --peers samples/singan
 
 A peer's sample of PHOTO.jpg is PEER/PHOTO.png. One sample of each photograph, seed 0, judged on its own (recipes/judge.py).
 """
@@ -12,8 +13,9 @@ from machine import describe  # first: finds the project's packages
 
 import resource  # isort: skip
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Annotated
@@ -21,9 +23,11 @@ from typing import Annotated
 import tyro
 from torch import Tensor
 
-from restore import closed_form, load_image, save_image
+from recipes import sindiffusion
+from restore import closed_form, load_image, open_run, save_image, train
 from restore.evaluation.single_image import Judge
 from restore.patches.settings import dialled
+from restore.pipelines.likeness import LikenessPrior
 
 FIGURES = ("coherence", "completeness", "swd", "copied", "copied_near")
 
@@ -49,30 +53,56 @@ def row(method: str, photograph: str, figures: Sequence[float], seconds: float |
     return f"| {method} | {photograph} | {' | '.join(cells)} | {'' if seconds is None else f'{seconds:.1f}'} |"
 
 
+def untrained(novelty: float, detail: int, photograph: Path) -> Tensor:
+    return closed_form(photograph, detail, dialled(novelty)).generate(progress=False)[0]
+
+
+def trained(minutes: float, detail: int, runs: Path, likeness: bool, photograph: Path) -> Tensor:
+    """A sample of SinDiffusion's fast preset; what was trained before is opened again."""
+    folder = runs / photograph.stem
+    if not folder.exists():
+        recipe = sindiffusion.recipe(photograph)
+        train(replace(recipe, data=replace(recipe.data, size=detail)), folder, minutes=minutes)  # type: ignore[type-var]
+    run = open_run(folder)
+    if not likeness and isinstance(run.prior, LikenessPrior):
+        run = replace(run, prior=run.prior.own)
+    return run.generate(progress=False)[0]
+
+
 def main(
     photographs: Annotated[tuple[Path, ...], tyro.conf.Positional],
     peers: tuple[Path, ...] = (),
     novelty: tuple[float, ...] = (0.25,),
+    minutes: float | None = None,
     detail: int = 250,
     every: int = 1,
-    out: Path | None = None,
+    out: Path = Path("runs/single-image"),
 ) -> None:
-    """Prints a row for each photograph and method, then the means."""
+    """Prints a row for each photograph and method, then the means; pictures and runs are in `out`.
+
+    novelty: places of the dial, without training. minutes: SinDiffusion's fast preset, trained so long on each photograph, with
+    and without its likeness. detail: the longer side of photographs and peers' samples, pixels. every: of the patches, judged.
+    """
     print(describe(), f"\n\n| method | photograph | {' | '.join(FIGURES)} | s |\n|{' --- |' * (len(FIGURES) + 3)}")
-    methods = [Rows(f"novelty {value:g}", []) for value in novelty] + [Rows(peer.name, []) for peer in peers]
+    methods: dict[str, Callable[[Path], Tensor]] = {
+        f"novelty {value:g}": partial(untrained, value, detail) for value in novelty
+    }
+    if minutes:
+        for name, likeness in (("trained", True), ("without likeness", False)):
+            methods[name] = partial(trained, minutes, detail, out / "runs", likeness)
+    for peer in peers:
+        methods[peer.name] = lambda path, peer=peer: load_image(peer / f"{path.stem}.png", detail)
+    rows = [Rows(name, []) for name in methods]
     for path in photographs:
         judge = Judge(load_image(path, detail), every)
-        for rows, value in zip(methods, novelty, strict=False):
+        for row_of, make in zip(rows, methods.values(), strict=True):
             begun = time.perf_counter()
-            image = closed_form(path, detail, dialled(value)).generate(progress=False)[0]
+            image = make(path)
             seconds = time.perf_counter() - begun
-            if out:
-                save_image(image, out / rows.name.replace(" ", "-") / f"{path.stem}.png")
-            rows.add(path.stem, judge, image, seconds)
-        for rows, peer in zip(methods[len(novelty) :], peers, strict=True):
-            rows.add(path.stem, judge, load_image(peer / f"{path.stem}.png"))
-    print("\n".join(rows.mean() for rows in methods))
-    print(f"\nmost memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB, the judge's included")
+            save_image(image, out / row_of.name.replace(" ", "-") / f"{path.stem}.png")
+            row_of.add(path.stem, judge, image, seconds)
+    print("\n".join(row_of.mean() for row_of in rows))
+    print(f"\nmost memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB, the judge's included; {out}")
 
 
 if __name__ == "__main__":
