@@ -11,6 +11,8 @@ SIDE = 7
 AT_ONCE = 32
 """Directions that are matched together, orthogonal to each other."""
 STEP = 0.5
+MOST = 2**23
+"""Projections in memory at a time."""
 
 
 class SlicedMatch:
@@ -38,19 +40,24 @@ class SlicedMatch:
             self.groups.append((kernels, _projected(image[None], kernels).sort(2).values))
 
     def __call__(self, x: Tensor) -> Tensor:
+        return torch.cat([self._moved(image) for image in x.split(1)])
+
+    def _moved(self, x: Tensor) -> Tensor:
         counts = torch.nn.functional.conv_transpose2d(
             x.new_ones(1, 1, x.shape[2] - SIDE + 1, x.shape[3] - SIDE + 1), x.new_ones(1, 1, SIDE, SIDE)
         )
+        count = (x.shape[2] - SIDE + 1) * (x.shape[3] - SIDE + 1)
+        at_once = max(1, MOST // count)
         for kernels, known in self.groups:
-            kernels = kernels.to(x)
-            found = _projected(x, kernels)
-            count = found.shape[2]
             place = torch.linspace(0, known.shape[2] - 1, count, device=x.device).round().long()
-            goal = known.to(found)[..., place].expand_as(found)
-            moves = torch.empty_like(found).scatter_(2, found.argsort(2), goal) - found
-            moves = moves.unflatten(2, (x.shape[2] - SIDE + 1, x.shape[3] - SIDE + 1))
+            asked = torch.zeros_like(x)
+            for few, sorted_ in zip(kernels.to(x).split(at_once), known.to(x).split(at_once, 1), strict=True):
+                found = _projected(x, few)
+                moves = torch.empty_like(found).scatter_(2, found.argsort(2), sorted_[..., place]) - found
+                moves = moves.unflatten(2, (x.shape[2] - SIDE + 1, x.shape[3] - SIDE + 1))
+                asked += torch.nn.functional.conv_transpose2d(moves, few)
             share = STEP * kernels[0].numel() / len(kernels)
-            x = x + share * torch.nn.functional.conv_transpose2d(moves, kernels) / counts
+            x = x + share * asked / counts
         return x
 
 
