@@ -32,6 +32,8 @@ from restore.evaluation.single_image import Judge
 from restore.patches.bank import LEAST_STD, Bank
 from restore.patches.overlap import cut
 from restore.patches.posterior import PatchPosterior
+from restore.patches.scale import DETAIL
+from restore.patches.settings import LAST
 from samplers import Improved, Trajectory, sample, uniform
 
 
@@ -47,16 +49,21 @@ def speed(photograph: torch.Tensor) -> None:
 
 
 def nearness(photograph: torch.Tensor) -> None:
-    keys = cut(photograph[None], 11)[0]
-    fast, exact = Bank(keys, keys, PatchSettings().neighbours), Bank(keys, keys, None)
-    print("| severity | recall | difference from the exact posterior |\n| --- | --- | --- |")
-    for t in (0.99, 0.9, 0.8, 0.6, 0.42, 0.2, 0.05):
+    settings = PatchSettings()
+    banks = {}
+    for side in (settings.side, settings.detail):
+        keys = cut(photograph[None], side)[0]
+        banks[side] = keys, Bank(keys, keys, settings.neighbours), Bank(keys, keys, None)
+    print("| severity | side of patches | recall | difference from the exact posterior |\n| --- | --- | --- | --- |")
+    for t in (0.99, 0.9, 0.8, 0.6, settings.noise, 0.3, 0.2, DETAIL, 0.05, LAST):
+        side = settings.detail if t <= DETAIL else settings.side
+        keys, fast, exact = banks[side]
         latent = NOISE.draw(photograph[None], seeded(0))
         x = NOISE(photograph[None], torch.tensor([t]), latent)
-        queries = cut(x, 11, 2)[0][::7]
+        queries = cut(x, side, 2)[0][::7]
         error = float((fast.mean(queries, 1 - t, t) - exact.mean(queries, 1 - t, t)).square().mean().sqrt())
         recall = "" if t > 0.5 else f"{_recall(fast, keys, queries, 1 - t):.1%}"
-        print(f"| {t} | {recall} | {error:.4f} |", flush=True)
+        print(f"| {t} | {side} | {recall} | {error:.4f} |", flush=True)
 
 
 def _recall(bank: Bank, keys: torch.Tensor, queries: torch.Tensor, gain: float) -> float:
