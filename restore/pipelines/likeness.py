@@ -37,7 +37,7 @@ class Likeness:
 
     def fit(self, images: torch.Tensor, degradation: Degradation) -> LikenessPrior:
         """The prior for the first of `images` (N, C, H, W)."""
-        return LikenessPrior(images[0].float().cpu(), degradation.prior(images), self.directions)
+        return LikenessPrior(images[0].float().cpu().clone(), degradation.prior(images), self.directions)
 
 
 @dataclass(frozen=True)
