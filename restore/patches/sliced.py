@@ -32,8 +32,8 @@ class SlicedMatch:
     def __init__(self, image: Tensor, directions: int, means: bool = False) -> None:
         generator, size = seeded(0, Stream.FIT), image.shape[0] * SIDE**2
         self.groups = []
-        for _ in range(-(-directions // AT_ONCE)):
-            draw = torch.randn(image.shape[0], SIDE**2, AT_ONCE, generator=generator)
+        for first in range(0, directions, AT_ONCE):
+            draw = torch.randn(image.shape[0], SIDE**2, min(AT_ONCE, directions - first), generator=generator)
             if not means:
                 draw -= draw.mean(1, keepdim=True)
             kernels = torch.linalg.qr(draw.reshape(size, -1))[0].T.reshape(-1, image.shape[0], SIDE, SIDE).to(image)

@@ -254,7 +254,7 @@ def test_a_sampler_that_does_not_work_is_refused_before_the_first_step(photo, tm
     recipe = tiny(photo)
     careless = replace(recipe, sampling=replace(recipe.sampling, sampler=Careless()))
     with pytest.raises(
-        ValueError, match=r"\(LikenessPrior, GaussianNoise, Uniform, Careless\) do not go together: .*has no attribute"
+        ValueError, match=r"\(GaussianPrior, GaussianNoise, Uniform, Careless\) do not go together: .*has no attribute"
     ):
         train(careless, tmp_path / "run")
     assert not list((tmp_path / "run").rglob("*.safetensors"))

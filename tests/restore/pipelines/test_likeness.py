@@ -92,7 +92,7 @@ def test_refusals(prior):
 
 def test_of_a_run(photo, tmp_path):
     """A recipe's samples take after its photograph, edits that begin with a picture do not."""
-    train(tiny(photo), tmp_path / "run", "cpu")
+    train(tiny(photo, prior=Likeness()), tmp_path / "run", "cpu")
     run = open_run(tmp_path / "run", "cpu")
     assert torch.equal(run.prior.photograph, run.read())
     pipeline, edit = run.prepared((32, 32), Edit())

@@ -31,7 +31,7 @@ def test_a_second_training_is_refused(photo, tmp_path):
     with locked(run, ALONE), pytest.raises(TrainingError, match=REFUSED):
         train(tiny(photo), run)
     assert not list(run.iterdir())
-    recipe = tiny(photo, prior=None)
+    recipe = tiny(photo)
     batches, prior = recipe.open("cpu")
     trainer = recipe.trainer("cpu")
     trainer.train_step(batches)
