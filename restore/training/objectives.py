@@ -31,7 +31,7 @@ class Objective:
     | uniform | 1/c_out^2: every output counts alike | |
     | eps | snr: the error of the noise, whatever the network predicts | Hoogeboom et al. 2023, arXiv 2301.11093, 3.5 |
     | min-snr | min(snr, gamma) | Hang et al. 2023, arXiv 2303.09556, eq. 8 |
-    | relative | 1/(mean over pixels of (x_t - x0)^2 + 1e-3): small holes and weak blurs count as large ones do | |
+    | relative | 1/(1e-3 + what x_t lacks of x0, in the same distance): small holes and weak blurs count as large ones do | |
     | sigmoid | -1/2 d(log snr)/dt snr sigmoid(bias - log snr) | Hoogeboom et al. 2024, arXiv 2410.19324, section 3.1 |
 
     d(log snr)/dt turns the mean over t into an integral over log snr, so that the sigmoid loss depends on the schedule through
@@ -65,8 +65,7 @@ class Objective:
             return loss
         if self.weight == "relative":
             power = 2 if self.loss == "mse" else 1
-            missing = (x_t - x0).abs().pow(power).flatten(1).mean(1)
-            return (c_out.to(loss.dtype).abs().pow(power) / (missing + FLOOR)) * loss
+            return c_out.to(loss.dtype).abs().pow(power) / (self._distance(x_t - x0) + FLOOR) * loss
         return self._weight(restorer, t, c_out).to(loss.dtype) * loss
 
     def _distance(self, difference: Tensor) -> Tensor:
