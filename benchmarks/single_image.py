@@ -3,6 +3,7 @@
     python benchmarks/single_image.py places/*.jpg --peers samples/gpnn samples/singan --out made
     python benchmarks/single_image.py places/*.jpg --novelty 0 .25 .5 .75 1 --every 4
     python benchmarks/single_image.py places/*.jpg --novelty --minutes 4 --detail 128 --peers samples/singan
+    python benchmarks/single_image.py places/*.jpg --novelty --minutes 15 --preset best --peers samples/singan
 
 A peer's sample of PHOTO.jpg is PEER/PHOTO.png. One sample of each photograph, seed 0, judged on its own (recipes/judge.py).
 """
@@ -24,6 +25,7 @@ import tyro
 from torch import Tensor
 
 from recipes import sindiffusion
+from recipes.sindiffusion import Preset
 from restore import closed_form, load_image, open_run, save_image, train
 from restore.evaluation.single_image import Judge
 from restore.patches.settings import dialled
@@ -57,11 +59,11 @@ def untrained(novelty: float, detail: int, photograph: Path) -> Tensor:
     return closed_form(photograph, detail, dialled(novelty)).generate(progress=False)[0]
 
 
-def trained(minutes: float, detail: int, runs: Path, likeness: bool, photograph: Path) -> Tensor:
-    """A sample of SinDiffusion's fast preset; what was trained before is opened again."""
+def trained(preset: Preset, minutes: float, detail: int, runs: Path, likeness: bool, photograph: Path) -> Tensor:
+    """A sample of one of SinDiffusion's presets; what was trained before is opened again."""
     folder = runs / photograph.stem
     if not folder.exists():
-        recipe = sindiffusion.recipe(photograph)
+        recipe = sindiffusion.recipe(photograph, preset)
         train(replace(recipe, data=replace(recipe.data, size=detail)), folder, minutes=minutes)  # type: ignore[type-var]
     run = open_run(folder)
     if not likeness and isinstance(run.prior, LikenessPrior):
@@ -74,13 +76,14 @@ def main(
     peers: tuple[Path, ...] = (),
     novelty: tuple[float, ...] = (0.25,),
     minutes: float | None = None,
+    preset: Preset = "fast",
     detail: int = 250,
     every: int = 1,
     out: Path = Path("runs/single-image"),
 ) -> None:
     """Prints a row for each photograph and method, then the means; pictures and runs are in `out`.
 
-    novelty: places of the dial, without training. minutes: SinDiffusion's fast preset, trained so long on each photograph, with
+    novelty: places of the dial, without training. minutes: SinDiffusion's `preset`, trained so long on each photograph, with
     and without its likeness. detail: the longer side of photographs and peers' samples, pixels. every: of the patches, judged.
     """
     print(describe(), f"\n\n| method | photograph | {' | '.join(FIGURES)} | s |\n|{' --- |' * (len(FIGURES) + 3)}")
@@ -89,7 +92,7 @@ def main(
     }
     if minutes:
         for name, likeness in (("trained", True), ("without likeness", False)):
-            methods[name] = partial(trained, minutes, detail, out / "runs", likeness)
+            methods[name] = partial(trained, preset, minutes, detail, out / "runs", likeness)
     for peer in peers:
         methods[peer.name] = lambda path, peer=peer: load_image(peer / f"{path.stem}.png", detail)
     rows = [Rows(name, []) for name in methods]

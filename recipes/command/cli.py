@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, NoReturn, Protocol, Union
+from typing import Annotated, Any, NamedTuple, NoReturn, Protocol, Union, get_type_hints
 
 import tyro
 
@@ -16,7 +16,7 @@ from degrade import Degradation
 from recipes.command import training
 from recipes.command.pasteable import NAME, file_of_types, program
 from recipes.command.restoring import DegradeAndRestore, Restore
-from recipes.command.training import Preset, Resume, Train
+from recipes.command.training import Resume, Train
 from recipes.command.walk import Sample
 from restore.data import bundled
 from restore.machine.memory import exhausted
@@ -39,7 +39,7 @@ WithRun = Union[
 class Make(Protocol):
     """What a recipe's file offers: `recipe(images, preset)`, and the same with another degradation."""
 
-    def __call__(self, images: str | Path, preset: Preset = "fast", degradation: Degradation | None = None, /) -> Recipe: ...
+    def __call__(self, images: str | Path, preset: Any = "fast", degradation: Degradation | None = None, /) -> Recipe: ...
 
 
 class _Choice(NamedTuple):
@@ -47,7 +47,7 @@ class _Choice(NamedTuple):
 
     images: str = ""
     """The name of a set, else empty."""
-    preset: Preset = "fast"
+    preset: str = "fast"
     operator: type | None = None
     stored: Path | None = None
     """A run, or its run.json, whose recipe is taken up."""
@@ -73,13 +73,15 @@ def commands(
     make: Make, file: str, doc: str | None, demo: Callable[[], str | Path], minutes: float | None = None
 ) -> Callable[[Sequence[str]], None]:
     """The command line of a recipe's file; without arguments it trains on `demo()`, for so many `minutes`."""
+    presets = get_type_hints(make)["preset"]
+    offering: Any = Train[presets]  # type: ignore[valid-type]
 
     def parsed(args: Sequence[str], choice: _Choice, types: Sequence[type], tolerant: bool = False) -> Any:
         """The command, options that are not given being those of `choice`; tolerant of what another choice would know."""
         defaults = choice.defaults(make, types)
         images: Any = defaults.images if choice.stored else Path() if tolerant else tyro.MISSING_NONPROP
-        default = Train(replace(defaults, images=images), choice.preset, stored=choice.stored)
-        command = Union[Annotated[Train, tyro.conf.subcommand("train", default=default)], WithRun]
+        default = offering(replace(defaults, images=images), choice.preset, stored=choice.stored)
+        command = Union[Annotated[offering, tyro.conf.subcommand("train", default=default)], WithRun]
         if not tolerant:
             return tyro.cli(command, args=args, prog=program(file), description=doc, config=CONFIG)
         asked = [arg for arg in args if arg not in ("-h", "--help")]

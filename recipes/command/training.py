@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Generic, Literal, TypeVar
 
 import tyro
 from tyro.conf import Positional
@@ -21,15 +21,17 @@ from restore.storage.checkpoint import last_step
 from restore.training.budget import Budget
 
 Preset = Literal["fast", "paper"]
+P = TypeVar("P", bound=str)
+"""The names of a recipe's presets: the annotation of its `preset`."""
 
 
 @dataclass(frozen=True)
-class Train:
+class Train(Generic[P]):
     """Learn from images. Flags after the images change single settings of the preset."""
 
     recipe: Annotated[Recipe, tyro.conf.arg(name="")]
-    preset: Preset = "fast"
-    """Minutes on two CPU cores, or as published."""
+    preset: P = "fast"  # type: ignore[assignment]
+    """Minutes on two CPU cores, or as published: the recipe's file says what each one is."""
     stored: Annotated[Path | None, tyro.conf.arg(name="recipe")] = None
     """A run, or its run.json, whose recipe is taken up in place of a preset; images and settings given here replace its own."""
     out: Path | None = None

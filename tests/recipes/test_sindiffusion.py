@@ -262,7 +262,7 @@ def test_judge_blanks_what_is_undefined(tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("preset", ["fast", "paper"])
+@pytest.mark.parametrize("preset", ["fast", "best", "paper"])
 def test_flags_start_from_the_preset_and_the_operator(preset, monkeypatch):
     """Naming the noise keeps the preset's schedule; another operator brings its prediction, objective and sampler."""
     seen: list[Recipe] = []

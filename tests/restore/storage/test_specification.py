@@ -23,7 +23,7 @@ from restore.recipe import ALLOWED, Recipe
 from restore.storage.specification import SpecificationError, decode, encode
 
 
-@pytest.mark.parametrize("preset", ["fast", "paper"])
+@pytest.mark.parametrize("preset", ["fast", "best", "paper"])
 @pytest.mark.parametrize("operator", [None, *(operator() for operator in OPERATORS)], ids=str)
 def test_recipe_round_trip(preset, operator):
     recipe = sindiffusion.recipe("photo.jpg", preset, operator)
