@@ -5,7 +5,20 @@ from typing import TYPE_CHECKING, Union
 from samplers.dpm_solver import DPMSolver
 from samplers.driver import OneStep, Sampler, Step, sample
 from samplers.first_order import DDIM, DDPM, Improved, Naive
-from samplers.guides import Symmetry, classifier_free, clip, ilvr, known_pixels, loss_guidance, pad_to, seamless, symmetric
+from samplers.guides import (
+    Measurement,
+    Method,
+    Symmetry,
+    classifier_free,
+    clip,
+    ilvr,
+    known_pixels,
+    likelihood,
+    loss_guidance,
+    pad_to,
+    seamless,
+    symmetric,
+)
 from samplers.large.canvas import Canvas, CanvasError
 from samplers.large.panorama import panorama
 from samplers.large.pyramid import Scale, enlarge, pyramid, sizes
@@ -42,6 +55,8 @@ __all__ = [
     "DPMSolver",
     "Improved",
     "LogSNRUniform",
+    "Measurement",
+    "Method",
     "Naive",
     "OneStep",
     "Resampled",
@@ -59,6 +74,7 @@ __all__ = [
     "enlarge",
     "ilvr",
     "known_pixels",
+    "likelihood",
     "loss_guidance",
     "pad_to",
     "panorama",

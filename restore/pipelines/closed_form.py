@@ -128,6 +128,15 @@ class ClosedForm(Pipeline):
         continued = open_ended and edit.hole is None
         return replace(self, settings=settings, without=edit.hole, continued=continued), edit
 
+    @property
+    def ratio(self) -> float:
+        """Little: another photograph's patches are near to the picture's, not the same (docs/solving.md)."""
+        return 0.03
+
+    def solving(self) -> Self:
+        """Patches lie anywhere, and as many of one kind as the measurement says."""
+        return replace(self, settings=replace(self.settings.local(), border=0.0))
+
     def _check(self, condition: Asked, severity: float) -> None:
         if condition if isinstance(condition, str) else condition is not None and condition.parts:
             what = f"class {condition!r}" if isinstance(condition, str) else "network to condition"

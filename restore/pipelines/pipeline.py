@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from restore.pipelines.generation import Generation
 from restore.pipelines.restoration import Restoration
+from restore.pipelines.solving import Solving
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Pipeline(Generation, Restoration):
+class Pipeline(Solving, Restoration):
     """A restorer with everything it takes to use it."""

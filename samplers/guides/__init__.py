@@ -4,7 +4,22 @@ from samplers.guides.bounds import clip, pad_to
 from samplers.guides.classifier_free import classifier_free
 from samplers.guides.ilvr import ilvr
 from samplers.guides.known_pixels import known_pixels
+from samplers.guides.likelihood import Method, likelihood
 from samplers.guides.loss import loss_guidance
+from samplers.guides.measurement import Measurement
 from samplers.guides.symmetry import Symmetry, seamless, symmetric
 
-__all__ = ["Symmetry", "classifier_free", "clip", "ilvr", "known_pixels", "loss_guidance", "pad_to", "seamless", "symmetric"]
+__all__ = [
+    "Measurement",
+    "Method",
+    "Symmetry",
+    "classifier_free",
+    "clip",
+    "ilvr",
+    "known_pixels",
+    "likelihood",
+    "loss_guidance",
+    "pad_to",
+    "seamless",
+    "symmetric",
+]

@@ -1,0 +1,213 @@
+"""Restore a picture that was degraded in a known way, without training for it: by samples under a prior.
+
+The prior is a photograph of the same kind of thing, whose patches are used without training, or a run of noise, such as
+recipes/sindiffusion.py and recipes/simple_diffusion.py make. Where much was lost the answers differ: they are drawn several
+times, with their mean, and a picture of how far they spread.
+
+    python recipes/solve.py blurry.jpg degradation:gaussian-blur --severity .2 --noise .02 --prior photo.jpg
+    python recipes/solve.py blurry.jpg degradation:gaussian-blur --severity .1 .2 .3 --noise .02 --prior photo.jpg  # unknown
+    python recipes/solve.py small.jpg --size 256x384 --prior photo.jpg                           # only its size was lost
+
+What severities look like: recipes/degrading.py. The methods, with their papers: samplers/guides/likelihood.py.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if __name__ == "__main__":  # this project's packages come before any other of the same name
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    import recipes.command.interrupt  # noqa: F401
+
+import tyro
+from tyro.conf import Positional
+
+from degrade import Operator, seeds
+from degrade.lazy import torch
+from recipes.command import cli
+from recipes.command.limits import COUNT, NOISE, SEED, SHARE, SIDE, STEPS, check_options
+from recipes.command.outputs import check_file, first_free, plain_stem
+from recipes.command.pasteable import file_of_types, program
+from recipes.command.size import OptionalSize
+from recipes.command.source import opened
+from restore.own_types import offered, types_in
+from restore.pipelines.solving import reduced_to
+from samplers import Method
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from restore.pipelines.pipeline import Pipeline
+    from restore.pipelines.solving import Forward, Solution
+
+MOST = 2_000_000
+"""Pixels: larger pictures take hours."""
+
+
+@dataclass(frozen=True)
+class Solve:
+    """Draws images that a degraded picture may be of."""
+
+    image: Positional[Path]
+    """The degraded picture, at the size that it was degraded at."""
+    _: KW_ONLY
+    prior: Path
+    """A photograph of the same kind of thing, or the folder of a run of noise."""
+    degradation: Operator | None = None
+    """What was done to it (default: nothing but that it was made smaller, see --size)."""
+    severity: tuple[float, ...] = (0.5,)
+    """How far it was degraded, in (0, 1]; of several a strip is made, and the likeliest named where the noise is known."""
+    noise: float = 0.0
+    """Standard deviation of the picture's noise, white being 1 and black -1: .02 is 2.5 of 255."""
+    method: Method | None = None
+    """How samples are held to the picture (default: diffpir for linear degradations, dps for others)."""
+    count: int = 4
+    """Samples."""
+    size: OptionalSize = None
+    """Height x width of what is wanted, where the picture is smaller: it was reduced after the degradation, if any."""
+    latent: int | None = None
+    """Seed of what the degradation drew, such as snow's flakes: that of recipes/degrading.py (--seed)."""
+    side: int | None = None
+    """Reduce the picture's longer side to this, pixels (default: its own size); a blur becomes as much smaller."""
+    detail: int | None = None
+    """The longer side of a photograph taken as prior, pixels (default: that of what is wanted)."""
+    steps: int | None = None
+    """Steps of the walk back (default: the run's; without training, 6 a scale)."""
+    seed: int = 0
+    """Of the samples: sample i has `seed + i`."""
+    out: Path | None = None
+    """Folder for the images (default: runs/<name>-solved)."""
+    types: Path | None = None
+    """Python file with your own operator, sampler or network; it is executed."""
+    device: str | None = None
+    """Where a run is used, such as cpu or cuda:1 (default: a GPU if available)."""
+
+    def __post_init__(self) -> None:
+        check_options(
+            self, severity=SHARE, noise=NOISE, count=COUNT, seed=SEED, latent=SEED, side=SIDE, detail=SIDE, steps=STEPS
+        )
+        if self.degradation is None and self.size is None:
+            raise ValueError("say what was done to the picture: degradation:gaussian-blur, or --size where it is too small.")
+
+    def __call__(self) -> None:
+        from restore.data.images import grid, save_image
+        from restore.machine.provenance import provenance
+
+        folder = self.out or first_free(Path("runs") / f"{plain_stem(self.image)}-solved")
+        check_file(folder / "strip.png", self.image, self.prior)
+        pipeline, degraded = self.opened()
+        wanted = self.size or (degraded.shape[1], degraded.shape[2])
+        rows, misfits = [], []
+        severities = self.severity if self.degradation else (1.0,)
+        for severity in severities:
+            operator = self.operator(severity, (degraded.shape[0], *wanted), (degraded.shape[1], degraded.shape[2]))
+            solution = self.solved(pipeline, degraded, operator, wanted)
+            misfits.append(_rms(operator(solution.mean[None]) - degraded))
+            spread = _shown(solution.deviation)
+            names = {"mean": solution.mean, "spread": spread, **{f"sample-{i}": x for i, x in enumerate(solution.samples)}}
+            home = folder if len(severities) == 1 else folder / f"severity-{repr(severity).removesuffix('.0')}"
+            note = {**provenance(), "severity": f"{severity:g}", "noise": f"{self.noise:g}", "prior": str(self.prior)}
+            for name, image in names.items():
+                save_image(image, home / f"{name}.png", note)
+            rows.append([_enlarged(degraded, wanted), solution.mean, spread, *solution.samples])
+            print(
+                f"severity {severity:g}: the mean of the samples, degraded, differs from the picture by {misfits[-1]:.4f}; "
+                f"they spread by {_rms(solution.deviation):.4f}"
+            )
+        strip = save_image(grid([x for row in rows for x in row], len(rows[0])), folder / "strip.png")
+        self.say_which(misfits)
+        print(f"the picture, the mean, where samples differ (white: most), and the samples: {strip}; each beside it")
+
+    def say_which(self, misfits: Sequence[float]) -> None:
+        """The largest severity that explains the picture but for its noise: smaller ones do, too, and leave the rest of it."""
+        if len(misfits) == 1:
+            return
+        if not self.noise:
+            print("which severity it is can be told where the noise is known (--noise).")
+            return
+        fits = [s for s, misfit in zip(self.severity, misfits, strict=True) if misfit <= WITHIN * self.noise]
+        if fits:
+            print(f"the largest severity that leaves no more than the noise, {self.noise:g}: {max(fits):g}")
+        else:
+            print(f"no severity explains the picture up to noise of {self.noise:g}: try smaller ones, or more noise.")
+
+    def opened(self) -> tuple[Pipeline, Tensor]:
+        """The prior, and the picture (C, h, w). Raises ValueError for more than can be solved."""
+        from restore.data.decoding import image_size
+        from restore.data.images import load_image
+
+        own = image_size(self.image)
+        share = min(1.0, self.side / max(own)) if self.side else 1.0
+        height, width = self.size or (round(own[0] * share), round(own[1] * share))
+        if height * width > MOST:
+            raise ValueError(
+                f"{self.image} is to be solved at {height}x{width}, more than {MOST / 1e6:g} megapixels: reduce it "
+                "(--side 1000); a blur becomes as much smaller, and so does its severity."
+            )
+        detail = self.detail or max(height, width)
+        pipeline = opened(self.prior, detail, self.types, self.device).using(steps=self.steps)
+        degraded = load_image(self.image, self.side, pipeline.size[0])
+        if self.size and (degraded.shape[1] > height or degraded.shape[2] > width):
+            raise ValueError(
+                f"{self.image} has {degraded.shape[1]}x{degraded.shape[2]} pixels, --size {height}x{width} is smaller: reduce "
+                "the picture with --side."
+            )
+        return pipeline, degraded
+
+    def operator(self, severity: float, shape: tuple[int, int, int], seen: tuple[int, int]) -> Forward:
+        """A: images (B, *shape) to what the picture shows of them, of `seen` height and width. ValueError for no latent."""
+        from degrade.tree import tree_leaves, tree_map
+
+        if self.degradation is None:
+            return reduced_to(seen)
+        degradation, nothing = self.degradation, torch.zeros(1, *shape)
+        latent = degradation.draw(nothing, seeds(self.latent or 0, 1))
+        if self.latent is None and list(tree_leaves(latent)):
+            raise ValueError(
+                f"{type(degradation).__name__} drew something at random, without which it is not known what was done: --latent "
+                "names its seed, where recipes/degrading.py made the picture; holes are filled by edit.py inpaint."
+            )
+        reduce = reduced_to(seen) if seen != shape[1:] else None
+
+        def forward(x: Tensor) -> Tensor:
+            z = tree_map(lambda z: z.to(x.device).expand(len(x), *z.shape[1:]), latent)
+            y = degradation(x, torch.full((len(x),), severity, device=x.device), z)
+            return reduce(y) if reduce else y
+
+        return forward
+
+    def solved(self, pipeline: Pipeline, degraded: Tensor, operator: Forward, size: tuple[int, int]) -> Solution:
+        options = {"noise": self.noise, "method": self.method, "count": self.count, "size": size, "seed": self.seed}
+        return pipeline.solve(degraded, operator, **options)  # type: ignore[arg-type]
+
+
+WITHIN = 1.1
+"""Of the noise, what a picture may differ by that a severity explains."""
+
+
+def _rms(x: Tensor) -> float:
+    return float(x.square().mean().sqrt())
+
+
+def _shown(deviation: Tensor) -> Tensor:
+    """The mean over channels, white where 1 pixel in 100 is beyond."""
+    grey = deviation.mean(0, keepdim=True)
+    return (2 * grey / grey.quantile(0.99).clamp(min=1e-6) - 1).clamp(max=1).expand_as(deviation)
+
+
+def _enlarged(x: Tensor, size: tuple[int, int]) -> Tensor:
+    return torch.nn.functional.interpolate(x[None], size, mode="nearest-exact")[0]
+
+
+def main(args: Sequence[str]) -> None:
+    """The command line of this file."""
+    with offered(types_in(file_of_types(args))):
+        tyro.cli(Solve, args=args, prog=program(__file__), description=__doc__, config=(tyro.conf.CascadeSubcommandArgs,))()
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,154 @@
+"""Posterior sampling: images that a measurement may be of, under a prior that was learned for something else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from degrade import Degradation, seeds
+from degrade.lazy import torch
+from degrade.tree import tree_leaves, tree_map
+from restore.pipelines.conditioning import Asked, of_images
+from restore.pipelines.generation import Generation
+from samplers import Measurement, Method, Step, likelihood
+from samplers.guides.likelihood import RATIO
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Forward = Callable[[Tensor], Tensor]
+    """A: images (B, C, H, W) in [-1, 1] to measurements (B, ...), each on its own."""
+
+
+class Solution(NamedTuple):
+    """Images that a measurement may be of."""
+
+    samples: Tensor
+    """(count, C, H, W), or (count, B, C, H, W) of a batch of measurements."""
+    mean: Tensor
+    """Of the samples."""
+    deviation: Tensor
+    """Of the samples, pixel by pixel: where they agree it is small. 0 for one sample."""
+
+
+class Solving(Generation):
+    """What a pipeline makes of a measurement by any operator."""
+
+    def solve(
+        self,
+        measurement: Tensor,
+        operator: Degradation | Forward,
+        severity: float | None = None,
+        latent: tuple | None = None,
+        *,
+        noise: float = 0.0,
+        method: Method | None = None,
+        ratio: float | None = None,
+        count: int = 4,
+        size: tuple[int, int] | None = None,
+        seed: int = 0,
+        condition: Asked = "",
+        batch: int = 16,
+        progress: bool = True,
+        on_step: Callable[[Step], None] | None = None,
+    ) -> Solution:
+        """`count` images x0 with y = A(x0) + noise n, n standard normal, drawn under the prior that this pipeline holds.
+
+        measurement: y, of one image (C', h, w) or of several (B, C', h, w). operator: A. Of a degradation it takes `severity`,
+        in (0, 1], and its latent where it has one: of one image, or of each. Any other callable is taken as it is; see
+        `on_unit_images` for one whose images are in [0, 1]. noise: a standard deviation, in the unit of [-1, 1]. method: see
+        samplers/guides/likelihood.py; by default diffpir for linear operators, dps for others. ratio: how much the prior counts
+        in diffpir (default: what serves this pipeline). size: height and width of the
+        images, where y has another. Image b's sample i has the seed `seed + b count + i`. Raises ValueError in one line.
+        """
+        self._check_pixels()
+        y = measurement if measurement.ndim == 4 else measurement[None]
+        if y.ndim != 4 or not y.numel() or not y.is_floating_point():
+            raise ValueError(
+                f"a measurement holds floating point numbers (C, H, W) or (B, C, H, W), got {tuple(measurement.shape)}."
+            )
+        if count < 1 or batch < 1:
+            raise ValueError(f"count and batch are at least 1, got {count} and {batch}.")
+        size, total = size or (y.shape[-2], y.shape[-1]), len(y) * count
+        forward = _forward(operator, severity, latent, (len(y), self.size[0], *size))
+        ratio = self.ratio if ratio is None else ratio
+        pipeline, padded, made = self.solving(), self.padded(size), []
+        for first in range(0, total, batch):
+            numbers = range(first, min(first + batch, total))
+            asked = of_images(condition, slice(first, numbers.stop), total)
+            which = torch.tensor([number // count for number in numbers])
+            scales = pipeline.scales(padded, 1.0, numbers, asked)
+            for place, scale in enumerate(scales):
+                seen = _at_full_size(forward(which), size, None if scale.size == padded else padded)
+                shape = (len(numbers), self.size[0], *scale.size)
+                measured = Measurement(y[which].to(self.device, torch.float32), seen, noise, shape)
+                method = method or ("diffpir" if measured.linear else "dps")
+                scales[place] = scale._replace(
+                    restore=likelihood(scale.restore, measured, self.degradation, method, ratio=ratio)
+                )
+            generators = seeds(seed + first, len(numbers))
+            x = pipeline.walk(pipeline.start(size, scales, None, generators), scales, generators, progress, on_step)
+            made.append(pipeline.decoded(x, size))
+        samples = torch.cat(made).unflatten(0, (len(y), count)).transpose(0, 1)
+        samples = samples if measurement.ndim == 4 else samples[:, 0]
+        return Solution(samples, samples.mean(0), samples.std(0, correction=min(1, count - 1)))
+
+    @property
+    def ratio(self) -> float:
+        """How much the prior counts in diffpir, against a measurement."""
+        return RATIO
+
+    def solving(self) -> Self:
+        """The same as it serves measurements best: the prior is that of another picture, whose layout says nothing."""
+        return self
+
+
+def reduced_to(size: tuple[int, int]) -> Forward:
+    """A: images made smaller, each pixel a weighted mean of those it stands for (bicubic, antialiased), as photographs are."""
+    return lambda x: torch.nn.functional.interpolate(x, size, mode="bicubic", antialias=True, align_corners=False)
+
+
+def on_unit_images(operator: Forward) -> Forward:
+    """A for images in [-1, 1] of one that takes and makes images in [0, 1], whose noise counts twice as much in [-1, 1]."""
+    return lambda x: 2 * operator((x + 1) / 2) - 1
+
+
+def _at_full_size(forward: Forward, size: tuple[int, int], padded: tuple[int, int] | None) -> Forward:
+    """A for images that are brought to `padded` first, where they have another size, and are cut to `size`."""
+
+    def seen(x: Tensor) -> Tensor:
+        if padded is not None:  # as `enlarge`, without its bounds: it stays linear
+            x = torch.nn.functional.interpolate(x, padded, mode="bicubic", align_corners=False)
+        return forward(x[..., : size[0], : size[1]])
+
+    return seen
+
+
+def _forward(
+    operator: Degradation | Forward, severity: float | None, latent: tuple | None, shape: tuple[int, ...]
+) -> Callable[[Tensor], Forward]:
+    """A for some images (b,), by their numbers, of `shape` (B, C, H, W). ValueError for what does not fit the operator."""
+    if not isinstance(operator, Degradation):
+        if severity is not None or latent is not None:
+            raise ValueError("severity and latent are a degradation's; a callable is taken as it is: leave them out.")
+        return lambda which: operator
+    name = type(operator).__name__
+    if severity is None or not 0 < severity <= 1:
+        raise ValueError(f"severity of {name} lies in (0, 1], got {severity}.")
+    if latent is None:
+        latent = operator.draw(torch.zeros(1, *shape[1:]))
+        if list(tree_leaves(latent)):
+            names = ", ".join(getattr(latent, "_fields", ()))
+            raise ValueError(
+                f"{name} has a latent{f' ({names})' * bool(names)}, without which it is not known what was done: give it."
+            )
+    many = {len(z) for z in tree_leaves(latent)} - {1}
+    if many - {shape[0]}:
+        raise ValueError(f"the latent is for {sorted(many)[0]} images, the measurement of {shape[0]}.")
+
+    def forward(which: Tensor) -> Forward:
+        z = tree_map(lambda z: z.expand(shape[0], *z.shape[1:])[which.to(z.device)], latent)
+        t = torch.full((len(which),), severity)
+        return lambda x: operator(x, t.to(x.device), tree_map(lambda z: z.to(x.device), z))
+
+    return forward

@@ -1,0 +1,166 @@
+"""Posterior sampling: guides by a measurement y = A(x0) + noise n, for any operator, under a prior of Gaussian noise.
+
+    x0' = x0_hat + (sigma_t^2 / alpha_t) grad_{x_t} log p(y | x_t)        is E[x0 | x_t, y], where the gradient is exact
+
+With r = y - A(x0_hat), A x = L x + c, and J = d x0_hat / d x_t, of which C = (sigma_t^2 / alpha_t) J is the covariance of x0
+given x_t (Tweedie's formula), the methods are
+
+| method | x0' - x0_hat | needs |
+| --- | --- | --- |
+| ddnm | L^+ r, of which so much that its noise is at most that of x_t | a linear operator |
+| diffpir | rho^2 L^T (rho^2 L L^T + noise^2)^-1 r, rho^2 = sigma_t^2 / (ratio alpha_t^2) | a linear operator |
+| pigdm | C L^T (v L L^T + noise^2)^-1 r, v = sigma_t^2 / (alpha_t^2 + sigma_t^2) | that, and a gradient through the restorer |
+| moments | C L^T (L C L^T + noise^2)^-1 r | that, and several of them |
+| dps | C L^T r (r^T r) / (r^T (L C L^T + noise^2) r), L = dA/dx at x0_hat | any differentiable operator, and one gradient |
+
+ddnm: Wang et al. 2022, arXiv 2212.00490, eq. 13 and 17. diffpir: Zhu et al. 2023, arXiv 2305.08995, eq. 12. pigdm: Song et al.
+2023, "Pseudoinverse-guided diffusion models", eq. 7. moments: Rozet et al. 2024, arXiv 2405.13712, eq. 17. dps: the gradient of
+Chung et al. 2022, arXiv 2209.14687, eq. 16, its step one of conjugate gradients' in place of a constant.
+Images are in [-1, 1], and so is the unit of noise. Below alpha_t = .001, where x_t tells nothing, estimates stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from degrade.lazy import torch
+from degrade.protocols import Degradation, Gaussian
+from degrade.severity import per_sample
+from samplers.guides.measurement import conjugate_gradients
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from degrade.protocols import Restore
+    from samplers.guides.measurement import Measurement
+
+Method = Literal["ddnm", "diffpir", "pigdm", "moments", "dps"]
+RATIO = 7.0
+"""Of diffpir: how much the prior counts."""
+ROUNDS = 3
+"""Of moments: products with the covariance, each a gradient through the restorer."""
+LEAST = 1e-3
+"""alpha_t, below which nothing is guided."""
+
+
+def likelihood(
+    restore: Restore,
+    measurement: Measurement,
+    degradation: Degradation,
+    method: Method,
+    *,
+    rounds: int = ROUNDS,
+    ratio: float = RATIO,
+) -> Restore:
+    """`restore` of `degradation`, Gaussian noise, with its estimates brought to `measurement` by `method`.
+
+    rounds: of moments. ratio: of diffpir. Raises ValueError for another degradation, for a method that there is not, and for a
+    linear method with an operator that is not.
+    """
+    if not isinstance(degradation, Gaussian):
+        raise ValueError(
+            f"a measurement guides restorers of Gaussian noise, this one undoes {type(degradation).__name__}: take a run of "
+            "noise, or a photograph."
+        )
+    if method not in METHODS:
+        raise ValueError(f"method is one of {', '.join(METHODS)}, got {method!r}.")
+    if rounds < 1 or not ratio > 0:
+        raise ValueError(f"rounds is at least 1 and ratio above 0, got {rounds} and {ratio}.")
+    if method != "dps" and not measurement.linear:
+        raise ValueError(f"{method} is for linear operators, and this one is not: take the method dps.")
+    settings = _Settings(rounds, ratio)
+
+    def guided(x_t: Tensor, t: Tensor) -> Tensor:
+        alpha, sigma = degradation.coefficients(t)
+        if float(alpha.min()) < LEAST:
+            return restore(x_t, t)
+        return METHODS[method](restore, measurement, x_t, t, alpha, sigma, settings)
+
+    return guided
+
+
+class _Settings(NamedTuple):
+    rounds: int
+    ratio: float
+
+
+def _ddnm(
+    restore: Restore, measurement: Measurement, x_t: Tensor, t: Tensor, alpha: Tensor, sigma: Tensor, settings: _Settings
+) -> Tensor:
+    x0 = restore(x_t, t)
+    share = (sigma / alpha / measurement.noise).clamp(max=1) if measurement.noise else torch.ones_like(alpha)
+    return x0 + per_sample(share, x0) * measurement.least_squares(measurement.residual(x0))
+
+
+def _diffpir(
+    restore: Restore, measurement: Measurement, x_t: Tensor, t: Tensor, alpha: Tensor, sigma: Tensor, settings: _Settings
+) -> Tensor:
+    x0 = restore(x_t, t)
+    damping = settings.ratio * (measurement.noise * alpha / sigma).square()
+    return x0 + measurement.least_squares(measurement.residual(x0), damping)
+
+
+def _pigdm(
+    restore: Restore, measurement: Measurement, x_t: Tensor, t: Tensor, alpha: Tensor, sigma: Tensor, settings: _Settings
+) -> Tensor:
+    x0, covariance = _with_covariance(restore, x_t, t, alpha, sigma)
+    variance = sigma.square() / (alpha.square() + sigma.square())
+    d = measurement.least_squares(measurement.residual(x0), measurement.noise**2 / variance)
+    return x0 + covariance(d / per_sample(variance, d))
+
+
+def _moments(
+    restore: Restore, measurement: Measurement, x_t: Tensor, t: Tensor, alpha: Tensor, sigma: Tensor, settings: _Settings
+) -> Tensor:
+    x0, covariance = _with_covariance(restore, x_t, t, alpha, sigma)
+
+    def apply(u: Tensor) -> Tensor:
+        return measurement.forward(covariance(measurement.adjoint(u))) + measurement.noise**2 * u
+
+    u = conjugate_gradients(apply, measurement.residual(x0), settings.rounds)
+    return x0 + covariance(measurement.adjoint(u))
+
+
+def _dps(
+    restore: Restore, measurement: Measurement, x_t: Tensor, t: Tensor, alpha: Tensor, sigma: Tensor, settings: _Settings
+) -> Tensor:
+    with torch.enable_grad():
+        x = x_t.detach().requires_grad_()
+        x0 = restore(x, t)
+        r = measurement.residual(x0)
+        (g,) = torch.autograd.grad(r, x, -r.detach())  # J^T A'^T r
+    x0, r, g = x0.detach(), r.detach(), g * per_sample(sigma.square() / alpha, x_t)
+    largest = g.flatten(1).abs().amax(1).clamp(min=1e-30)
+    small = per_sample(SMALL / largest, g) * g  # so that A is nearly linear between x0 and x0 + small
+    change = (measurement.operator(x0 + small) - measurement.operator(x0)).flatten(1) * (largest / SMALL)[:, None]
+    flat = r.flatten(1)
+    squares, along = flat.square().sum(1), (flat * change).sum(1).clamp(min=0)
+    step = squares / (along + measurement.noise**2 * squares).clamp(min=1e-12)
+    return x0 + per_sample(torch.where(along > 0, step, 0), g) * g
+
+
+SMALL = 0.05
+"""The largest change of a pixel in the trial step that tells how long dps' step is."""
+METHODS: dict[str, Callable[..., Tensor]] = {
+    "ddnm": _ddnm,
+    "diffpir": _diffpir,
+    "pigdm": _pigdm,
+    "moments": _moments,
+    "dps": _dps,
+}
+
+
+def _with_covariance(
+    restore: Restore, x_t: Tensor, t: Tensor, alpha: Tensor, sigma: Tensor
+) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """x0_hat, and v -> C v by the vector-Jacobian product: C is symmetric where the restorer is a mean given x_t."""
+    with torch.enable_grad():
+        x = x_t.detach().requires_grad_()
+        x0 = restore(x, t)
+    scale = per_sample(sigma.square() / alpha, x_t)
+
+    def covariance(v: Tensor) -> Tensor:
+        return scale * torch.autograd.grad(x0, x, v.to(x0), retain_graph=True)[0]
+
+    return x0.detach(), covariance
