@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 if __name__ == "__main__":  # this project's packages come before any other of the same name
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -26,7 +26,7 @@ if __name__ == "__main__":  # this project's packages come before any other of t
 import tyro
 from tyro.conf import Positional
 
-from degrade import Operator, seeds
+from degrade import OPERATORS, Degradation, seeds
 from degrade.lazy import torch
 from recipes.command import cli
 from recipes.command.limits import COUNT, NOISE, SEED, SHARE, SIDE, STEPS, check_options
@@ -34,7 +34,7 @@ from recipes.command.outputs import check_file, first_free, plain_stem
 from recipes.command.pasteable import file_of_types, program
 from recipes.command.size import OptionalSize
 from recipes.command.source import opened
-from restore.own_types import offered, types_in
+from restore.own_types import choice, offered, types_in
 from restore.pipelines.solving import reduced_to
 from samplers import Method
 
@@ -57,7 +57,7 @@ class Solve:
     _: KW_ONLY
     prior: Path
     """A photograph of the same kind of thing, or the folder of a run of noise."""
-    degradation: Operator | None = None
+    degradation: Annotated[Degradation | None, choice(Degradation, (*OPERATORS, type(None)))] = None
     """What was done to it (default: nothing but that it was made smaller, see --size)."""
     severity: tuple[float, ...] = (0.5,)
     """How far it was degraded, in (0, 1]; of several a strip is made, and the likeliest named where the noise is known."""
