@@ -5,8 +5,9 @@
 
 from typing import TYPE_CHECKING, Union
 
+from degrade.bridge import Bridge
 from degrade.compose import Compose, Curve, Stage
-from degrade.couplings import COUPLINGS, Coupling, Independent
+from degrade.couplings import COUPLINGS, Coupling, Independent, OptimalTransport, Paired
 from degrade.decolour import Decolour
 from degrade.gaussian_blur import GaussianBlur
 from degrade.gaussian_mask import GaussianMask
@@ -14,15 +15,15 @@ from degrade.gaussian_noise import GaussianNoise
 from degrade.image_mixing import ImageMixing
 from degrade.iterated_blur import IteratedBlur
 from degrade.pixelate import Pixelate
-from degrade.priors import GaussianPrior, ImagePrior, LatentPrior, PartnerPrior, ThumbnailPrior, Thumbnails
-from degrade.protocols import Affine, Degradation, Estimable, Gaussian, Mixing, Prior, Scheduled, State
+from degrade.priors import BridgePrior, GaussianPrior, ImagePrior, LatentPrior, PartnerPrior, ThumbnailPrior, Thumbnails
+from degrade.protocols import Affine, Degradation, Estimable, Gaussian, Markov, Mixing, Prior, Scheduled, State
 from degrade.random import Field, Stream, seeded, seeds
 from degrade.schedules import SCHEDULES, Cosine, CosineBeta, LinearBeta, RectifiedFlow, Schedule, ShiftedCosine
 from degrade.snow import Snow
 from degrade.tree import NoLatent
 
-OPERATORS = (GaussianNoise, GaussianBlur, IteratedBlur, GaussianMask, ImageMixing, Pixelate, Decolour, Snow)
-PRIORS = (GaussianPrior, ThumbnailPrior, ImagePrior, PartnerPrior, LatentPrior)
+OPERATORS = (GaussianNoise, GaussianBlur, IteratedBlur, GaussianMask, ImageMixing, Bridge, Pixelate, Decolour, Snow)
+PRIORS = (GaussianPrior, ThumbnailPrior, ImagePrior, PartnerPrior, BridgePrior, LatentPrior)
 if TYPE_CHECKING:
     Operator = Degradation
 else:
@@ -34,6 +35,8 @@ __all__ = [
     "PRIORS",
     "SCHEDULES",
     "Affine",
+    "Bridge",
+    "BridgePrior",
     "Compose",
     "Cosine",
     "CosineBeta",
@@ -54,9 +57,12 @@ __all__ = [
     "IteratedBlur",
     "LatentPrior",
     "LinearBeta",
+    "Markov",
     "Mixing",
     "NoLatent",
     "Operator",
+    "OptimalTransport",
+    "Paired",
     "PartnerPrior",
     "Pixelate",
     "Prior",

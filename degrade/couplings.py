@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from degrade.image_mixing import Other
-from degrade.protocols import Degradation, Mixing
+from degrade.lazy import torch
+from degrade.protocols import Degradation, Gaussian, Mixing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,7 +56,41 @@ class Independent:
         return _with_partners(latent, iter(batch.x1)) if wanted else latent
 
 
-COUPLINGS = (Independent,)
+@dataclass(frozen=True)
+class Paired(Independent):
+    """As Independent, of a source that pairs its images with others: one that does not is refused before training."""
+
+    pairs: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class OptimalTransport:
+    """Noise goes to the image of the batch that it is near: the pairs of least total squared distance, each used once.
+
+    Paths x_t cross less, so that fewer steps follow them (Pooladian et al. 2023, arXiv 2304.14772; Tong et al. 2023,
+    arXiv 2302.00482). Of several processes each pairs its own share of a batch: what is learned depends on their number.
+    Needs scipy (extra `demo`).
+    """
+
+    def couple(self, batch: Pairs, degradation: Degradation, generator: Random = None) -> Any:
+        """Raises ValueError for degradations whose latent is not one noise for each pixel, and where scipy is missing."""
+        try:
+            from scipy.optimize import linear_sum_assignment
+        except ImportError:
+            raise ValueError('optimal transport needs scipy: python -m pip install -c constraints.txt -e ".[demo]"') from None
+        latent = degradation.draw(batch.x0, generator)
+        if not isinstance(degradation, Gaussian):
+            raise ValueError(
+                f"optimal transport pairs images with Gaussian noise; {type(degradation).__name__} has another latent. "
+                "Use the coupling Independent."
+            )
+        (noise,) = latent
+        distances = torch.cdist(batch.x0.flatten(1).double(), noise.flatten(1).double()).square()
+        _, chosen = linear_sum_assignment(distances.cpu().numpy())
+        return type(latent)(noise[torch.from_numpy(chosen).to(noise.device)])
+
+
+COUPLINGS = (Independent, Paired, OptimalTransport)
 
 
 def partners(degradation: Degradation) -> int:

@@ -185,6 +185,15 @@ class PartnerPrior:
         return State(y, (y,))
 
 
+@dataclass(frozen=True)
+class BridgePrior(PartnerPrior):
+    """x = y, a stored picture that is what a bridge ends at."""
+
+    def sample(self, shape: Sequence[int], generator: Random = None) -> State:
+        y = super().sample(shape, generator).x
+        return State(y, ((y,), (torch.zeros_like(y),)))  # type: ignore[arg-type]
+
+
 def _check_tensors(prior: object, **dims: int) -> None:
     """Raises ValueError unless the prior's tensors hold finite numbers, in so many dimensions: they may be a stranger's."""
     for name, count in dims.items():

@@ -97,18 +97,23 @@ class Scheduled(Protocol):
 
 
 @runtime_checkable
-class Gaussian(Affine[L], Protocol[L]):
-    """An affine degradation with z standard normal: x_t is a Markov chain in t whose conditionals are Gaussian."""
+class Markov(Degradation[L], Protocol[L]):
+    """x_t is a Markov chain in t whose step back is Gaussian where x0 is known: noise, and bridges."""
+
+    def posterior(self, x_t: Tensor, x0: Tensor, t: Tensor, s: Tensor, eta: float = 1.0) -> tuple[Tensor, Tensor]:
+        """Mean, of the shape of x0, and std (B,), in float64, of q(x_s | x_t, x0) for t > s, with a share `eta` of its std."""
+        ...
+
+
+@runtime_checkable
+class Gaussian(Affine[L], Markov[L], Protocol[L]):
+    """An affine degradation with z standard normal: all conditionals of x_t are Gaussian.
+
+    Every eta in [0, 1] of `posterior` gives x_s the distribution q(x_s | x0) (DDIM, arXiv 2010.02502, eq. 7).
+    """
 
     def transition(self, t: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
         """scale and std (B,), in float64, of q(x_t | x_s) = N(scale x_s, std^2), for t > s."""
-        ...
-
-    def posterior(self, x_t: Tensor, x0: Tensor, t: Tensor, s: Tensor, eta: float = 1.0) -> tuple[Tensor, Tensor]:
-        """The mean, of the shape of x0, and std (B,), in float64, of q(x_s | x_t, x0) for t > s, with a share `eta` of its std.
-
-        Every eta in [0, 1] gives the x_s that are drawn the distribution q(x_s | x0) (DDIM, arXiv 2010.02502, eq. 7).
-        """
         ...
 
 

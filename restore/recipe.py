@@ -29,7 +29,7 @@ from degrade.couplings import partners
 from degrade.lazy import torch
 from degrade.random import Stream, globally_seeded
 from models import NETWORKS, STEMS, NetworkSettings, PatchUNetConfig, Stem
-from restore.data.sources import SOURCES, Crops, Source
+from restore.data.sources import SOURCES, Crops, Pairing, Source
 from restore.machine.processes import ALONE, Processes
 from restore.own_types import choice, setting
 from restore.parametrisation import Prediction
@@ -77,6 +77,8 @@ class Recipe:
     """How the latent of a training image, noise or another image, is drawn for it."""
     others: Path | None = None
     """Images of a second set, for image mixing to mix in (default: other images of the first)."""
+    paired: Path | None = None
+    """A folder with a degraded picture of the same name for each image: what `degradation` mixes in (Bridge, ImageMixing)."""
     prior: AvoidSubcommands[Thumbnails | Likeness | None] = None
     """Where generation starts (default: the degradation's own prior, fitted to the images), and what is kept of them."""
 
@@ -86,12 +88,23 @@ class Recipe:
                 f"a second set of images serves image mixing only, not {type(self.degradation).__name__}: leave out others."
             )
 
+        if self.paired is not None and (self.others is not None or partners(self.degradation) != 1):
+            raise ValueError(
+                "paired pictures serve degradations that mix in one other image (Bridge, ImageMixing), without a second set; "
+                f"this is {type(self.degradation).__name__}."
+            )
+        if self.paired is not None and not isinstance(self.data, Pairing):
+            raise ValueError(f"{type(self.data).__name__} reads no pairs: use Folder.")
+
     def open(self, device: str) -> tuple[Batches, Prior]:
         """The training images, whose draws are encoded, and the prior fitted to them. ImageError in one line for bad files."""
         data = self.data
         if hasattr(data, "multiple"):  # no part of an image is learned with padding around it
             data = replace(data, multiple=math.lcm(data.multiple, self.stride * self.space.stride))  # type: ignore[type-var]
-        batches = data.open(self.images, device)
+        if getattr(self.coupling, "pairs", False) and self.paired is None:
+            raise ValueError("pairs are two folders: --paired names that of the degraded pictures.")
+        paired = () if self.paired is None else (self.paired,)
+        batches = data.open(self.images, device, *paired)
         channels = self.space.channels(batches.images.shape[1])
         if channels != self.network.image_channels:
             raise ValueError(
@@ -100,7 +113,7 @@ class Recipe:
             )
         others = data.open(self.others, device) if self.others is not None else None
         encode = partial(encoded, self.space)
-        known = encode((others or batches).images)
+        known = encode((others or batches).images if batches.paired is None else batches.paired)
         prior = self.prior.fit(known, self.degradation) if self.prior is not None else self.degradation.prior(known)
         batches = batches if others is None else batches._replace(others=others.draw)
         return batches.encoded(encode), prior

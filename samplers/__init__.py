@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Union
 from samplers.dpm_solver import DPMSolver
 from samplers.driver import OneStep, Sampler, Step, sample
 from samplers.first_order import DDIM, DDPM, Improved, Naive
+from samplers.flow import Euler, Heun, Midpoint
 from samplers.guides import (
     Measurement,
     Method,
@@ -27,7 +28,7 @@ from samplers.resampled import Resampled
 from samplers.times import GRIDS, LogSNRUniform, Respaced, TimeGrid, Uniform, uniform
 from samplers.trajectory import Trajectory
 
-SAMPLERS = (DDIM, DDPM, DPMSolver, Improved, Naive)
+SAMPLERS = (DDIM, DDPM, DPMSolver, Euler, Heun, Improved, Midpoint, Naive)
 if TYPE_CHECKING:
     AnySampler = Sampler
 else:
@@ -38,7 +39,10 @@ NAMED: dict[str, Sampler] = {
     "ddpm": DDPM("small"),
     "ddpm-large": DDPM("large"),
     "dpm-solver++": DPMSolver(),
+    "euler": Euler(),
+    "heun": Heun(),
     "improved": Improved(),
+    "midpoint": Midpoint(),
     "naive": Naive(),
 }
 """The samplers by the names of the command line."""
@@ -53,10 +57,13 @@ __all__ = [
     "Canvas",
     "CanvasError",
     "DPMSolver",
+    "Euler",
+    "Heun",
     "Improved",
     "LogSNRUniform",
     "Measurement",
     "Method",
+    "Midpoint",
     "Naive",
     "OneStep",
     "Resampled",

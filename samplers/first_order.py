@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from degrade.lazy import torch
-from degrade.protocols import Degradation, Estimable, Gaussian, State
+from degrade.protocols import Degradation, Estimable, Gaussian, Markov, State
 from degrade.random import normal
 from degrade.severity import per_sample
 
@@ -66,7 +66,8 @@ class DDIM(_FirstOrder):
     """x_s = D(x0_hat, s, z), z read off x_t and x0_hat (Song et al. 2020, arXiv 2010.02502, eq. 12).
 
     eta > 0 replaces part of the noise by fresh noise, with standard deviation eta sigma_s sqrt(var_ts) / sigma_t; eta = 1
-    is DDPM's posterior. eta = 0 serves every degradation whose latent can be estimated, eta > 0 those that are Gaussian.
+    is DDPM's posterior. eta = 0 serves every degradation whose latent can be estimated, eta > 0 those whose steps back are
+    Gaussian: noise, and bridges (I2SB).
     """
 
     eta: float = 0.0
@@ -80,8 +81,7 @@ class DDIM(_FirstOrder):
         self, restore: Restore, degradation: Degradation, state: State, t: Tensor, s: Tensor, generator: Random = None
     ) -> State:
         if self.eta > 0:
-            noise = gaussian(degradation, "DDIM with eta > 0")
-            mean, std = noise.posterior(state.x, restore(state.x, t), t, s, self.eta)
+            mean, std = markov(degradation, "DDIM with eta > 0").posterior(state.x, restore(state.x, t), t, s, self.eta)
             return State(_drawn(mean, std, generator), state.latent)
         if not isinstance(degradation, Estimable):
             raise ValueError(f"DDIM estimates the latent, which {type(degradation).__name__} does not allow. Use Improved.")
@@ -105,16 +105,18 @@ class DDPM(_FirstOrder):
     def step(
         self, restore: Restore, degradation: Degradation, state: State, t: Tensor, s: Tensor, generator: Random = None
     ) -> State:
-        noise = gaussian(degradation, "DDPM")
-        mean, std = noise.posterior(state.x, restore(state.x, t), t, s)
+        chain = markov(degradation, "DDPM")
+        mean, std = chain.posterior(state.x, restore(state.x, t), t, s)
         if self.variance == "large":
-            std = torch.where(s > 0, noise.transition(t, s)[1], 0)
+            if not isinstance(chain, Gaussian):
+                raise ValueError(f"DDPM's large variance is that of noise; {type(degradation).__name__} has none. Use 'small'.")
+            std = torch.where(s > 0, chain.transition(t, s)[1], 0)
         return State(_drawn(mean, std, generator), state.latent)
 
 
-def gaussian(degradation: Degradation, name: str) -> Gaussian:
-    """The degradation, which must be Gaussian for part of its noise to be replaced by fresh noise."""
-    if not isinstance(degradation, Gaussian):
+def markov(degradation: Degradation, name: str) -> Markov:
+    """The degradation, which must have Gaussian steps back for part of its noise to be replaced by fresh noise."""
+    if not isinstance(degradation, Markov):
         raise ValueError(
             f"{name} adds fresh Gaussian noise; {type(degradation).__name__} has none. Use Improved, or DDIM with eta = 0."
         )

@@ -31,8 +31,8 @@ class Restore(Walk):
     image: Positional[Path]
     """The degraded picture."""
     _: KW_ONLY
-    severities: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8)
-    """How far it may be degraded: a picture is restored from each."""
+    severities: tuple[float, ...] | None = None
+    """How far it may be degraded: a picture is restored from each (default: .2 .4 .6 .8; 1 for a run of pairs)."""
     mask: Path | None = None
     """For a run that fills holes: a picture of the same size, white where the hole is."""
     direct: bool = False
@@ -61,16 +61,17 @@ class Restore(Walk):
                 f"{'' if self.side else ', as for training (--side for another size)'}"
             )
         folder = self.out or first_free(subfolder(self.run, "restored") / plain_stem(self.image))
-        names = [f"severity-{repr(severity).removesuffix('.0')}.png" for severity in self.severities]
+        severities = self.severities or ((1.0,) if run.recipe.paired else (0.2, 0.4, 0.6, 0.8))
+        names = [f"severity-{repr(severity).removesuffix('.0')}.png" for severity in severities]
         for name in (*names, "strip.png"):
             check_file(folder / name, self.image, self.mask)
         shown = [degraded]
-        for severity, name in zip(self.severities, names, strict=True):
+        for severity, name in zip(severities, names, strict=True):
             shown.append(self.restored(run, degraded, severity))
             note = {"run": str(self.run), "step": str(run.step), "severity": f"{severity:g}"}
             save_image(shown[-1], folder / name, {**provenance(), **note})
         strip = save_image(grid(shown, len(shown)), folder / "strip.png")
-        at = ", ".join(f"{severity:g}" for severity in self.severities)
+        at = ", ".join(f"{severity:g}" for severity in severities)
         print(f"the picture, then what becomes of it from severity {at}: {strip}; each beside it")
 
     def restored(self, run: Run, degraded: Tensor, severity: float) -> Tensor:

@@ -44,6 +44,8 @@ class Batches(NamedTuple):
     """Files that could not be read so far, and why."""
     classes: tuple[str, ...] = ()
     """The names of the classes that labels count."""
+    paired: Tensor | None = None
+    """What `images` are paired with (N, C, *space)."""
 
     def at(self, seed: int, step: int, count: int, shard: slice, partners: int, device: torch.device | str) -> Batch:
         """The images `shard` of the `count` of a training step, and `partners` further images of their size for each.
@@ -67,7 +69,8 @@ class Batches(NamedTuple):
 
             return drawn
 
-        return self._replace(draw=through(self.draw), others=self.others and through(self.others))
+        paired = None if self.paired is None else encode(self.paired)
+        return self._replace(paired=paired, draw=through(self.draw), others=self.others and through(self.others))
 
 
 def _of_size(y: Tensor, x0: Tensor) -> Tensor:

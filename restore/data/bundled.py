@@ -4,6 +4,7 @@
 | --- | --- | --- |
 | digits | 1,797 handwritten digits, 8 x 8 enlarged to 16 x 16, grey, a folder each; every fifth for testing | scikit-learn |
 | photographs | ten colour photographs, shorter side 256; two for testing | scikit-image, scikit-learn, matplotlib |
+| jpeg | the same as JPEG of quality 10, to be paired with them | these |
 
 The photographs of scikit-image and matplotlib are in the public domain or CC0; of scikit-learn's, "china" is by danielbuechele
 and "flower" by dulthydan, both CC BY.
@@ -81,6 +82,21 @@ def _photographs() -> Iterator[tuple[str, Tensor]]:
             yield f"{split}/{Path(file).stem}", Folder(256).read(_shipped(package, file))
 
 
+def _jpeg() -> Iterator[tuple[str, Tensor]]:
+    """Through Pillow, as a user's files are."""
+    from tempfile import TemporaryDirectory
+
+    from PIL import Image
+
+    from restore.data.images import load_image, to_bytes
+
+    with TemporaryDirectory() as home:
+        file = Path(home) / "picture.jpg"
+        for name, image in _photographs():
+            Image.fromarray(to_bytes(image).permute(1, 2, 0).numpy()).save(file, quality=10)
+            yield name, load_image(file)
+
+
 def bundled_photograph() -> Path:
     """The Hubble eXtreme Deep Field, by NASA, in the public domain, that comes with scikit-image."""
     return _shipped("skimage", "data/hubble_deep_field.jpg")
@@ -100,6 +116,7 @@ def _shipped(package: str, file: str) -> Path:
 SETS = {
     "digits": Named(_digits, size=16, channels=1, flip=False, classes=True),
     "photographs": Named(_photographs, size=64, reduce=256),
+    "jpeg": Named(_jpeg, size=64, reduce=256),
 }
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from restore.data.images import ImageError
+from restore.data.decoding import image_size
+from restore.data.images import ImageError, image_files, load_image
 from restore.machine.terminal import printable
 
 if TYPE_CHECKING:
@@ -66,3 +67,44 @@ class Pictures:
         if len(self.skipped) <= WARNINGS:
             further = " Further broken files are counted in metrics.jsonl only." if len(self.skipped) == WARNINGS else ""
             tqdm.write(printable(f"warning: skipped an image. {reason}{further}"), file=sys.stderr)
+
+
+class Partners:
+    """`partners[file]` is the picture of the same name as `file`, below another folder, at the size that `file` is reduced to.
+
+    Raises ImageError where a file has none, or its shape is another: pairs that do not match are no pairs.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        files: Sequence[Path],
+        folder: Path,
+        reduced: Callable[[Path, int, int], tuple[int, int]],
+        channels: int,
+    ) -> None:
+        by_name = {file.relative_to(folder).with_suffix(""): file for file in image_files(folder)}
+        names = {file: file.relative_to(home).with_suffix("") for file in files}
+        missing = [file for file, name in names.items() if name not in by_name]
+        if missing:
+            further = f", nor for {len(missing) - 1} more" if len(missing) > 1 else ""
+            raise ImageError(f"{folder} has no picture {names[missing[0]]} to go with {missing[0]}{further}.")
+        self.files = {file: by_name[name] for file, name in names.items()}
+        self.reduced, self.channels = reduced, channels
+        self.pictures = Pictures(list(self.files.values()), self._read, strict=True)
+        self.places = {file: place for place, file in enumerate(self.files)}
+        self.clean = {partner: file for file, partner in self.files.items()}
+
+    def __getitem__(self, file: Path) -> Tensor:
+        return self.pictures[self.places[file]].image
+
+    def _read(self, partner: Path) -> Tensor:
+        file = self.clean[partner]
+        (height, width), own = image_size(file), image_size(partner)
+        if not 0.98 < height * own[1] / (width * own[0]) < 1.02:
+            raise ImageError(
+                f"{partner} has {own[0]}x{own[1]} pixels, {file} {height}x{width}: another shape, so they are no pair. Cut "
+                "them to the same part."
+            )
+        size = self.reduced(file, height, width)
+        return load_image(partner, lambda height, width: size, self.channels).clamp(-1, 1)

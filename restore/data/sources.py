@@ -16,7 +16,7 @@ from degrade.random import Stream, integers, seeded, uniform
 from models.condition import Condition
 from restore.data.batch import Batch, Batches
 from restore.data.images import ImageError, image_files, load_image
-from restore.data.pictures import Pictures
+from restore.data.pictures import Partners, Pictures
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,6 +41,15 @@ class Source(Protocol):
 
     def middle(self, file: Path) -> Tensor:
         """What an evaluation looks at of it: all of it, or a square from its middle where training cuts squares."""
+        ...
+
+
+@runtime_checkable
+class Pairing(Source, Protocol):
+    """A source whose images can be paired with others, file by file."""
+
+    def open(self, path: Path, device: torch.device | str = "cpu", paired: Path | None = None) -> Batches:
+        """With `paired`, a folder with a picture of the same name for each below `path`, batches hold these in x1."""
         ...
 
 
@@ -193,42 +202,50 @@ class Folder:
         if self.reduce and not self.size <= self.reduce <= 65_536:
             raise ValueError(f"reduce is at least the size of the cut, {self.size}, or 0; got {self.reduce}.")
 
-    def open(self, path: Path, device: torch.device | str = "cpu") -> Batches:
+    def open(self, path: Path, device: torch.device | str = "cpu", paired: Path | None = None) -> Batches:
         pictures = Pictures(image_files(path), self.read, self.strict)
+        partners = None if paired is None else Partners(path, pictures.files, paired, self._reduced, self.channels)
         classes = tuple(sorted({file.parent.name for file in pictures.files})) if self.labelled else ()
 
         def draw(count: int, generator: torch.Generator, shard: slice = slice(None)) -> Batch:
             index = integers(len(pictures.files), (count,), generator)[shard]
             u = uniform((count, 3), generator)[shard]
             drawn = [pictures[i] for i in index.tolist()]
-            x0 = torch.stack([self._cut(picture.image, place) for picture, place in zip(drawn, u, strict=True)]).to(device)
+            x0 = self._cuts([picture.image for picture in drawn], u).to(device)
+            x1 = () if partners is None else (self._cuts([partners[p.file] for p in drawn], u).to(device),)
             if not classes:
-                return Batch(x0)
+                return Batch(x0, x1=x1)
             label = torch.tensor([classes.index(picture.file.parent.name) for picture in drawn], device=device)
-            return Batch(x0, Condition(label=label))
+            return Batch(x0, Condition(label=label), x1)
 
         few = max(16, 2**24 // (self.channels * self.size**2))  # 64 MiB of float32
         order = torch.randperm(len(pictures.files), generator=seeded(0, Stream.TEST))[: min(few, 256)]
-        middle = torch.full((3,), 0.5)
-        images = torch.stack([self._cut(pictures[i].image, middle) for i in order.tolist()]).to(device)
-        return Batches(draw, images, skipped=pictures.skipped, classes=classes)
+        shown, middle = [pictures[i] for i in order.tolist()], torch.full((len(order), 3), 0.5)
+        images = self._cuts([picture.image for picture in shown], middle).to(device)
+        known = None if partners is None else self._cuts([partners[p.file] for p in shown], middle).to(device)
+        return Batches(draw, images, skipped=pictures.skipped, classes=classes, paired=known)
 
     def read(self, file: Path) -> Tensor:
         """The reduced image (C, H, W), H and W at least `size`."""
 
-        def reduced(height: int, width: int) -> tuple[int, int]:
-            _check_wide(height, width, file)
-            shorter = min(height, width)
-            scale = (self.reduce or self.size) / shorter
-            if self.reduce and scale > 1:
-                scale = max(1.0, self.size / shorter)  # not enlarged, unless it is too small to cut
-            return max(self.size, round(height * scale)), max(self.size, round(width * scale))
-
-        return load_image(file, reduced, self.channels).clamp(-1, 1)
+        return load_image(file, lambda height, width: self._reduced(file, height, width), self.channels).clamp(-1, 1)
 
     def middle(self, file: Path) -> Tensor:
         """The middle of the reduced image (C, size, size)."""
         return self._cut(self.read(file), torch.full((3,), 0.5))
+
+    def _reduced(self, file: Path, height: int, width: int) -> tuple[int, int]:
+        """What the height and width of the picture in `file` become."""
+        _check_wide(height, width, file)
+        shorter = min(height, width)
+        scale = (self.reduce or self.size) / shorter
+        if self.reduce and scale > 1:
+            scale = max(1.0, self.size / shorter)  # not enlarged, unless it is too small to cut
+        return max(self.size, round(height * scale)), max(self.size, round(width * scale))
+
+    def _cuts(self, images: list[Tensor], u: Tensor) -> Tensor:
+        """A square of each, by the rows of u (B, 3)."""
+        return torch.stack([self._cut(image, place) for image, place in zip(images, u, strict=True)])
 
     def _cut(self, x: Tensor, u: Tensor) -> Tensor:
         """The square whose place, and whether it is mirrored, are read off u (3,) in [0, 1)."""

@@ -62,10 +62,10 @@ def train(
         refusal = processes.broadcast(lambda: why_not_new(folder))
         if refusal is not None:
             raise CheckpointError(refusal)
-        images, others = processes.broadcast(
-            lambda: [path and bundled.located(path) for path in (recipe.images, recipe.others)]
+        images, others, paired = processes.broadcast(
+            lambda: [path and bundled.located(path) for path in (recipe.images, recipe.others, recipe.paired)]
         )
-        recipe = replace(recipe, images=images, others=others)
+        recipe = replace(recipe, images=images, others=others, paired=paired)
         batches, prior = recipe.open(device)
         recipe = decided(recipe.with_classes(batches.classes), batches, device, processes, minutes)
         trainer = recipe.trainer(device, processes)
@@ -180,7 +180,7 @@ def _continued(
     def drawn(steps: int, progress: bool = False) -> torch.Tensor:
         with trainer.averaged_weights() as restorer:
             run = specification.run(folder, restorer, trainer.step, str(trainer.device)).using(steps=steps)
-            return picture(run, batches.images, recipe.show, progress)
+            return picture(run, batches.images, recipe.show, progress, batches.paired)
 
     def save_picture(path: Path, steps: int, progress: bool = False) -> None:
         image = drawn(steps, progress)

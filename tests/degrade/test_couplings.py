@@ -7,7 +7,19 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from degrade import OPERATORS, Compose, Coupling, GaussianNoise, ImageMixing, Independent, RectifiedFlow, Snow, Stage, seeds
+from degrade import (
+    OPERATORS,
+    Compose,
+    Coupling,
+    GaussianNoise,
+    ImageMixing,
+    Independent,
+    OptimalTransport,
+    RectifiedFlow,
+    Snow,
+    Stage,
+    seeds,
+)
 from degrade.couplings import partners
 from degrade.tree import tree_leaves
 
@@ -27,12 +39,12 @@ def pair(count: int) -> Pair:
 def test_partners_are_counted():
     assert isinstance(Independent(), Coupling)
     counts = {operator.__name__: partners(operator()) for operator in OPERATORS}
-    assert counts == {**dict.fromkeys(counts, 0), "ImageMixing": 1} and partners(CHAIN) == 2
+    assert counts == {**dict.fromkeys(counts, 0), "ImageMixing": 1, "Bridge": 1} and partners(CHAIN) == 2
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_without_another_image_it_is_the_own_draw(operator):
-    if operator is ImageMixing:
+    if partners(operator()):
         return
     batch = pair(0)
     found, expected = Independent().couple(batch, operator(), seeds(3, 2)), operator().draw(batch.x0, seeds(3, 2))
@@ -45,6 +57,24 @@ def test_partners_go_in_one_after_the_other():
     first, (noise,), (last,) = Independent().couple(batch, CHAIN, seeds(3, 2))
     assert torch.equal(first.image, batch.x1[0]) and torch.equal(last.image, batch.x1[1])
     assert torch.equal(noise, CHAIN.draw(batch.x0, seeds(3, 2))[1][0])
+
+
+def test_optimal_transport_pairs_each_noise_once_at_the_least_distance():
+    """The same noises as without it, and no exchange of two of them shortens the way."""
+    batch, process = pair(0), GaussianNoise(RectifiedFlow())
+    batch = Pair(torch.rand(7, 3, 5, 4, generator=seeds(1, 1)[0]))
+    (found,) = OptimalTransport().couple(batch, process, seeds(3, 7))
+    (drawn,) = process.draw(batch.x0, seeds(3, 7))
+    assert sorted(found.flatten(1).sum(1).tolist()) == sorted(drawn.flatten(1).sum(1).tolist())
+    distance = torch.cdist(batch.x0.flatten(1), found.flatten(1)).square()
+    own = distance.diag()
+    assert (own[:, None] + own <= distance + distance.T + 1e-4).all()
+    assert own.sum() < torch.cdist(batch.x0.flatten(1), drawn.flatten(1)).square().diag().sum()
+
+
+def test_optimal_transport_is_of_noise():
+    with pytest.raises(ValueError, match="Snow has another latent"):
+        OptimalTransport().couple(Pair(torch.zeros(2, 3, 16, 16)), Snow(), seeds(3, 2))
 
 
 def test_too_few_partners_are_refused():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from degrade import OPERATORS, SCHEDULES, Compose, Gaussian, GaussianNoise, ImageMixing, Mixing, Stage
+from degrade import OPERATORS, SCHEDULES, Compose, Gaussian, GaussianNoise, ImageMixing, Markov, Mixing, Stage
 from degrade.random import seeded
 from degrade.severity import per_sample
 
@@ -58,7 +58,8 @@ def test_arrives_clean(images):
 
 def test_who_has_the_capabilities():
     assert [operator.__name__ for operator in OPERATORS if isinstance(operator(), Gaussian)] == ["GaussianNoise"]
-    assert [operator.__name__ for operator in OPERATORS if isinstance(operator(), Mixing)] == ["ImageMixing"]
+    assert [operator.__name__ for operator in OPERATORS if isinstance(operator(), Mixing)] == ["ImageMixing", "Bridge"]
+    assert [operator.__name__ for operator in OPERATORS if isinstance(operator(), Markov)] == ["GaussianNoise", "Bridge"]
     inner = Compose((Stage(ImageMixing()), Stage(GaussianNoise())))
     assert (ImageMixing().partners, inner.partners, Compose((Stage(inner), Stage(ImageMixing()))).partners) == (1, 1, 2)
     assert Compose((Stage(GaussianNoise()),)).partners == 0

@@ -8,6 +8,7 @@ import torch
 
 from degrade import OPERATORS, GaussianBlur, GaussianMask, GaussianPrior, ImageMixing, IteratedBlur, Pixelate, ThumbnailPrior
 from degrade.random import seeded, seeds
+from degrade.tree import tree_leaves
 
 
 def test_gaussian_prior_is_its_own_latent():
@@ -106,7 +107,7 @@ def test_cells_are_as_wide_as_the_blur(blur, sigma, cells):
 def test_starts_are_float32_whatever_the_images(operator, dtype):
     start = operator.prior(torch.rand(3, 3, 12, 9).to(dtype)).sample((2, 3, 20, 9), seeds(0, 2))
     assert start.x.dtype == torch.float32 and start.x.isfinite().all()
-    assert all(z.dtype == torch.float32 for z in start.latent)
+    assert all(z.dtype == torch.float32 for z in tree_leaves(start.latent))
 
 
 def test_pixelated_prior_repeats_its_pixels():

@@ -9,7 +9,7 @@ import torch
 
 from degrade import Cosine, GaussianNoise, LinearBeta, RectifiedFlow, State
 from degrade.random import seeded
-from samplers import DDIM, DDPM, DPMSolver, LogSNRUniform, sample, uniform
+from samplers import DDIM, DDPM, DPMSolver, Euler, Heun, LogSNRUniform, Midpoint, sample, uniform
 from tests.exact import GaussianData
 
 SCHEDULES = [LinearBeta(), Cosine(), RectifiedFlow()]
@@ -38,6 +38,27 @@ def test_order_of_ddim_is_one(schedule):
 @pytest.mark.parametrize("schedule", [Cosine(), RectifiedFlow()], ids=str)
 def test_order_of_dpm_solver_is_two(schedule):
     assert 1.8 < observed_order(DPMSolver(), schedule) < 2.3
+
+
+@pytest.mark.parametrize("schedule", [Cosine(), RectifiedFlow()], ids=str)
+@pytest.mark.parametrize(("sampler", "order"), [(Euler(), 1), (Heun(), 2), (Midpoint(), 2)], ids=str)
+def test_orders_of_the_rules_for_the_flow(sampler, order, schedule):
+    """At least: along a straight path the midpoint rule is of order 3 for this data."""
+    assert order - 0.1 < observed_order(sampler, schedule) < (order + 0.3 if sampler != Midpoint() else 3.2)
+
+
+@pytest.mark.parametrize("sampler", [Euler(), Heun(), Midpoint()], ids=str)
+def test_an_oracle_is_reached_along_straight_paths(sampler, images):
+    process, z = GaussianNoise(RectifiedFlow()), images.flip(-1)
+    made = sample(sampler, lambda x, t: images, process, State(z, (z,)), uniform(3))
+    torch.testing.assert_close(made, images, rtol=0, atol=1e-5)
+
+
+def test_euler_is_ddim_along_straight_paths():
+    data = GaussianData(GaussianNoise(RectifiedFlow()))
+    x = torch.linspace(-2, 2, 50, dtype=torch.float64).reshape(1, 1, 5, 10)
+    one, other = (sample(sampler, data.restore, data.degradation, State(x, ()), uniform(7)) for sampler in (Euler(), DDIM()))
+    torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=str)

@@ -13,6 +13,7 @@ from degrade import (
     OPERATORS,
     PRIORS,
     SCHEDULES,
+    BridgePrior,
     Compose,
     Coupling,
     Curve,
@@ -50,6 +51,7 @@ PRIORS_ALONE = {
     ThumbnailPrior: ThumbnailPrior.fit(IMAGES, (2, 2), noise=0.1),
     ImagePrior: ImagePrior(IMAGES, ALL),
     PartnerPrior: PartnerPrior(IMAGES),
+    BridgePrior: BridgePrior(IMAGES),
     LatentPrior: LatentPrior(GaussianMask(reverse=True)),
 }
 

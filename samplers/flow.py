@@ -1,0 +1,84 @@
+"""Rules for the probability-flow equation dx/dt = v(x, t), of degradations that are affine.
+
+    v = alpha' x0_hat + sigma' z_hat,    x0_hat = R(x, t),    z_hat = (x - alpha x0_hat) / sigma
+
+Along a straight path (RectifiedFlow) v = z_hat - x0_hat, and flow matching's samplers (Lipman et al. 2022, arXiv 2210.02747)
+are these. Errors fall with the first power of the step's length for Euler, with the second for Heun and midpoint, which ask the
+restorer twice a step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from degrade.protocols import Affine, Degradation, State
+from degrade.severity import per_sample
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from degrade.protocols import Restore
+    from degrade.random import Random
+
+
+class _Flow:
+    """The state is the image and its latent, which is not read."""
+
+    fixed_latent: ClassVar[bool] = False
+
+    def init(self, start: State) -> State:
+        return start
+
+
+@dataclass(frozen=True)
+class Euler(_Flow):
+    """x_s = x_t + (s - t) v(x_t, t)."""
+
+    def step(
+        self, restore: Restore, degradation: Degradation, state: State, t: Tensor, s: Tensor, generator: Random = None
+    ) -> State:
+        return State(_moved(state.x, t, s, velocity(restore, degradation, state.x, t)), state.latent)
+
+
+@dataclass(frozen=True)
+class Heun(_Flow):
+    """x_s = x_t + (s - t)/2 (v(x_t, t) + v(x', s)), x' Euler's x_s; Euler's on arriving at s = 0, where v is not defined
+    (as in Karras et al. 2022, arXiv 2206.00364, Algorithm 1)."""
+
+    def step(
+        self, restore: Restore, degradation: Degradation, state: State, t: Tensor, s: Tensor, generator: Random = None
+    ) -> State:
+        first = velocity(restore, degradation, state.x, t)
+        x = _moved(state.x, t, s, first)
+        if float(s.min()) > 0:
+            x = _moved(state.x, t, s, (first + velocity(restore, degradation, x, s)) / 2)
+        return State(x, state.latent)
+
+
+@dataclass(frozen=True)
+class Midpoint(_Flow):
+    """x_s = x_t + (s - t) v(x', m), x' Euler's x at m = (t + s)/2."""
+
+    def step(
+        self, restore: Restore, degradation: Degradation, state: State, t: Tensor, s: Tensor, generator: Random = None
+    ) -> State:
+        middle = (t + s) / 2
+        x = _moved(state.x, t, middle, velocity(restore, degradation, state.x, t))
+        return State(_moved(state.x, t, s, velocity(restore, degradation, x, middle)), state.latent)
+
+
+def velocity(restore: Restore, degradation: Degradation, x: Tensor, t: Tensor) -> Tensor:
+    """v(x, t) for t > 0. ValueError for a degradation that is not affine."""
+    if not isinstance(degradation, Affine):
+        raise ValueError(
+            f"Euler, Heun and Midpoint follow alpha and sigma, which {type(degradation).__name__} does not have. Use Improved."
+        )
+    x0 = restore(x, t)
+    (alpha, sigma), (alpha_slope, sigma_slope) = degradation.coefficients(t), degradation.derivatives(t)
+    ratio = sigma_slope / sigma
+    return per_sample(alpha_slope - alpha * ratio, x) * x0 + per_sample(ratio, x) * x
+
+
+def _moved(x: Tensor, t: Tensor, s: Tensor, v: Tensor) -> Tensor:
+    return x + per_sample(s - t, x) * v
