@@ -29,6 +29,8 @@ def say_what_next(run: Run) -> None:
         print(f"more, at any size: {pasteable('sample', run.folder, '--size', size, '--count', '4')}")
         return
     print(f"a picture that is degraded: {pasteable('restore', run.folder, 'yours.jpg')}")
+    if run.recipe.paired:
+        return
     print(f"a clean one, degraded first (yours: --image): {pasteable('degrade-and-restore', run.folder, '--severity', '1')}")
     if bundled.test_images(run.recipe.images):
         print(f"a table, on other images: {pasteable('restoration', run.folder, recipe='evaluate.py')}")
