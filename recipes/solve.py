@@ -35,14 +35,14 @@ from recipes.command.pasteable import file_of_types, program
 from recipes.command.size import OptionalSize
 from recipes.command.source import opened
 from restore.own_types import choice, offered, types_in
-from restore.pipelines.solving import reduced_to
+from restore.pipelines.solving import Forward, reduced_to
 from samplers import Method
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from restore.pipelines.pipeline import Pipeline
-    from restore.pipelines.solving import Forward, Solution
+    from restore.pipelines.solving import Solution
 
 MOST = 2_000_000
 """Pixels: larger pictures take hours."""

@@ -16,8 +16,9 @@ from samplers.guides.likelihood import RATIO
 if TYPE_CHECKING:
     from torch import Tensor
 
-    Forward = Callable[[Tensor], Tensor]
-    """A: images (B, C, H, W) in [-1, 1] to measurements (B, ...), each on its own."""
+
+Forward = Callable[["Tensor"], "Tensor"]
+"""A: images (B, C, H, W) in [-1, 1] to measurements (B, ...), each on its own."""
 
 
 class Solution(NamedTuple):
