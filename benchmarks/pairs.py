@@ -22,7 +22,7 @@ from torch import Tensor
 
 from degrade import Bridge, Stream, seeded
 from recipes import pairs
-from restore import Levels, Recipe, Run, open_run, save_image, train
+from restore import Recipe, Run, open_run, save_image, train
 from restore.data import bundled
 from restore.data.images import grid
 from restore.data.sources import Folder
@@ -79,10 +79,13 @@ class Bench:
         print(f"\nclean, degraded, and what was made of it: {save_image(grid(rows, len(shown)), self.out / 'pairs.png')}")
 
     def recipes(self) -> Iterator[tuple[str, Recipe]]:
-        indi, bridge = pairs.recipe(self.clean), pairs.recipe(self.clean, "fast", Bridge())
-        for name, recipe in (("InDI", indi), ("I2SB", bridge), ("regression", indi)):
-            training = replace(recipe.training, times=Levels(1)) if name == "regression" else recipe.training
-            yield name, replace(recipe, training=training, paired=self.paired or recipe.paired)
+        known = {
+            "InDI": pairs.recipe(self.clean),
+            "I2SB": pairs.recipe(self.clean, "fast", Bridge()),
+            "regression": pairs.recipe(self.clean, "regression"),
+        }
+        for name, recipe in known.items():
+            yield name, replace(recipe, paired=self.paired or recipe.paired)
 
     def trained(self, name: str, recipe: Recipe) -> Run:
         folder = self.out / name

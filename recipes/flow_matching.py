@@ -6,7 +6,6 @@ arXiv 2403.03206; pairs of noise and image by optimal transport within a batch, 
     python recipes/flow_matching.py                                  # digits that come with scikit-learn, by class
     python recipes/flow_matching.py train folder/
     python recipes/flow_matching.py sample runs/folder --sampler heun --steps 10 --count 16
-    python recipes/flow_matching.py train folder/ coupling:independent      # without optimal transport
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
     python recipes/pairs.py train clean/ --paired degraded/          # files of the same names
     python recipes/pairs.py train clean/ --paired degraded/ degradation:bridge
     python recipes/pairs.py restore runs/clean-image-mixing degraded.jpg
-    python recipes/pairs.py train clean/ --paired degraded/ training.times:levels --training.times.count 1   # direct regression
+    python recipes/pairs.py train clean/ --paired degraded/ --preset regression
 
 InDI: Delbracio & Milanfar 2023, arXiv 2303.11435: x_t = (1 - t) x0 + t y, walked back from the degraded picture y at t = 1.
 I2SB: Liu et al. 2023, arXiv 2302.05872: the same with noise in between (`degradation:bridge`), so that answers differ.
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 if __name__ == "__main__":  # this project's packages come before any other of the same name
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -25,19 +26,23 @@ from dataclasses import replace
 from degrade import Bridge, Degradation, ImageMixing, Paired, RectifiedFlow
 from recipes.cold import cold
 from recipes.command import cli
-from recipes.command.training import Preset
-from restore import Objective, UniformTimes
+from restore import Levels, Objective, UniformTimes
 from restore.recipe import Recipe
 from samplers import DDIM, DDPM
+
+Preset = Literal["fast", "paper", "regression"]
 
 
 def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation | None = None) -> Recipe:
     """Squared errors of the residual, at severities of all sizes; InDI in 10 steps of DDIM, a bridge in 10 of DDPM.
 
-    The network and its presets are those of the Cold Diffusion recipes (recipes/cold.py).
+    `regression`: the network sees the degraded pictures alone, and restores in one step.
+    The networks of `fast` and `paper` are those of the Cold Diffusion recipes (recipes/cold.py).
     """
     degradation = degradation or ImageMixing(RectifiedFlow())
-    chosen = cold(images, degradation, preset, 128 if preset == "paper" else 64, 10)
+    direct = preset == "regression"
+    published = preset == "paper"
+    chosen = cold(images, degradation, "paper" if published else "fast", 128 if published else 64, 10)
     sampler = DDPM("small") if isinstance(degradation, Bridge) else DDIM()
     return replace(
         chosen,
@@ -45,8 +50,8 @@ def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation
         coupling=Paired(),
         paired=Path("jpeg") if str(images) == "photographs" else None,
         objective=Objective("mse"),
-        training=replace(chosen.training, times=UniformTimes()),
-        sampling=replace(chosen.sampling, sampler=sampler, steps=10),
+        training=replace(chosen.training, times=Levels(1) if direct else UniformTimes()),
+        sampling=replace(chosen.sampling, sampler=sampler, steps=1 if direct else 10),
     )
 
 
