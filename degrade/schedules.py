@@ -78,11 +78,12 @@ class _Discrete(_VariancePreserving):
         return below + fraction * (above - below)
 
     def alpha_derivative(self, t: Tensor) -> Tensor:
-        """alpha (log abar)'/2, with the slope of log abar on the step that t lies in; at a level, the one that ends there."""
+        """alpha (log abar)'/2, with the slope of log abar on the step that t lies in; at a level, the mean of both."""
         table = _log_abar(self, t.device)
         index, fraction = on_grid(t, self.steps)
-        step = torch.where(fraction > 0, index, index - 1).clamp(min=0)
-        return self.coefficients(t)[0] * (table[step + 1] - table[step]) * (self.steps / 2)
+        above = (index + 1).clamp(max=self.steps)
+        below = torch.where((fraction > 0) | (index == 0), index, index - 1)
+        return self.coefficients(t)[0] * (table[above] - table[below]) / (above - below) * (self.steps / 2)
 
     def time(self, logsnr: Tensor) -> Tensor:
         table = _log_abar(self, logsnr.device)

@@ -4,7 +4,8 @@
 
 Along a straight path (RectifiedFlow) v = z_hat - x0_hat, and flow matching's samplers (Lipman et al. 2022, arXiv 2210.02747)
 are these. Errors fall with the first power of the step's length for Euler, with the second for Heun and midpoint, which ask the
-restorer twice a step.
+restorer twice a step. On arriving at s = 0 the result is the last x0_hat: along a straight path Euler's step, and under others
+without the noise that a step of finite length would leave.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from degrade.lazy import torch
 from degrade.protocols import Affine, Degradation, State
 from degrade.severity import per_sample
 
@@ -38,21 +40,23 @@ class Euler(_Flow):
     def step(
         self, restore: Restore, degradation: Degradation, state: State, t: Tensor, s: Tensor, generator: Random = None
     ) -> State:
-        return State(_moved(state.x, t, s, velocity(restore, degradation, state.x, t)), state.latent)
+        x0, v = velocity(restore, degradation, state.x, t)
+        return State(_moved(state.x, t, s, v, x0), state.latent)
 
 
 @dataclass(frozen=True)
 class Heun(_Flow):
-    """x_s = x_t + (s - t)/2 (v(x_t, t) + v(x', s)), x' Euler's x_s; Euler's on arriving at s = 0, where v is not defined
-    (as in Karras et al. 2022, arXiv 2206.00364, Algorithm 1)."""
+    """x_s = x_t + (s - t)/2 (v(x_t, t) + v(x', s)), x' Euler's x_s; Euler's on arriving at s = 0, where v is not
+    defined (as in Karras et al. 2022, arXiv 2206.00364, Algorithm 1)."""
 
     def step(
         self, restore: Restore, degradation: Degradation, state: State, t: Tensor, s: Tensor, generator: Random = None
     ) -> State:
-        first = velocity(restore, degradation, state.x, t)
-        x = _moved(state.x, t, s, first)
+        x0, first = velocity(restore, degradation, state.x, t)
+        x = _moved(state.x, t, s, first, x0)
         if float(s.min()) > 0:
-            x = _moved(state.x, t, s, (first + velocity(restore, degradation, x, s)) / 2)
+            _, second = velocity(restore, degradation, x, s)
+            x = _moved(state.x, t, s, (first + second) / 2, x0)
         return State(x, state.latent)
 
 
@@ -64,12 +68,13 @@ class Midpoint(_Flow):
         self, restore: Restore, degradation: Degradation, state: State, t: Tensor, s: Tensor, generator: Random = None
     ) -> State:
         middle = (t + s) / 2
-        x = _moved(state.x, t, middle, velocity(restore, degradation, state.x, t))
-        return State(_moved(state.x, t, s, velocity(restore, degradation, x, middle)), state.latent)
+        x0, v = velocity(restore, degradation, state.x, t)
+        x0, v = velocity(restore, degradation, _moved(state.x, t, middle, v, x0), middle)
+        return State(_moved(state.x, t, s, v, x0), state.latent)
 
 
-def velocity(restore: Restore, degradation: Degradation, x: Tensor, t: Tensor) -> Tensor:
-    """v(x, t) for t > 0. ValueError for a degradation that is not affine."""
+def velocity(restore: Restore, degradation: Degradation, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    """x0_hat and v(x, t), for t > 0. ValueError for a degradation that is not affine."""
     if not isinstance(degradation, Affine):
         raise ValueError(
             f"Euler, Heun and Midpoint follow alpha and sigma, which {type(degradation).__name__} does not have. Use Improved."
@@ -77,8 +82,9 @@ def velocity(restore: Restore, degradation: Degradation, x: Tensor, t: Tensor) -
     x0 = restore(x, t)
     (alpha, sigma), (alpha_slope, sigma_slope) = degradation.coefficients(t), degradation.derivatives(t)
     ratio = sigma_slope / sigma
-    return per_sample(alpha_slope - alpha * ratio, x) * x0 + per_sample(ratio, x) * x
+    return x0, per_sample(alpha_slope - alpha * ratio, x) * x0 + per_sample(ratio, x) * x
 
 
-def _moved(x: Tensor, t: Tensor, s: Tensor, v: Tensor) -> Tensor:
-    return x + per_sample(s - t, x) * v
+def _moved(x: Tensor, t: Tensor, s: Tensor, v: Tensor, x0: Tensor) -> Tensor:
+    """x_t + (s - t) v, and x0_hat where s is 0."""
+    return torch.where(per_sample(s, x) > 0, x + per_sample(s - t, x) * v, x0)

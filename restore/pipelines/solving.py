@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from degrade import Degradation, seeds
 from degrade.lazy import torch
 from degrade.tree import tree_leaves, tree_map
+from models import Condition
 from restore.pipelines.conditioning import Asked, of_images
 from restore.pipelines.generation import Generation
-from samplers import Measurement, Method, Step, likelihood
+from samplers import Measurement, Method, Step, clip, likelihood
 from samplers.guides.likelihood import RATIO
 
 if TYPE_CHECKING:
@@ -59,8 +61,8 @@ class Solving(Generation):
         in (0, 1], and its latent where it has one: of one image, or of each. Any other callable is taken as it is; see
         `on_unit_images` for one whose images are in [0, 1]. noise: a standard deviation, in the unit of [-1, 1]. method: see
         samplers/guides/likelihood.py; by default diffpir for linear operators, dps for others. ratio: how much the prior counts
-        in diffpir (default: what serves this pipeline). size: height and width of the
-        images, where y has another. Image b's sample i has the seed `seed + b count + i`. Raises ValueError in one line.
+        in diffpir (default: what serves this pipeline). size: height and width of the images, where y has another. condition:
+        of all, or of each measurement. Image b's sample i has the seed `seed + b count + i`. Raises ValueError in one line.
         """
         self._check_pixels()
         y = measurement if measurement.ndim == 4 else measurement[None]
@@ -73,20 +75,20 @@ class Solving(Generation):
         size, total = size or (y.shape[-2], y.shape[-1]), len(y) * count
         forward = _forward(operator, severity, latent, (len(y), self.size[0], *size))
         ratio = self.ratio if ratio is None else ratio
-        pipeline, padded, made = self.solving(), self.padded(size), []
+        each, limits = of_images(condition, slice(0, len(y)), len(y)), self.space.limits if self.sampling.clip else None
+        pipeline, padded, made = self.solving().using(clip=False), self.padded(size), []
         for first in range(0, total, batch):
             numbers = range(first, min(first + batch, total))
-            asked = of_images(condition, slice(first, numbers.stop), total)
             which = torch.tensor([number // count for number in numbers])
-            scales = pipeline.scales(padded, 1.0, numbers, asked)
+            asked = each.map(partial(_rows, which)) if isinstance(each, Condition) else each
+            scales = pipeline.scales(padded, 1.0, range(seed + first, seed + numbers.stop), asked)
             for place, scale in enumerate(scales):
                 seen = _at_full_size(forward(which), size, None if scale.size == padded else padded)
                 shape = (len(numbers), self.size[0], *scale.size)
                 measured = Measurement(y[which].to(self.device, torch.float32), seen, noise, shape)
                 method = method or ("diffpir" if measured.linear else "dps")
-                scales[place] = scale._replace(
-                    restore=likelihood(scale.restore, measured, self.degradation, method, ratio=ratio)
-                )
+                guided = likelihood(scale.restore, measured, self.degradation, method, ratio=ratio)
+                scales[place] = scale._replace(restore=clip(guided, *limits) if limits else guided)
             generators = seeds(seed + first, len(numbers))
             x = pipeline.walk(pipeline.start(size, scales, None, generators), scales, generators, progress, on_step)
             made.append(pipeline.decoded(x, size))
@@ -102,6 +104,10 @@ class Solving(Generation):
     def solving(self) -> Self:
         """The same as it serves measurements best: the prior is that of another picture, whose layout says nothing."""
         return self
+
+
+def _rows(which: Tensor, z: Tensor) -> Tensor:
+    return z[which.to(z.device)]
 
 
 def reduced_to(size: tuple[int, int]) -> Forward:

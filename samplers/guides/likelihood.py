@@ -7,15 +7,15 @@ given x_t (Tweedie's formula), the methods are
 
 | method | x0' - x0_hat | needs |
 | --- | --- | --- |
-| ddnm | L^+ r, of which so much that its noise is at most that of x_t | a linear operator |
+| ddnm | L^+ r, of which so much that its noise, L being of size 1, is at most that of x_t | a linear operator |
 | diffpir | rho^2 L^T (rho^2 L L^T + noise^2)^-1 r, rho^2 = sigma_t^2 / (ratio alpha_t^2) | a linear operator |
 | pigdm | C L^T (v L L^T + noise^2)^-1 r, v = sigma_t^2 / (alpha_t^2 + sigma_t^2) | that, and a gradient through the restorer |
 | moments | C L^T (L C L^T + noise^2)^-1 r | that, and several of them |
-| dps | C L^T r (r^T r) / (r^T (L C L^T + noise^2) r), L = dA/dx at x0_hat | any differentiable operator, and one gradient |
+| dps | C L^T r (r^T s) / (s^T s + noise^2 r^T s), s = L C L^T r, L = dA/dx at x0_hat | any operator, and one gradient |
 
 ddnm: Wang et al. 2022, arXiv 2212.00490, eq. 13 and 17. diffpir: Zhu et al. 2023, arXiv 2305.08995, eq. 12. pigdm: Song et al.
 2023, "Pseudoinverse-guided diffusion models", eq. 7. moments: Rozet et al. 2024, arXiv 2405.13712, eq. 17. dps: the gradient of
-Chung et al. 2022, arXiv 2209.14687, eq. 16, its step one of conjugate gradients' in place of a constant.
+Chung et al. 2022, arXiv 2209.14687, eq. 16, its length that of least squares in place of a constant.
 Images are in [-1, 1], and so is the unit of noise. Below alpha_t = .001, where x_t tells nothing, estimates stay as they are.
 """
 
@@ -75,7 +75,7 @@ def likelihood(
         alpha, sigma = degradation.coefficients(t)
         if float(alpha.min()) < LEAST:
             return restore(x_t, t)
-        return METHODS[method](restore, measurement, x_t, t, alpha, sigma, settings)
+        return METHODS[method](restore, measurement, x_t, t, alpha, sigma, settings).to(x_t.dtype)
 
     return guided
 
@@ -135,9 +135,9 @@ def _dps(
     small = per_sample(SMALL / largest, g) * g  # so that A is nearly linear between x0 and x0 + small
     change = (measurement.operator(x0 + small) - measurement.operator(x0)).flatten(1) * (largest / SMALL)[:, None]
     flat = r.flatten(1)
-    squares, along = flat.square().sum(1), (flat * change).sum(1).clamp(min=0)
-    step = squares / (along + measurement.noise**2 * squares).clamp(min=1e-12)
-    return x0 + per_sample(torch.where(along > 0, step, 0), g) * g
+    along = (flat * change).sum(1).clamp(min=0)
+    step = along / (change.square().sum(1) + measurement.noise**2 * along).clamp(min=1e-30)
+    return x0 + per_sample(step, g) * g
 
 
 SMALL = 0.05

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from degrade.lazy import torch
-from degrade.severity import per_sample
+from degrade.severity import per_sample, wide, wide_dtype
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 ENOUGH = 1e-6
 """Of what conjugate gradients began with: with so little left they end."""
 LINEAR = 1e-3
-"""Of its values, what an operator's answer to a sum may differ from the sum of its answers."""
+"""Of what an operator changes, what its answer to a sum may differ from the sum of its answers."""
+LEAST = 1e-6
+"""Of the largest factor that a covariance has, what counts."""
+TINY = 1e-30
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +53,10 @@ class Measurement:
         return self.y - self.operator(x0)
 
     def forward(self, v: Tensor) -> Tensor:
-        """L v, for a linear operator A(x) = L x + A(0)."""
-        return self.operator(v) - self.at_nothing
+        """L v, for a linear operator A(x) = L x + A(0); at the size of an image, so that little is lost beside A(0)."""
+        size = v.flatten(1).abs().amax(1).clamp(min=TINY)
+        changed = self.operator(v / per_sample(size, v)) - self.at_nothing
+        return per_sample(size, changed) * changed
 
     def adjoint(self, u: Tensor) -> Tensor:
         """L^T u, by the vector-Jacobian product."""
@@ -60,40 +65,49 @@ class Measurement:
 
     @cached_property
     def linear(self) -> bool:
-        """Whether A(a + 2 b) = A(a) + 2 (A(b) - A(0)) for two images of noise."""
+        """Whether A(a + 2 b) = A(a) + 2 (A(b) - A(0)) for two images of noise, of each of the images."""
         generator = torch.Generator().manual_seed(0)
         a, b = ((torch.rand(self.shape, generator=generator) - 0.5).to(self.y) for _ in range(2))
         with torch.no_grad():
-            expected = self.operator(a) + 2 * self.forward(b)
-            error = (self.operator(a + 2 * b) - expected).abs().amax()
-        return float(error) <= LINEAR * max(1e-3, float(expected.abs().amax()))
+            expected = self.operator(a) + 2 * (self.operator(b) - self.at_nothing)
+            error = (self.operator(a + 2 * b) - expected).flatten(1).abs().amax(1)
+            change = (expected - self.at_nothing).flatten(1).abs().amax(1)
+        return bool((error <= LINEAR * change.clamp(min=1e-4)).all())
 
     def least_squares(self, r: Tensor, damping: Tensor | float = 0.0, iterations: int = 50) -> Tensor:
         """The d (B, C, *space) that lowers ||r - L d||^2 + damping ||d||^2; of several, damping being 0, the smallest: L^+ r.
 
         Conjugate gradients on the normal equations (Bjorck 1996, "Numerical Methods for Least Squares Problems", section 7.4),
-        from 0; each image on its own, damping (B,) or one for all.
+        from 0; each image on its own, damping (B,) or one for all. An image is done where L^T r has fallen to ENOUGH of what it
+        was, or to what rounding leaves of it (Paige & Saunders 1982).
         """
-        damping = torch.as_tensor(damping, dtype=torch.float64).expand(len(r))
+        damping = torch.as_tensor(damping, dtype=wide_dtype(r.device), device=r.device).expand(len(r))
         d, s = torch.zeros(self.shape).to(r), self.adjoint(r)
-        p, gamma = s, _dot(s, s)
-        enough = gamma * ENOUGH**2
+        p, gamma, first = s, _dot(s, s), _dot(r, r)
+        enough, rounding, largest = gamma * ENOUGH**2, (4 * torch.finfo(r.dtype).eps) ** 2 * first, torch.zeros_like(gamma)
         for _ in range(iterations):
             q = self.forward(p)
-            step = _over(gamma, _dot(q, q) + damping.to(gamma) * _dot(p, p))
+            squares, image = _dot(q, q), _dot(p, p)
+            largest = torch.maximum(largest, _over(squares, image))
+            going = gamma > torch.maximum(enough, rounding * largest)
+            if not bool(going.any()):
+                break
+            step = torch.where(going, _over(gamma, squares + damping * image), 0)
             d, r = d + per_sample(step, d) * p, r - per_sample(step, r) * q
             s = self.adjoint(r) - per_sample(damping, d) * d
-            before, gamma = gamma, _dot(s, s)
-            if bool((gamma <= enough).all()):
-                break
+            before, gamma = gamma, torch.where(going, _dot(s, s), gamma)
             p = s + per_sample(_over(gamma, before), s) * p
         return d
 
     @cached_property
     def at_nothing(self) -> Tensor:
         """A(0)."""
-        with torch.no_grad():
-            return self.operator(torch.zeros(self.shape).to(self.y))
+        try:
+            with torch.no_grad():
+                return self.operator(torch.zeros(self.shape).to(self.y))
+        except RuntimeError as error:  # tensors of other shapes: a stranger's operator, or a latent of another size
+            reason = " ".join(str(error).split())[:160]
+            raise ValueError(f"the operator, or its latent, does not fit images of shape {self.shape}: {reason}") from None
 
     @cached_property
     def _graph(self) -> tuple[Tensor, Tensor]:
@@ -106,25 +120,33 @@ class Measurement:
 
 
 def conjugate_gradients(apply: Callable[[Tensor], Tensor], b: Tensor, iterations: int) -> Tensor:
-    """u (B, ...) with apply(u) = b, nearly: `apply` linear, symmetric and positive, each image on its own."""
+    """u (B, ...) with apply(u) = b, nearly: `apply` linear, symmetric and positive, each image on its own.
+
+    What `apply` makes next to nothing of, LEAST of the most, is left out: there u would be a quotient of roundings.
+    """
     u, r, p = torch.zeros_like(b), b, b
     gamma = _dot(r, r)
-    enough = gamma * ENOUGH**2
-    for _ in range(iterations):
+    enough, most, floor = gamma * ENOUGH**2, torch.zeros_like(gamma), torch.zeros_like(gamma)
+    for number in range(iterations):
         q = apply(p)
+        image = _dot(p, p)
+        if number == 0:
+            floor = LEAST * _over(_dot(p, q), image).clamp(min=0)
+        q = q + per_sample(floor, q) * p
         curvature = _dot(p, q)
-        step = torch.where(curvature > 0, _over(gamma, curvature), 0)  # an estimated covariance may fail to be positive
+        most = torch.maximum(most, _over(curvature, image))
+        step = torch.where((gamma > enough) & (curvature > LEAST * most * image), _over(gamma, curvature), 0)
         u, r = u + per_sample(step, u) * p, r - per_sample(step, r) * q
         before, gamma = gamma, _dot(r, r)
-        if bool((gamma <= enough).all()):
+        if not bool((step > 0).any()):
             break
         p = r + per_sample(_over(gamma, before), r) * p
     return u
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
-    """Of each image (B,), in float64."""
-    return (a.double() * b.double()).flatten(1).sum(1)
+    """Of each image (B,), in the wide dtype."""
+    return (wide(a) * wide(b)).flatten(1).sum(1)
 
 
 def _over(a: Tensor, b: Tensor) -> Tensor:

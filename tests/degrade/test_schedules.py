@@ -46,13 +46,14 @@ def test_derivatives(schedule):
 
 
 @pytest.mark.parametrize("schedule", [LinearBeta(50), CosineBeta(30)], ids=str)
-def test_derivatives_at_a_level_are_those_of_the_step_that_ends_there(schedule):
-    """(log alpha)' = log(1 - beta_k) steps/2 at t = (k + 1)/steps, also where t went through float32; and at t -> 0."""
-    expected = torch.log1p(-schedule.betas()) * schedule.steps / 2
+def test_derivatives_at_a_level_are_the_mean_of_the_steps_that_meet_there(schedule):
+    """(log alpha)' = log(1 - beta_k) steps/2 within step k; at levels also where t went through float32; and at t -> 0."""
+    slope = torch.log1p(-schedule.betas()) * schedule.steps / 2
+    expected = torch.cat([(slope[:-1] + slope[1:]) / 2, slope[-1:]])
     for t in (levels(schedule.steps), levels(schedule.steps, torch.float32)):
         torch.testing.assert_close(schedule.derivatives(t)[0] / schedule.coefficients(t)[0], expected, rtol=1e-12, atol=0)
     first = torch.tensor([1e-12], dtype=torch.float64)
-    torch.testing.assert_close(schedule.derivatives(first)[0], expected[:1], rtol=1e-9, atol=0)
+    torch.testing.assert_close(schedule.derivatives(first)[0], slope[:1], rtol=1e-9, atol=0)
 
 
 @every
