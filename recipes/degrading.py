@@ -1,6 +1,7 @@
-"""A film of a degradation: D(x0, t, z) for t from 0 to 1, with one latent z, as a strip (.png) or an animation (.gif).
+"""A film of a degradation: D(x0, t, z) for t from 0 to 1, one latent z, as a strip (.png) or animation (.gif); or one picture.
 
 python recipes/degrading.py photo.jpg degradation:snow --out snow.gif
+python recipes/degrading.py photo.jpg degradation:snow --severity .5 --seed 3 --size 4000 --out snowy.png
 python recipes/degrading.py photo.jpg degradation:gaussian-mask --degradation.reverse --frames 8 --out mask.png
 """
 
@@ -22,7 +23,7 @@ from degrade import GaussianBlur, Operator, seeds
 from degrade.lazy import torch
 from degrade.tree import tree_map
 from recipes.command import cli
-from recipes.command.limits import SEED, SIDE, check_options
+from recipes.command.limits import SEED, SHARE, SIDE, check_options
 from recipes.command.outputs import check_file
 from recipes.command.pasteable import program
 
@@ -41,11 +42,13 @@ class Degrading:
     """How many severities, from 0 to 1."""
     size: int = 256
     """The longer side is reduced to this, pixels."""
+    severity: float | None = None
+    """One picture at this severity, in place of a film."""
     seed: int = 0
     """Of the latent."""
 
     def __post_init__(self) -> None:
-        check_options(self, frames=(2, 1000), size=SIDE, seed=SEED)
+        check_options(self, frames=(2, 1000), size=SIDE, seed=SEED, severity=SHARE)
         if self.out.suffix.lower() not in (".png", ".gif"):
             raise ValueError(f"degradations are written to a .png (strip) or a .gif (animation), not to {self.out}.")
 
@@ -55,6 +58,10 @@ class Degrading:
         check_file(self.out, self.image)
         x0 = load_image(self.image, self.size)[None]
         latent = self.degradation.draw(x0, seeds(self.seed, 1))
+        if self.severity is not None:
+            path = save_image(self.degradation(x0, torch.full((1,), self.severity), latent)[0].clamp(-1, 1), self.out)
+            print(f"severity {self.severity:g}: {path}")
+            return
         many = x0.expand(self.frames, -1, -1, -1)
         t = torch.linspace(0, 1, self.frames)
         frames = list(self.degradation(many, t, tree_map(lambda z: z.expand(self.frames, *z.shape[1:]), latent)).clamp(-1, 1))

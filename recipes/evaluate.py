@@ -35,6 +35,7 @@ from recipes.command.pasteable import program
 from recipes.command.source import opened
 from restore.data import bundled
 from restore.pipelines.pipeline import Pipeline
+from restore.run import Run
 from samplers import DDIM, Improved, Naive, Sampler
 
 if TYPE_CHECKING:
@@ -143,6 +144,8 @@ class Restoration(_Evaluation):
 
     def __call__(self) -> None:
         pipeline = self.opened()
+        if isinstance(pipeline, Run) and pipeline.recipe.paired:
+            raise ValueError(f"{self.source} learned from pairs, and cannot degrade test images: see benchmarks/pairs.py.")
         clean, features = self.compared(pipeline)
         reference = features.extract(clean)
         rows = ["| severity | images | PSNR, dB | SSIM | RMSE | Frechet distance |", "| --- | --- | --- | --- | --- | --- |"]

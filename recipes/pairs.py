@@ -8,7 +8,8 @@
 
 InDI: Delbracio & Milanfar 2023, arXiv 2303.11435: x_t = (1 - t) x0 + t y, walked back from the degraded picture y at t = 1.
 I2SB: Liu et al. 2023, arXiv 2302.05872: the same with noise in between (`degradation:bridge`), so that answers differ.
-Fewer steps are nearer to the truth on average (1 is regression), more are sharper: docs/pairs.md has what was measured.
+Pictures are learned from, and restored, at their own size. Fewer steps are nearer to the truth on average (1 is regression),
+more are sharper: docs/solving.md has what was measured.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from restore.recipe import Recipe
 from samplers import DDIM, DDPM
 
 Preset = Literal["fast", "paper", "regression"]
+LARGEST = 65_536
+"""Pixels that pictures are reduced to: none are, for what is done to them is often finer."""
 
 
 def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation | None = None) -> Recipe:
@@ -47,6 +50,7 @@ def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation
     return replace(
         chosen,
         prediction="residual",
+        data=replace(chosen.data, reduce=LARGEST),  # type: ignore[type-var]
         coupling=Paired(),
         paired=Path("jpeg") if str(images) == "photographs" else None,
         objective=Objective("mse"),

@@ -8,7 +8,8 @@ times, with their mean, and a picture of how far they spread.
     python recipes/solve.py blurry.jpg degradation:gaussian-blur --severity .1 .2 .3 --noise .02 --prior photo.jpg  # unknown
     python recipes/solve.py small.jpg --size 256x384 --prior photo.jpg                           # only its size was lost
 
-What severities look like: recipes/degrading.py. The methods, with their papers: samplers/guides/likelihood.py.
+A severity s of gaussian-blur is a blur of 8 s pixels; what others look like: recipes/degrading.py. A JPEG is no degradation
+that can be written down: recipes/pairs.py learns it. The methods, with their papers: samplers/guides/likelihood.py.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if __name__ == "__main__":  # this project's packages come before any other of t
 import tyro
 from tyro.conf import Positional
 
-from degrade import OPERATORS, Degradation, seeds
+from degrade import OPERATORS, Degradation, Markov, seeds
 from degrade.lazy import torch
 from recipes.command import cli
 from recipes.command.limits import COUNT, NOISE, SEED, SHARE, SIDE, STEPS, check_options
@@ -60,17 +61,18 @@ class Solve:
     degradation: Annotated[Degradation | None, choice(Degradation, (*OPERATORS, type(None)))] = None
     """What was done to it (default: nothing but that it was made smaller, see --size)."""
     severity: tuple[float, ...] = (0.5,)
-    """How far it was degraded, in (0, 1]; of several a strip is made, and the likeliest named where the noise is known."""
+    """How far it was degraded, in (0, 1] (a gaussian-blur of .25: 2 of 8 pixels); of several a strip is made, and the likeliest
+    named where the noise is known."""
     noise: float = 0.0
     """Standard deviation of the picture's noise, white being 1 and black -1: .02 is 2.5 of 255."""
-    method: Method | None = None
-    """How samples are held to the picture (default: diffpir for linear degradations, dps for others)."""
+    method: Method = "diffpir"
+    """How samples are held to the picture; ddnm, pigdm and moments are for linear degradations."""
     count: int = 4
     """Samples."""
     size: OptionalSize = None
     """Height x width of what is wanted, where the picture is smaller: it was reduced after the degradation, if any."""
     latent: int | None = None
-    """Seed of what the degradation drew, such as snow's flakes: that of recipes/degrading.py (--seed)."""
+    """Seed of what the degradation drew, such as snow's flakes: that of recipes/degrading.py (--seed), with its --severity."""
     side: int | None = None
     """Reduce the picture's longer side to this, pixels (default: its own size); a blur becomes as much smaller."""
     detail: int | None = None
@@ -90,6 +92,10 @@ class Solve:
         check_options(
             self, severity=SHARE, noise=NOISE, count=COUNT, seed=SEED, latent=SEED, side=SIDE, detail=SIDE, steps=STEPS
         )
+        if isinstance(self.degradation, Markov):
+            raise ValueError("of noise give its standard deviation, --noise, with --size where nothing else was done.")
+        if self.latent is not None and self.side is not None:
+            raise ValueError("what --latent names was drawn for the picture's own size: leave out --side.")
         if self.degradation is None and self.size is None:
             raise ValueError("say what was done to the picture: degradation:gaussian-blur, or --size where it is too small.")
 
@@ -98,33 +104,40 @@ class Solve:
         from restore.machine.provenance import provenance
 
         folder = self.out or first_free(Path("runs") / f"{plain_stem(self.image)}-solved")
-        check_file(folder / "strip.png", self.image, self.prior)
+        severities = self.severity if self.degradation else (1.0,)
+        homes = [folder if len(severities) == 1 else folder / f"severity-{repr(s).removesuffix('.0')}" for s in severities]
+        for path in (folder / "strip.png", *(home / f"{name}.png" for home in homes for name in self.names)):
+            check_file(path, self.image, self.prior)
         pipeline, degraded = self.opened()
         wanted = self.size or (degraded.shape[1], degraded.shape[2])
         rows, misfits = [], []
-        severities = self.severity if self.degradation else (1.0,)
-        for severity in severities:
+        for severity, home in zip(severities, homes, strict=True):
             operator = self.operator(severity, (degraded.shape[0], *wanted), (degraded.shape[1], degraded.shape[2]))
             solution = self.solved(pipeline, degraded, operator, wanted)
             misfits.append(_rms(operator(solution.mean[None]) - degraded))
             spread = _shown(solution.deviation)
-            names = {"mean": solution.mean, "spread": spread, **{f"sample-{i}": x for i, x in enumerate(solution.samples)}}
-            home = folder if len(severities) == 1 else folder / f"severity-{repr(severity).removesuffix('.0')}"
+            made = dict(zip(self.names, (solution.mean, spread, *solution.samples), strict=True))
             note = {**provenance(), "severity": f"{severity:g}", "noise": f"{self.noise:g}", "prior": str(self.prior)}
-            for name, image in names.items():
+            for name, image in made.items():
                 save_image(image, home / f"{name}.png", note)
             rows.append([_enlarged(degraded, wanted), solution.mean, spread, *solution.samples])
-            print(
-                f"severity {severity:g}: the mean of the samples, degraded, differs from the picture by {misfits[-1]:.4f}; "
-                f"they spread by {_rms(solution.deviation):.4f}"
-            )
+            apart = f"; they spread by {_rms(solution.deviation):.4f}" if self.count > 1 else ""
+            at = f"severity {severity:g}: " if self.degradation else ""
+            print(f"{at}the mean of the samples, degraded, differs from the picture by {misfits[-1]:.4f}{apart}")
         strip = save_image(grid([x for row in rows for x in row], len(rows[0])), folder / "strip.png")
         self.say_which(misfits)
         print(f"the picture, the mean, where samples differ (white: most), and the samples: {strip}; each beside it")
 
+    @property
+    def names(self) -> list[str]:
+        """Of the files for a severity."""
+        return ["mean", "spread", *(f"sample-{i}" for i in range(self.count))]
+
     def say_which(self, misfits: Sequence[float]) -> None:
         """The largest severity that explains the picture but for its noise: smaller ones do, too, and leave the rest of it."""
         if len(misfits) == 1:
+            if self.noise and misfits[0] > 3 * self.noise:
+                print(f"that is far more than the noise, {self.noise:g}: the picture was degraded in another way, or less.")
             return
         if not self.noise:
             print("which severity it is can be told where the noise is known (--noise).")
@@ -145,8 +158,8 @@ class Solve:
         height, width = self.size or (round(own[0] * share), round(own[1] * share))
         if height * width > MOST:
             raise ValueError(
-                f"{self.image} is to be solved at {height}x{width}, more than {MOST / 1e6:g} megapixels: reduce it "
-                "(--side 1000); a blur becomes as much smaller, and so does its severity."
+                f"{self.image} is to be solved at {height}x{width}, more than {MOST / 1e6:g} megapixels: choose a "
+                "smaller --size, or reduce the picture (--side 1000); a blur becomes as much smaller, and so does its severity."
             )
         detail = self.detail or max(height, width)
         pipeline = opened(self.prior, detail, self.types, self.device).using(steps=self.steps)

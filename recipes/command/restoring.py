@@ -107,6 +107,8 @@ class DegradeAndRestore(Walk):
         from samplers import Trajectory
 
         run = self.opened()
+        if run.recipe.paired:
+            raise ValueError(f"{self.run} learned from pairs, and degrades no picture: restore one that is degraded.")
         clean = run.read(self.image)
         out = check_file(self.out or self.run / "restored.png", self.image, run.recipe.images)
         format_of(out)  # refuses what could not be written in the end

@@ -45,7 +45,7 @@ class Solving(Generation):
         latent: tuple | None = None,
         *,
         noise: float = 0.0,
-        method: Method | None = None,
+        method: Method = "diffpir",
         ratio: float | None = None,
         count: int = 4,
         size: tuple[int, int] | None = None,
@@ -60,18 +60,20 @@ class Solving(Generation):
         measurement: y, of one image (C', h, w) or of several (B, C', h, w). operator: A. Of a degradation it takes `severity`,
         in (0, 1], and its latent where it has one: of one image, or of each. Any other callable is taken as it is; see
         `on_unit_images` for one whose images are in [0, 1]. noise: a standard deviation, in the unit of [-1, 1]. method: see
-        samplers/guides/likelihood.py; by default diffpir for linear operators, dps for others. ratio: how much the prior counts
-        in diffpir (default: what serves this pipeline). size: height and width of the images, where y has another. condition:
+        samplers/guides/likelihood.py; ddnm, pigdm and moments are for linear operators. ratio: how much the prior counts in
+        diffpir (default: what serves this pipeline). size: height and width of the images, where y has another. condition:
         of all, or of each measurement. Image b's sample i has the seed `seed + b count + i`. Raises ValueError in one line.
         """
         self._check_pixels()
+        if not isinstance(measurement, torch.Tensor):
+            raise ValueError(f"a measurement is a tensor, as `load_image` gives it; got a {type(measurement).__name__}.")
         y = measurement if measurement.ndim == 4 else measurement[None]
         if y.ndim != 4 or not y.numel() or not y.is_floating_point():
             raise ValueError(
                 f"a measurement holds floating point numbers (C, H, W) or (B, C, H, W), got {tuple(measurement.shape)}."
             )
-        if count < 1 or batch < 1:
-            raise ValueError(f"count and batch are at least 1, got {count} and {batch}.")
+        if not (isinstance(count, int) and isinstance(batch, int) and count > 0 and batch > 0):
+            raise ValueError(f"count and batch are whole numbers of at least 1, got {count} and {batch}.")
         size, total = size or (y.shape[-2], y.shape[-1]), len(y) * count
         forward = _forward(operator, severity, latent, (len(y), self.size[0], *size))
         ratio = self.ratio if ratio is None else ratio
@@ -86,7 +88,6 @@ class Solving(Generation):
                 seen = _at_full_size(forward(which), size, None if scale.size == padded else padded)
                 shape = (len(numbers), self.size[0], *scale.size)
                 measured = Measurement(y[which].to(self.device, torch.float32), seen, noise, shape)
-                method = method or ("diffpir" if measured.linear else "dps")
                 guided = likelihood(scale.restore, measured, self.degradation, method, ratio=ratio)
                 scales[place] = scale._replace(restore=clip(guided, *limits) if limits else guided)
             generators = seeds(seed + first, len(numbers))
@@ -135,6 +136,8 @@ def _forward(
     operator: Degradation | Forward, severity: float | None, latent: tuple | None, shape: tuple[int, ...]
 ) -> Callable[[Tensor], Forward]:
     """A for some images (b,), by their numbers, of `shape` (B, C, H, W). ValueError for what does not fit the operator."""
+    if isinstance(operator, type) or not callable(operator):
+        raise ValueError(f"an operator is a degradation, such as GaussianBlur(), or a function; got {operator!r}.")
     if not isinstance(operator, Degradation):
         if severity is not None or latent is not None:
             raise ValueError("severity and latent are a degradation's; a callable is taken as it is: leave them out.")
@@ -149,6 +152,8 @@ def _forward(
             raise ValueError(
                 f"{name} has a latent{f' ({names})' * bool(names)}, without which it is not known what was done: give it."
             )
+    elif not isinstance(latent, tuple):
+        raise ValueError(f"a latent is what {name}.draw gives, not a {type(latent).__name__}.")
     many = {len(z) for z in tree_leaves(latent)} - {1}
     if many - {shape[0]}:
         raise ValueError(f"the latent is for {sorted(many)[0]} images, the measurement of {shape[0]}.")

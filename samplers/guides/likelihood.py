@@ -8,7 +8,7 @@ given x_t (Tweedie's formula), the methods are
 | method | x0' - x0_hat | needs |
 | --- | --- | --- |
 | ddnm | L^+ r, of which so much that its noise, L being of size 1, is at most that of x_t | a linear operator |
-| diffpir | rho^2 L^T (rho^2 L L^T + noise^2)^-1 r, rho^2 = sigma_t^2 / (ratio alpha_t^2) | a linear operator |
+| diffpir | rho^2 L^T (rho^2 L L^T + noise^2)^-1 r, rho^2 = sigma_t^2 / (ratio alpha_t^2) | any operator, see below |
 | pigdm | C L^T (v L L^T + noise^2)^-1 r, v = sigma_t^2 / (alpha_t^2 + sigma_t^2) | that, and a gradient through the restorer |
 | moments | C L^T (L C L^T + noise^2)^-1 r | that, and several of them |
 | dps | C L^T r (r^T s) / (s^T s + noise^2 r^T s), s = L C L^T r, L = dA/dx at x0_hat | any operator, and one gradient |
@@ -16,6 +16,7 @@ given x_t (Tweedie's formula), the methods are
 ddnm: Wang et al. 2022, arXiv 2212.00490, eq. 13 and 17. diffpir: Zhu et al. 2023, arXiv 2305.08995, eq. 12. pigdm: Song et al.
 2023, "Pseudoinverse-guided diffusion models", eq. 7. moments: Rozet et al. 2024, arXiv 2405.13712, eq. 17. dps: the gradient of
 Chung et al. 2022, arXiv 2209.14687, eq. 16, its length that of least squares in place of a constant.
+diffpir, of an operator that is not linear, is taken in rounds, L each time the derivative where the last one led.
 Images are in [-1, 1], and so is the unit of noise. Below alpha_t = .001, where x_t tells nothing, estimates stay as they are.
 """
 
@@ -27,7 +28,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from degrade.lazy import torch
 from degrade.protocols import Degradation, Gaussian
 from degrade.severity import per_sample
-from samplers.guides.measurement import conjugate_gradients
+from samplers.guides.measurement import conjugate_gradients, least_squares
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,6 +41,8 @@ RATIO = 7.0
 """Of diffpir: how much the prior counts."""
 ROUNDS = 3
 """Of moments: products with the covariance, each a gradient through the restorer."""
+ANY = ("diffpir", "dps")
+"""Methods for operators of any kind."""
 LEAST = 1e-3
 """alpha_t, below which nothing is guided."""
 
@@ -67,8 +70,8 @@ def likelihood(
         raise ValueError(f"method is one of {', '.join(METHODS)}, got {method!r}.")
     if rounds < 1 or not ratio > 0:
         raise ValueError(f"rounds is at least 1 and ratio above 0, got {rounds} and {ratio}.")
-    if method != "dps" and not measurement.linear:
-        raise ValueError(f"{method} is for linear operators, and this one is not: take the method dps.")
+    if method not in ANY and not measurement.linear:
+        raise ValueError(f"{method} is for linear operators, and this one is not: take one of {', '.join(ANY)}.")
     settings = _Settings(rounds, ratio)
 
     def guided(x_t: Tensor, t: Tensor) -> Tensor:
@@ -97,8 +100,32 @@ def _diffpir(
     restore: Restore, measurement: Measurement, x_t: Tensor, t: Tensor, alpha: Tensor, sigma: Tensor, settings: _Settings
 ) -> Tensor:
     x0 = restore(x_t, t)
-    damping = settings.ratio * (measurement.noise * alpha / sigma).square()
-    return x0 + measurement.least_squares(measurement.residual(x0), damping)
+    noise = max(measurement.noise, QUIET if measurement.linear else BENT)
+    damping = settings.ratio * (noise * alpha / sigma).square()
+    if measurement.linear:
+        return x0 + measurement.least_squares(measurement.residual(x0), damping)
+    return _linearised(measurement, x0, damping)
+
+
+def _linearised(measurement: Measurement, x0: Tensor, damping: Tensor) -> Tensor:
+    """The x near x0 that lowers ||y - A(x)||^2 + damping ||x - x0||^2: Gauss and Newton's steps, halved until they do lower it."""
+
+    def value(x: Tensor) -> Tensor:
+        return measurement.residual(x).double().flatten(1).square().sum(1) + damping * (x - x0).double().flatten(
+            1
+        ).square().sum(1)
+
+    x, lowest = x0, value(x0)
+    for _ in range(LINEARISED):
+        forward, adjoint = measurement.near(x)
+        r = measurement.residual(x) - forward(x0 - x)
+        step = x0 + least_squares(forward, adjoint, r, damping, FEW) - x
+        for _ in range(HALVINGS):
+            further = x + step
+            found = value(further)
+            lower = per_sample((found < lowest).to(x), x) > 0
+            x, lowest, step = torch.where(lower, further, x), torch.minimum(found, lowest), torch.where(lower, 0, step / 2)
+    return x
 
 
 def _pigdm(
@@ -140,8 +167,14 @@ def _dps(
     return x0 + per_sample(step, g) * g
 
 
+QUIET = 1e-3
+"""The least noise that diffpir assumes: with none, nothing would hold an operator that is nearly singular."""
 SMALL = 0.05
 """The largest change of a pixel in the trial step that tells how long dps' step is."""
+BENT = 0.03
+"""The same of an operator that is not linear, whose derivative says less the further it goes."""
+LINEARISED, FEW, HALVINGS = 3, 20, 4
+"""Of diffpir, where an operator is not linear: rounds, conjugate gradients in each, and lengths that are tried."""
 METHODS: dict[str, Callable[..., Tensor]] = {
     "ddnm": _ddnm,
     "diffpir": _diffpir,

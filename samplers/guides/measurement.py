@@ -13,6 +13,8 @@ from degrade.severity import per_sample, wide, wide_dtype
 if TYPE_CHECKING:
     from torch import Tensor
 
+Forward = Callable[["Tensor"], "Tensor"]
+"""A: images (B, C, *space) in [-1, 1] to measurements (B, ...), each on its own."""
 ENOUGH = 1e-6
 """Of what conjugate gradients began with: with so little left they end."""
 LINEAR = 1e-3
@@ -32,7 +34,7 @@ class Measurement:
     """
 
     y: Tensor
-    operator: Callable[[Tensor], Tensor]
+    operator: Forward
     noise: float
     shape: tuple[int, ...]
 
@@ -41,6 +43,10 @@ class Measurement:
             raise ValueError(f"noise is a standard deviation of at least 0, of images in [-1, 1], got {self.noise}.")
         if not bool(self.y.isfinite().all()):
             raise ValueError("the measurement holds NaN or infinite values.")
+        if not isinstance(self.at_nothing, torch.Tensor) or not bool(self.at_nothing.isfinite().all()):
+            raise ValueError(
+                "the operator makes no finite tensor of a grey image: it takes a batch of images, and returns a tensor."
+            )
         given = tuple(self.at_nothing.shape)
         if given != tuple(self.y.shape):
             raise ValueError(
@@ -74,30 +80,25 @@ class Measurement:
             change = (expected - self.at_nothing).flatten(1).abs().amax(1)
         return bool((error <= LINEAR * change.clamp(min=1e-4)).all())
 
-    def least_squares(self, r: Tensor, damping: Tensor | float = 0.0, iterations: int = 50) -> Tensor:
-        """The d (B, C, *space) that lowers ||r - L d||^2 + damping ||d||^2; of several, damping being 0, the smallest: L^+ r.
+    def near(self, x: Tensor) -> tuple[Forward, Forward]:
+        """v -> L v and u -> L^T u, L the derivative of A at x: by the vector-Jacobian product, and by that one's."""
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            y = self.operator(x)
+            u = torch.zeros_like(y).requires_grad_()
+            (transposed,) = torch.autograd.grad(y, x, u, create_graph=True)
 
-        Conjugate gradients on the normal equations (Bjorck 1996, "Numerical Methods for Least Squares Problems", section 7.4),
-        from 0; each image on its own, damping (B,) or one for all. An image is done where L^T r has fallen to ENOUGH of what it
-        was, or to what rounding leaves of it (Paige & Saunders 1982).
-        """
-        damping = torch.as_tensor(damping, dtype=wide_dtype(r.device), device=r.device).expand(len(r))
-        d, s = torch.zeros(self.shape).to(r), self.adjoint(r)
-        p, gamma, first = s, _dot(s, s), _dot(r, r)
-        enough, rounding, largest = gamma * ENOUGH**2, (4 * torch.finfo(r.dtype).eps) ** 2 * first, torch.zeros_like(gamma)
-        for _ in range(iterations):
-            q = self.forward(p)
-            squares, image = _dot(q, q), _dot(p, p)
-            largest = torch.maximum(largest, _over(squares, image))
-            going = gamma > torch.maximum(enough, rounding * largest)
-            if not bool(going.any()):
-                break
-            step = torch.where(going, _over(gamma, squares + damping * image), 0)
-            d, r = d + per_sample(step, d) * p, r - per_sample(step, r) * q
-            s = self.adjoint(r) - per_sample(damping, d) * d
-            before, gamma = gamma, torch.where(going, _dot(s, s), gamma)
-            p = s + per_sample(_over(gamma, before), s) * p
-        return d
+        def forward(v: Tensor) -> Tensor:
+            return torch.autograd.grad(transposed, u, v.to(y), retain_graph=True)[0]
+
+        def adjoint(u: Tensor) -> Tensor:
+            return torch.autograd.grad(y, x, u.to(y), retain_graph=True)[0]
+
+        return forward, adjoint
+
+    def least_squares(self, r: Tensor, damping: Tensor | float = 0.0) -> Tensor:
+        """The d (B, C, *space) that lowers ||r - L d||^2 + damping ||d||^2, for a linear operator (`least_squares` below)."""
+        return least_squares(self.forward, self.adjoint, r, damping)
 
     @cached_property
     def at_nothing(self) -> Tensor:
@@ -117,6 +118,33 @@ class Measurement:
         if not y.requires_grad:
             raise ValueError("the operator has no gradient: it must be made of differentiable operations of torch.")
         return x, y
+
+
+def least_squares(forward: Forward, adjoint: Forward, r: Tensor, damping: Tensor | float = 0.0, iterations: int = 50) -> Tensor:
+    """The d that lowers ||r - L d||^2 + damping ||d||^2; of several, damping being 0, the smallest: L^+ r.
+
+    Conjugate gradients on the normal equations (Bjorck 1996, "Numerical Methods for Least Squares Problems", section 7.4), from
+    0, by v -> L v and u -> L^T u; each image on its own, damping (B,) or one for all. An image is done where L^T r has fallen
+    to ENOUGH of what it was, or to what rounding leaves of it (Paige & Saunders 1982).
+    """
+    damping = torch.as_tensor(damping, dtype=wide_dtype(r.device), device=r.device).expand(len(r))
+    s = adjoint(r)
+    d, p, gamma = torch.zeros_like(s), s, _dot(s, s)
+    enough, largest = gamma * ENOUGH**2, torch.zeros_like(gamma)
+    rounding = (4 * torch.finfo(r.dtype).eps) ** 2 * _dot(r, r)
+    for _ in range(iterations):
+        q = forward(p)
+        squares, image = _dot(q, q), _dot(p, p)
+        largest = torch.maximum(largest, _over(squares, image))
+        going = gamma > torch.maximum(enough, rounding * largest)
+        if not bool(going.any()):
+            break
+        step = torch.where(going, _over(gamma, squares + damping * image), 0)
+        d, r = d + per_sample(step, d) * p, r - per_sample(step, r) * q
+        s = adjoint(r) - per_sample(damping, d) * d
+        before, gamma = gamma, torch.where(going, _dot(s, s), gamma)
+        p = s + per_sample(_over(gamma, before), s) * p
+    return d
 
 
 def conjugate_gradients(apply: Callable[[Tensor], Tensor], b: Tensor, iterations: int) -> Tensor:

@@ -207,7 +207,8 @@ def test_published_weights(images):
     alpha, sigma = operator.coefficients(T)
     snr = (alpha / sigma).square()
     level = (T.double() * 1000).round() / 1000
-    pace = (operator.schedule.logsnr(level - 3e-7) - operator.schedule.logsnr(level)) / 3e-7 / 2  # on the step that ends there
+    before, after = level - 3e-7, (level + 3e-7).clamp(max=1)  # the steps that meet there
+    pace = (operator.schedule.logsnr(before) - operator.schedule.logsnr(after)) / (after - before) / 2
     plain = Objective()(restore, images, T, latent).double()
     for objective, expected in [
         (Objective(weight="min-snr", gamma=5.0), snr.clamp(max=5.0) / snr),
