@@ -68,7 +68,8 @@ class OptimalTransport:
     """Noise goes to the image of the batch that it is near: the pairs of least total squared distance, each used once.
 
     Paths x_t cross less, so that fewer steps follow them (Pooladian et al. 2023, arXiv 2304.14772; Tong et al. 2023,
-    arXiv 2302.00482). Of several processes each pairs its own share of a batch: what is learned depends on their number.
+    arXiv 2302.00482). Where images have classes, each class keeps its noise: else what noise is like would depend on the class,
+    which it does not when one is asked for (Cheng & Schwing 2025, arXiv 2503.10636). Of several processes each pairs its own share of a batch: what is learned depends on their number.
     Needs scipy (extra `demo`).
     """
 
@@ -85,9 +86,16 @@ class OptimalTransport:
                 "Use the coupling Independent."
             )
         (noise,) = latent
-        distances = torch.cdist(batch.x0.flatten(1).double(), noise.flatten(1).double()).square()
-        _, chosen = linear_sum_assignment(distances.cpu().numpy())
-        return type(latent)(noise[torch.from_numpy(chosen).to(noise.device)])
+        chosen = torch.arange(len(noise))
+        label = getattr(getattr(batch, "condition", None), "label", None)
+        groups = (
+            [chosen.clone()] if label is None else [(label.cpu() == value).nonzero()[:, 0] for value in label.unique().cpu()]
+        )
+        for same in groups:
+            images, noises = (x[same.to(x.device)].flatten(1).double() for x in (batch.x0, noise))
+            _, order = linear_sum_assignment(torch.cdist(images, noises).square().cpu().numpy())
+            chosen[same] = same[torch.from_numpy(order)]
+        return type(latent)(noise[chosen.to(noise.device)])
 
 
 COUPLINGS = (Independent, Paired, OptimalTransport)

@@ -115,7 +115,7 @@ class Solve:
             operator = self.operator(severity, (degraded.shape[0], *wanted), (degraded.shape[1], degraded.shape[2]))
             solution = self.solved(pipeline, degraded, operator, wanted)
             misfits.append(_rms(operator(solution.mean[None]) - degraded))
-            spread = _shown(solution.deviation)
+            spread = shown(solution.deviation)
             made = dict(zip(self.names, (solution.mean, spread, *solution.samples), strict=True))
             note = {**provenance(), "severity": f"{severity:g}", "noise": f"{self.noise:g}", "prior": str(self.prior)}
             for name, image in made.items():
@@ -206,7 +206,7 @@ def _rms(x: Tensor) -> float:
     return float(x.square().mean().sqrt())
 
 
-def _shown(deviation: Tensor) -> Tensor:
+def shown(deviation: Tensor) -> Tensor:
     """The mean over channels, white where 1 pixel in 100 is beyond."""
     grey = deviation.mean(0, keepdim=True)
     return (2 * grey / grey.quantile(0.99).clamp(min=1e-6) - 1).clamp(max=1).expand_as(deviation)

@@ -108,7 +108,7 @@ def _diffpir(
 
 
 def _linearised(measurement: Measurement, x0: Tensor, damping: Tensor) -> Tensor:
-    """The x near x0 that lowers ||y - A(x)||^2 + damping ||x - x0||^2: Gauss and Newton's steps, halved until they do lower it."""
+    """The x near x0 that lowers ||y - A(x)||^2 + damping ||x - x0||^2: Gauss and Newton's steps, halved until they do."""
 
     def value(x: Tensor) -> Tensor:
         return measurement.residual(x).double().flatten(1).square().sum(1) + damping * (x - x0).double().flatten(

@@ -22,6 +22,8 @@ from degrade import (
 )
 from degrade.couplings import partners
 from degrade.tree import tree_leaves
+from models import Condition
+from restore.data.batch import Batch
 
 CHAIN = Compose((Stage(ImageMixing()), Stage(GaussianNoise(RectifiedFlow())), Stage(Compose((Stage(ImageMixing()),)))))
 
@@ -70,6 +72,18 @@ def test_optimal_transport_pairs_each_noise_once_at_the_least_distance():
     own = distance.diag()
     assert (own[:, None] + own <= distance + distance.T + 1e-4).all()
     assert own.sum() < torch.cdist(batch.x0.flatten(1), drawn.flatten(1)).square().diag().sum()
+
+
+def test_classes_keep_their_noise():
+    """Of each class the same noises as without optimal transport."""
+    process, label = GaussianNoise(RectifiedFlow()), torch.tensor([0, 1, 0, 1, 0, 0, 1])
+    batch = Batch(torch.rand(7, 3, 5, 4, generator=seeds(1, 1)[0]), Condition(label=label))
+    (found,) = OptimalTransport().couple(batch, process, seeds(3, 7))
+    (drawn,) = process.draw(batch.x0, seeds(3, 7))
+    for value in (0, 1):
+        of_class = [sorted(z[label == value].flatten(1).sum(1).tolist()) for z in (found, drawn)]
+        assert of_class[0] == of_class[1]
+    assert not torch.equal(found, drawn)
 
 
 def test_optimal_transport_is_of_noise():
