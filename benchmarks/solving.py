@@ -34,6 +34,7 @@ from restore.evaluation.metrics import psnr, ssim
 from restore.pipelines.pipeline import Pipeline
 from restore.pipelines.solving import Forward, reduced_to
 from samplers import Method
+from samplers.guides.likelihood import ANY
 
 OPTIONS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 """Of a classical method's parameter."""
@@ -178,15 +179,15 @@ class Bench:
             name, method = case.classical
             yield name, lambda: best(method, y, clean)
 
-        def solved(pipeline: Pipeline, method: Method | None) -> Tensor:
+        def solved(pipeline: Pipeline, method: Method) -> Tensor:
             options = {"noise": noise, "method": method, "count": 1, "size": size, "batch": 64, "progress": False}
             found = pipeline.solve(y, case.operator, case.severity, case.latent, **options)  # type: ignore[arg-type]
             return found.samples[0]
 
         for method in self.methods:
-            if case.linear or method == "dps":
+            if case.linear or method in ANY:
                 yield f"{method}, run", lambda method=method: solved(run, method)
-        yield f"{'diffpir' if case.linear else 'dps'}, patches", lambda: solved(patches, None)
+        yield "diffpir, patches", lambda: solved(patches, "diffpir")
         if case.cold is not None:
             cold, severity = case.cold, case.severity or 1.0
             yield "Algorithm 2, trained for it", lambda: cold.restore(y, severity, case.latent, progress=False)
