@@ -96,9 +96,9 @@ class Measurement:
 
         return forward, adjoint
 
-    def least_squares(self, r: Tensor, damping: Tensor | float = 0.0) -> Tensor:
+    def least_squares(self, r: Tensor, damping: Tensor | float = 0.0, enough: float = ENOUGH) -> Tensor:
         """The d (B, C, *space) that lowers ||r - L d||^2 + damping ||d||^2, for a linear operator (`least_squares` below)."""
-        return least_squares(self.forward, self.adjoint, r, damping)
+        return least_squares(self.forward, self.adjoint, r, damping, enough=enough)
 
     @cached_property
     def at_nothing(self) -> Tensor:
@@ -120,23 +120,25 @@ class Measurement:
         return x, y
 
 
-def least_squares(forward: Forward, adjoint: Forward, r: Tensor, damping: Tensor | float = 0.0, iterations: int = 50) -> Tensor:
+def least_squares(
+    forward: Forward, adjoint: Forward, r: Tensor, damping: Tensor | float = 0.0, iterations: int = 50, enough: float = ENOUGH
+) -> Tensor:
     """The d that lowers ||r - L d||^2 + damping ||d||^2; of several, damping being 0, the smallest: L^+ r.
 
     Conjugate gradients on the normal equations (Bjorck 1996, "Numerical Methods for Least Squares Problems", section 7.4), from
     0, by v -> L v and u -> L^T u; each image on its own, damping (B,) or one for all. An image is done where L^T r has fallen
-    to ENOUGH of what it was, or to what rounding leaves of it (Paige & Saunders 1982).
+    to `enough` of what it was, or to what rounding leaves of it (Paige & Saunders 1982).
     """
     damping = torch.as_tensor(damping, dtype=wide_dtype(r.device), device=r.device).expand(len(r))
     s = adjoint(r)
     d, p, gamma = torch.zeros_like(s), s, _dot(s, s)
-    enough, largest = gamma * ENOUGH**2, torch.zeros_like(gamma)
+    least, largest = gamma * enough**2, torch.zeros_like(gamma)
     rounding = (4 * torch.finfo(r.dtype).eps) ** 2 * _dot(r, r)
     for _ in range(iterations):
         q = forward(p)
         squares, image = _dot(q, q), _dot(p, p)
         largest = torch.maximum(largest, _over(squares, image))
-        going = gamma > torch.maximum(enough, rounding * largest)
+        going = gamma > torch.maximum(least, rounding * largest)
         if not bool(going.any()):
             break
         step = torch.where(going, _over(gamma, squares + damping * image), 0)

