@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 import tyro
 
-from degrade import GaussianNoise, Independent, RectifiedFlow
+from degrade import GaussianNoise, OptimalTransport, RectifiedFlow
 from degrade.severity import per_sample
 from recipes import flow_matching, simple_diffusion
 from restore import Recipe, Run, open_run, train
@@ -32,7 +32,7 @@ WALKS: dict[str, tuple[tuple[Sampler, int], ...]] = {
     "flow matching": ((Midpoint(), 25), (Heun(), 25), (Euler(), 50), (Euler(), 25), (Euler(), 10), (Midpoint(), 5)),
 }
 """Rules and steps; Midpoint and Heun ask the network twice a step."""
-WALKS["flow matching, independent"] = WALKS["flow matching"]
+WALKS["flow matching, optimal transport"] = WALKS["flow matching"]
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Bench:
         flow = flow_matching.recipe(self.images)
         yield "v-prediction", simple_diffusion.recipe(self.images)
         yield "flow matching", flow
-        yield "flow matching, independent", replace(flow, coupling=Independent())
+        yield "flow matching, optimal transport", replace(flow, coupling=OptimalTransport())
 
     def trained(self, name: str, recipe: Recipe) -> Run:
         folder = self.out / name.replace(", ", "-").replace(" ", "-")

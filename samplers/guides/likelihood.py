@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from degrade.lazy import torch
 from degrade.protocols import Degradation, Gaussian
 from degrade.severity import per_sample
-from samplers.guides.measurement import conjugate_gradients, least_squares
+from samplers.guides.measurement import ENOUGH, conjugate_gradients, least_squares
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -103,7 +103,7 @@ def _diffpir(
     noise = max(measurement.noise, QUIET if measurement.linear else BENT)
     damping = settings.ratio * (noise * alpha / sigma).square()
     if measurement.linear:
-        return x0 + measurement.least_squares(measurement.residual(x0), damping, NEARLY)
+        return x0 + measurement.least_squares(measurement.residual(x0), damping, NEARLY if measurement.noise else ENOUGH)
     return _linearised(measurement, x0, damping)
 
 
@@ -173,8 +173,8 @@ SMALL = 0.05
 """The largest change of a pixel in the trial step that tells how long dps' step is."""
 BENT = 0.03
 """The same of an operator that is not linear, whose derivative says less the further it goes."""
-NEARLY = 1e-4
-"""Of diffpir: what the gradient has to fall to of what it was, for a compromise between prior and measurement."""
+NEARLY = 1e-2
+"""Of diffpir, where there is noise: what the gradient has to fall to of what it was, for a compromise between prior and measurement."""
 LINEARISED, FEW, HALVINGS = 3, 20, 4
 """Of diffpir, where an operator is not linear: rounds, conjugate gradients in each, and lengths that are tried."""
 METHODS: dict[str, Callable[..., Tensor]] = {
