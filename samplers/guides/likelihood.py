@@ -174,7 +174,7 @@ SMALL = 0.05
 BENT = 0.03
 """The same of an operator that is not linear, whose derivative says less the further it goes."""
 NEARLY = 1e-2
-"""Of diffpir, where there is noise: what the gradient has to fall to of what it was, for a compromise between prior and measurement."""
+"""Of diffpir, where there is noise: what the gradient has to fall to of what it was; prior and measurement are a compromise."""
 LINEARISED, FEW, HALVINGS = 3, 20, 4
 """Of diffpir, where an operator is not linear: rounds, conjugate gradients in each, and lengths that are tried."""
 METHODS: dict[str, Callable[..., Tensor]] = {
