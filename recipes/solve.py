@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 MOST = 2_000_000
 """Pixels: larger pictures take hours."""
+KNOWN = tuple(operator for operator in OPERATORS if not isinstance(operator(), Markov))
+"""What can be named: of noise it is --noise."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Solve:
     _: KW_ONLY
     prior: Path
     """A photograph of the same kind of thing, or the folder of a run of noise."""
-    degradation: Annotated[Degradation | None, choice(Degradation, (*OPERATORS, type(None)))] = None
+    degradation: Annotated[Degradation | None, choice(Degradation, (*KNOWN, type(None)))] = None
     """What was done to it (default: nothing but that it was made smaller, see --size)."""
     severity: tuple[float, ...] = (0.5,)
     """How far it was degraded, in (0, 1] (a gaussian-blur of .25: 2 of 8 pixels); of several a strip is made, and the likeliest
@@ -92,8 +94,6 @@ class Solve:
         check_options(
             self, severity=SHARE, noise=NOISE, count=COUNT, seed=SEED, latent=SEED, side=SIDE, detail=SIDE, steps=STEPS
         )
-        if isinstance(self.degradation, Markov):
-            raise ValueError("of noise give its standard deviation, --noise, with --size where nothing else was done.")
         if self.latent is not None and self.side is not None:
             raise ValueError("what --latent names was drawn for the picture's own size: leave out --side.")
         if self.degradation is None and self.size is None:

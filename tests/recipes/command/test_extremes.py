@@ -20,7 +20,9 @@ from tests.tiny import tiny
 
 FLOATS = (0.0, -1.0, math.nan, math.inf, 1e30)
 GARBAGE = ("", "x", "9" * 5000, "0x4", "4x-1", "4x4x4", "99999999999999999999x10")
-SIGNED = "--objective.bias --degradation.colour --degradation.schedule.lowest --degradation.schedule.highest"
+SIGNED = (
+    "--objective.bias --training.times.mean --degradation.colour --degradation.schedule.lowest --degradation.schedule.highest"
+)
 NONE = """
     --seed --training.seed --weight --soft --margin --noise --guidance --sampling.guidance --prior.noise
     --training.warmup --training.weight-decay --training.clip --training.ema
@@ -28,7 +30,7 @@ NONE = """
     --training.condition-dropout.image
     --data.reduce --objective.coarsest --network.attention --network.transformer --network.classes --network.dropout
     --network.pooled --network.picture
-    --stem.channels --degradation.rate --degradation.spread
+    --stem.channels --degradation.rate --degradation.spread --sampling.sampler.eta --latent
     --novelty --settings.balanced --settings.border --settings.directions
 """
 MEANT = {0: [*NONE.split(), *SIGNED.split()], -1: SIGNED.split()}
@@ -57,6 +59,7 @@ def line(one: Program, option: Option, *values: str) -> list[str]:
     first, *rest = option.commands or ("",)
     needed = ["photo.png", *(["photo.png"] if one.name == "judge" or first == "restore" else [])]
     needed += ["--image", "pasted.png"] if first in ("sdedit", "harmonise") else []
+    needed += ["--prior", "photo.png", *(["--size", "8x8"] if option.flag != "--size" else [])] if one.name == "solve" else []
     needed += ["--mask", "mask.png"] if first in ("inpaint", "harmonise") and option.flag != "--mask" else []
     return [*filter(None, [first]), *needed, *rest, *([option.flag, *values] if values else [])]
 
@@ -99,7 +102,7 @@ def test_numbers(one):
         for numbers in tries(option):
             value = numbers[0] if option.nargs == 1 else numbers
             if option.nargs == "*" and numbers:  # one a level of a network, or as many as there are by default
-                value = numbers * max(1, len(at(settings, option.place)))
+                value = numbers * max(1, len(at(settings, option.place) or ()))
             make = partial(with_value, settings, option.place, value)
             if not is_dataclass(settings):  # a function, which looks at its arguments when it is called
                 make = partial(one.parsed, line(one, option, str(value)))
