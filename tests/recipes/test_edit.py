@@ -67,11 +67,11 @@ def test_harmonise_changes_the_paste_and_its_margin_only(source, photo, mask, tm
 
 @pytest.mark.parametrize("command", [edit.SDEdit, edit.Variations])
 def test_more_severity_changes_more(command, photo, tmp_path):
-    """Without training; the mean over three seeds."""
-    command(photo, image=photo, severities=(0.1, 0.5, 1.0), count=3, out=tmp_path / "out")()
+    """Without training; the mean over two seeds."""
+    command(photo, image=photo, severities=(0.1, 0.5, 1.0), count=2, steps=3, out=tmp_path / "out")()
     made, picture = results(tmp_path / "out"), load_image(photo)
     change = [
-        sum(float((made[f"severity-{s}-seed-{i}"] - picture).square().mean()) for i in range(3)) for s in ("0.1", "0.5", "1")
+        sum(float((made[f"severity-{s}-seed-{i}"] - picture).square().mean()) for i in range(2)) for s in ("0.1", "0.5", "1")
     ]
     assert change[0] < change[1] < change[2]
     assert load_image(tmp_path / "out/grid.png").shape[2] > 4 * 56
