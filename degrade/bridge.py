@@ -29,8 +29,8 @@ class Bridge:
 
     I2SB: Liu et al. 2023, arXiv 2302.05872, eq. 11. u = v(t) / v is the share of the variance v = v(1) that has been added up
     to t, at a rate of (sqrt(least) + (sqrt(most) - sqrt(least)) t)^2 up to the middle, from where it falls as it rose: the
-    published code's, in which `most` is called beta_max, and `least` is .1. y is the picture that x0
-    is paired with (`Recipe.paired`): what turns one into the other need not be known.
+    published code's, in which `most` is called beta_max, and `least` is .1. y is the picture that x0 is paired
+    with (`Recipe.paired`): what turns one into the other need not be known.
     """
 
     least: float = 0.1
@@ -60,17 +60,21 @@ class Bridge:
         p, q = self.least**0.5, self.most**0.5 - self.least**0.5
         return t * (p * p + p * q * t + (q * t).square() / 3)
 
+    def _share(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        """u (B,) and v, in float64."""
+        total = self.variance(wide(t).new_ones(()))
+        return self.variance(t) / total, total
+
     @checked
     def __call__(self, x0: Tensor, t: Tensor, latent: Ends) -> Tensor:
         (image,), (eps,) = latent
-        total = self.variance(wide(t).new_ones(()))
-        u = self.variance(t) / total
+        u, total = self._share(t)
         spread = (total * u * (1 - u)).clamp(min=0).sqrt()
         return per_sample(1 - u, x0) * x0 + per_sample(u, x0) * image + per_sample(spread, x0) * eps
 
     def estimate(self, x_t: Tensor, x0: Tensor, t: Tensor) -> Ends:
         """y = (x_t - (1 - u) x0) / u without noise, for t > 0: at t = 1 it is y, below it the mean of what y may be."""
-        u = self.variance(t) / self.variance(wide(t).new_ones(()))
+        u, _ = self._share(t)
         image = (x_t - per_sample(1 - u, x_t) * x0) / per_sample(u, x_t)
         return Ends(Other(image), Noise(image.new_zeros(image.shape)))
 

@@ -70,8 +70,7 @@ class OptimalTransport:
     Paths x_t cross less, so that fewer steps follow them (Pooladian et al. 2023, arXiv 2304.14772; Tong et al. 2023,
     arXiv 2302.00482). Where images have classes, each class keeps its noise: else what noise is like would depend on the class,
     which it does not when one is asked for (Cheng & Schwing 2025, arXiv 2503.10636). Of several processes each pairs its own
-    share of a batch: what is learned depends on their number.
-    Needs scipy (extra `demo`).
+    share of a batch: what is learned depends on their number. Needs scipy (extra `demo`).
     """
 
     def couple(self, batch: Pairs, degradation: Degradation, generator: Random = None) -> Any:
@@ -89,10 +88,8 @@ class OptimalTransport:
         (noise,) = latent
         chosen = torch.arange(len(noise))
         label = getattr(getattr(batch, "condition", None), "label", None)
-        groups = (
-            [chosen.clone()] if label is None else [(label.cpu() == value).nonzero()[:, 0] for value in label.unique().cpu()]
-        )
-        for same in groups:
+        label = torch.zeros(len(noise)) if label is None else label.cpu()
+        for same in [(label == value).nonzero()[:, 0] for value in label.unique()]:
             images, noises = (x[same.to(x.device)].flatten(1).double() for x in (batch.x0, noise))
             _, order = linear_sum_assignment(torch.cdist(images, noises).square().cpu().numpy())
             chosen[same] = same[torch.from_numpy(order)]

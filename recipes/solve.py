@@ -31,7 +31,7 @@ from degrade import OPERATORS, Degradation, Markov, seeds
 from degrade.lazy import torch
 from recipes.command import cli
 from recipes.command.limits import COUNT, NOISE, SEED, SHARE, SIDE, STEPS, check_options
-from recipes.command.outputs import check_file, first_free, plain_stem
+from recipes.command.outputs import check_file, first_free, plain_stem, severity_name
 from recipes.command.pasteable import file_of_types, program
 from recipes.command.size import OptionalSize
 from recipes.command.source import opened
@@ -105,7 +105,7 @@ class Solve:
 
         folder = self.out or first_free(Path("runs") / f"{plain_stem(self.image)}-solved")
         severities = self.severity if self.degradation else (1.0,)
-        homes = [folder if len(severities) == 1 else folder / f"severity-{repr(s).removesuffix('.0')}" for s in severities]
+        homes = [folder if len(severities) == 1 else folder / severity_name(s) for s in severities]
         for path in (folder / "strip.png", *(home / f"{name}.png" for home in homes for name in self.names)):
             check_file(path, self.image, self.prior)
         pipeline, degraded = self.opened()

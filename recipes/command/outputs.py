@@ -41,3 +41,8 @@ def first_free(folder: Path) -> Path:
 def plain_stem(path: Path) -> str:
     """The name of a file without its ending, as the name of a folder: no dots at its ends, nothing a terminal would obey."""
     return "".join(c if c.isprintable() else "-" for c in path.stem).strip(". ") or "picture"
+
+
+def severity_name(severity: float) -> str:
+    """What results of a severity are called: severity-0.5, severity-1."""
+    return f"severity-{repr(severity).removesuffix('.0')}"

@@ -11,7 +11,7 @@ from tyro.conf import Positional
 from degrade.files import subfolder
 from recipes.command.limits import SHARE, SIDE, check_options
 from recipes.command.masks import read_mask
-from recipes.command.outputs import check_file, first_free, plain_stem
+from recipes.command.outputs import check_file, first_free, plain_stem, severity_name
 from recipes.command.walk import Walk
 from restore.machine.provenance import provenance
 
@@ -62,7 +62,7 @@ class Restore(Walk):
             )
         folder = self.out or first_free(subfolder(self.run, "restored") / plain_stem(self.image))
         severities = self.severities or ((1.0,) if run.recipe.paired else (0.2, 0.4, 0.6, 0.8))
-        names = [f"severity-{repr(severity).removesuffix('.0')}.png" for severity in severities]
+        names = [f"{severity_name(severity)}.png" for severity in severities]
         for name in (*names, "strip.png"):
             check_file(folder / name, self.image, self.mask)
         shown = [degraded]

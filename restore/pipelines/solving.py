@@ -14,13 +14,10 @@ from restore.pipelines.conditioning import Asked, of_images
 from restore.pipelines.generation import Generation
 from samplers import Measurement, Method, Step, clip, likelihood
 from samplers.guides.likelihood import RATIO
+from samplers.guides.measurement import Forward
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-Forward = Callable[["Tensor"], "Tensor"]
-"""A: images (B, C, H, W) in [-1, 1] to measurements (B, ...), each on its own."""
 
 
 class Solution(NamedTuple):

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from degrade.lazy import torch
 from degrade.protocols import Degradation, Gaussian
 from degrade.severity import per_sample
-from samplers.guides.measurement import ENOUGH, conjugate_gradients, least_squares
+from samplers.guides.measurement import ENOUGH, conjugate_gradients, dot, least_squares
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -111,9 +111,8 @@ def _linearised(measurement: Measurement, x0: Tensor, damping: Tensor) -> Tensor
     """The x near x0 that lowers ||y - A(x)||^2 + damping ||x - x0||^2: Gauss and Newton's steps, halved until they do."""
 
     def value(x: Tensor) -> Tensor:
-        return measurement.residual(x).double().flatten(1).square().sum(1) + damping * (x - x0).double().flatten(
-            1
-        ).square().sum(1)
+        r, d = measurement.residual(x), x - x0
+        return dot(r, r) + damping * dot(d, d)
 
     x, lowest = x0, value(x0)
     for _ in range(LINEARISED):
@@ -169,12 +168,12 @@ def _dps(
 
 QUIET = 1e-3
 """The least noise that diffpir assumes: with none, nothing would hold an operator that is nearly singular."""
-SMALL = 0.05
-"""The largest change of a pixel in the trial step that tells how long dps' step is."""
 BENT = 0.03
 """The same of an operator that is not linear, whose derivative says less the further it goes."""
 NEARLY = 1e-2
 """Of diffpir, where there is noise: what the gradient has to fall to of what it was; prior and measurement are a compromise."""
+SMALL = 0.05
+"""The largest change of a pixel in the trial step that tells how long dps' step is."""
 LINEARISED, FEW, HALVINGS = 3, 20, 4
 """Of diffpir, where an operator is not linear: rounds, conjugate gradients in each, and lengths that are tried."""
 METHODS: dict[str, Callable[..., Tensor]] = {

@@ -131,12 +131,12 @@ def least_squares(
     """
     damping = torch.as_tensor(damping, dtype=wide_dtype(r.device), device=r.device).expand(len(r))
     s = adjoint(r)
-    d, p, gamma = torch.zeros_like(s), s, _dot(s, s)
+    d, p, gamma = torch.zeros_like(s), s, dot(s, s)
     least, largest = gamma * enough**2, torch.zeros_like(gamma)
-    rounding = (4 * torch.finfo(r.dtype).eps) ** 2 * _dot(r, r)
+    rounding = (4 * torch.finfo(r.dtype).eps) ** 2 * dot(r, r)
     for _ in range(iterations):
         q = forward(p)
-        squares, image = _dot(q, q), _dot(p, p)
+        squares, image = dot(q, q), dot(p, p)
         largest = torch.maximum(largest, _over(squares, image))
         going = gamma > torch.maximum(least, rounding * largest)
         if not bool(going.any()):
@@ -144,7 +144,7 @@ def least_squares(
         step = torch.where(going, _over(gamma, squares + damping * image), 0)
         d, r = d + per_sample(step, d) * p, r - per_sample(step, r) * q
         s = adjoint(r) - per_sample(damping, d) * d
-        before, gamma = gamma, torch.where(going, _dot(s, s), gamma)
+        before, gamma = gamma, torch.where(going, dot(s, s), gamma)
         p = s + per_sample(_over(gamma, before), s) * p
     return d
 
@@ -155,26 +155,26 @@ def conjugate_gradients(apply: Callable[[Tensor], Tensor], b: Tensor, iterations
     What `apply` makes next to nothing of, LEAST of the most, is left out: there u would be a quotient of roundings.
     """
     u, r, p = torch.zeros_like(b), b, b
-    gamma = _dot(r, r)
+    gamma = dot(r, r)
     enough, most, floor = gamma * ENOUGH**2, torch.zeros_like(gamma), torch.zeros_like(gamma)
     for number in range(iterations):
         q = apply(p)
-        image = _dot(p, p)
+        image = dot(p, p)
         if number == 0:
-            floor = LEAST * _over(_dot(p, q), image).clamp(min=0)
+            floor = LEAST * _over(dot(p, q), image).clamp(min=0)
         q = q + per_sample(floor, q) * p
-        curvature = _dot(p, q)
+        curvature = dot(p, q)
         most = torch.maximum(most, _over(curvature, image))
         step = torch.where((gamma > enough) & (curvature > LEAST * most * image), _over(gamma, curvature), 0)
         u, r = u + per_sample(step, u) * p, r - per_sample(step, r) * q
-        before, gamma = gamma, _dot(r, r)
+        before, gamma = gamma, dot(r, r)
         if not bool((step > 0).any()):
             break
         p = r + per_sample(_over(gamma, before), r) * p
     return u
 
 
-def _dot(a: Tensor, b: Tensor) -> Tensor:
+def dot(a: Tensor, b: Tensor) -> Tensor:
     """Of each image (B,), in the wide dtype."""
     return (wide(a) * wide(b)).flatten(1).sum(1)
 
