@@ -5,7 +5,7 @@
     python benchmarks/single_image.py places/*.jpg --novelty --minutes 4 --detail 128 --peers samples/singan
     python benchmarks/single_image.py places/*.jpg --novelty --minutes 15 --preset best --peers samples/singan
 
-`--steps 2300` in place of `--minutes 4` trains the steps that a machine of two free cores takes in four minutes, on one that is busy.
+`--steps 2300` in place of `--minutes 4` trains what two free cores take four minutes for, on a machine that is busy.
 A peer's sample of PHOTO.jpg is PEER/PHOTO.png. One sample of each photograph, seed 0, judged on its own (recipes/judge.py).
 """
 
@@ -90,7 +90,8 @@ def main(
     """Prints a row for each photograph and method, then the means; pictures and runs are in `out`.
 
     novelty: places of the dial, without training. minutes, or steps: SinDiffusion's `preset`, trained so long on each
-    photograph, with and without its likeness. detail: the longer side of photographs and peers' samples, pixels. every: of the patches, judged.
+    photograph, with and without its likeness. detail: the longer side of photographs and peers' samples, pixels. every: of the
+    patches, judged.
     """
     print(describe(), f"\n\n| method | photograph | {' | '.join(FIGURES)} | s |\n|{' --- |' * (len(FIGURES) + 3)}")
     methods: dict[str, Callable[[Path], Tensor]] = {

@@ -37,7 +37,7 @@ class Degrading:
     degradation: Operator = field(default_factory=GaussianBlur)
     """What is done to it."""
     out: Path = Path("degraded.png")
-    """A .png for a strip, a .gif for an animation."""
+    """A .png for a strip, a .gif or .webp for an animation."""
     frames: int = 8
     """How many severities, from 0 to 1."""
     size: int = 256
@@ -49,8 +49,8 @@ class Degrading:
 
     def __post_init__(self) -> None:
         check_options(self, frames=(2, 1000), size=SIDE, seed=SEED, severity=SHARE)
-        if self.out.suffix.lower() not in (".png", ".gif"):
-            raise ValueError(f"degradations are written to a .png (strip) or a .gif (animation), not to {self.out}.")
+        if self.out.suffix.lower() not in (".png", ".gif", ".webp"):
+            raise ValueError(f"degradations are written to a .png (strip) or a .gif or .webp (animation), not to {self.out}.")
 
     def __call__(self) -> None:
         from restore.data.images import grid, load_image, save_animation, save_image
@@ -65,7 +65,7 @@ class Degrading:
         many = x0.expand(self.frames, -1, -1, -1)
         t = torch.linspace(0, 1, self.frames)
         frames = list(self.degradation(many, t, tree_map(lambda z: z.expand(self.frames, *z.shape[1:]), latent)).clamp(-1, 1))
-        if self.out.suffix.lower() == ".gif":
+        if self.out.suffix.lower() != ".png":
             path = save_animation([*frames, *frames[-2:0:-1]], self.out)  # there and back
         else:
             path = save_image(grid(frames, self.frames), self.out)

@@ -6,6 +6,7 @@
     python recipes/instant.py photo.jpg --size 188x500 --retarget           # the same scene in another shape
     python recipes/instant.py brick.jpg --tileable                          # shown 2 x 2 as well
     python recipes/instant.py photo.jpg --symmetry left-right
+    python recipes/instant.py photo.jpg --film walk.gif                     # how they come about
     python recipes/instant.py stones.jpg --structure face.jpg               # the layout of one, the matter of the other
 
 Every patch of the result is a mean of patches of the photograph, weighted by how well each explains what is there
@@ -29,8 +30,9 @@ import tyro
 from tyro.conf import Positional
 
 from recipes.command import cli
+from recipes.command.film import Film
 from recipes.command.limits import COUNT, SEED, SIDE, STEPS, check_options
-from recipes.command.outputs import check_folder
+from recipes.command.outputs import check_file, check_folder
 from recipes.command.pasteable import program
 from recipes.command.size import OptionalSize
 from restore.patches.settings import PatchSettings, dialled
@@ -70,6 +72,8 @@ class Instant:
     """Images that are their own mirror image, or their own half turn."""
     structure: Path | None = None
     """An image whose layout the new ones take."""
+    film: Path | None = None
+    """Write a film of how the first of them come about to this .gif or .webp."""
     judge: bool = True
     """Print the figures of recipes/judge.py but NNFDIV: their mean over the images, of every eighth patch."""
     preset: Preset = "scene"
@@ -93,13 +97,17 @@ class Instant:
         check_folder(folder)
         size = self.size or (photograph.shape[1], photograph.shape[2])
         start = Edit(photograph, 0.8) if self.retarget else Edit()
-        images = pipeline.generate(size, self.count, self.seed, edit=start._replace(guides=self.guides()))
+        film = Film(photograph, size, check_file(self.film, self.image)) if self.film else None
+        edit = start._replace(guides=self.guides())
+        images = pipeline.generate(size, self.count, self.seed, edit=edit, on_step=film)
         for i, image in enumerate(images):
             shown = image.repeat(1, 2, 2) if self.tileable else image
             save_image(image, folder / f"{size[0]}x{size[1]}-seed-{self.seed + i}.png", {"seed": str(self.seed + i)})
             if self.tileable:
                 save_image(shown, folder / f"{size[0]}x{size[1]}-seed-{self.seed + i}-2x2.png")
         picture = save_image(grid([photograph, *images]), folder / "grid.png")
+        if film:
+            film.save()
         if self.judge:
             report(photograph, list(images))
         print(f"{self.count} images in {folder}; {picture.name} shows the photograph, then them")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 WRITTEN = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 """What is written, by the ending of a file's name."""
+ANIMATED = {".gif": "GIF", ".webp": "WEBP"}
 BEST: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
     "WEBP": {"lossless": True},
@@ -78,6 +79,14 @@ def format_of(path: str | Path) -> str:
     return kind
 
 
+def animation_format(path: str | Path) -> str:
+    """The format that the ending of `path` names. Raises ImageError for one that `save_animation` does not write."""
+    kind = ANIMATED.get(Path(path).suffix.lower())
+    if kind is None:
+        raise ImageError(f"{path}: animations are written as .gif or .webp; choose one of these endings.")
+    return kind
+
+
 def save_image(x: Tensor, path: str | Path, text: Mapping[str, str] | None = None) -> Path:
     """Writes x (C, H, W) in [-1, 1], C 1 or 3, in the format that the ending of `path` names: .png, .jpg, .webp or .tif.
 
@@ -105,13 +114,14 @@ def save_image(x: Tensor, path: str | Path, text: Mapping[str, str] | None = Non
 
 
 def save_animation(frames: list[Tensor], path: str | Path, seconds: float = 0.1) -> Path:
-    """Writes frames (C, H, W) in [-1, 1] as an endless GIF, `seconds` each. The file appears whole or not at all."""
+    """Writes frames (C, H, W) in [-1, 1] as an endless .gif or .webp, `seconds` each. The file appears whole or not at all."""
     from PIL import Image
 
     path = Path(path)
+    kind = animation_format(path)
     first, *rest = (Image.fromarray(to_bytes(x.expand(3, -1, -1)).permute(1, 2, 0).numpy()) for x in frames)
     with atomic_write(path) as part:
-        first.save(part, format="GIF", save_all=True, append_images=rest, duration=round(1000 * seconds), loop=0)
+        first.save(part, format=kind, save_all=True, append_images=rest, duration=round(1000 * seconds), loop=0)
     return path
 
 

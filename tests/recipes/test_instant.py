@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from degrade import seeded
 from recipes.instant import Instant
@@ -168,7 +169,7 @@ def command(*args, cwd) -> subprocess.CompletedProcess:
 
 def test_command_line(photo, tmp_path):
     flags = ["--settings.side", "5", "--settings.neighbours", "50", "--steps", "2", "--count", "2", "--seed", "3"]
-    result = command(photo, *flags, cwd=tmp_path)
+    result = command(photo, *flags, "--film", "walk.webp", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     figures = ("coherence", "completeness", "swd", "copied", "copied_near", "diversity")
     assert re.search(" +".join(rf"{name} \d\.\d{{4}}" for name in figures), result.stdout)
@@ -177,6 +178,8 @@ def test_command_line(photo, tmp_path):
         "40x56-seed-3.png",
         "40x56-seed-4.png",
     }
+    with Image.open(tmp_path / "walk.webp") as film:
+        assert film.size == (4 + 3 * 60, 4 + 44) and film.n_frames > 5
     result = command(photo, *flags, "--tileable", "--no-judge", "--out", "tiles", cwd=tmp_path)
     assert result.returncode == 0 and load_image(tmp_path / "tiles/40x56-seed-3-2x2.png").shape == (3, 80, 112)
 
