@@ -18,6 +18,7 @@ class Condition(NamedTuple):
     | pooled | (B, D) | floating point, such as the embedding of a sentence | zeros |
     | tokens, with their mask | (B, L, D), (B, L) | floating point; bool, False where there is no token | zeros, False |
     | image | (B, C', *space) | floating point, a picture of the image's size | zeros |
+    | text | (B, L) | integers, the bytes of a caption (`written`), 0 after its end | zeros |
 
     A network declares the parts that it takes as `accepts: tuple[str, ...]`, and is called net(x, t, condition) then; where it
     declares none, net(x, t).
@@ -28,6 +29,7 @@ class Condition(NamedTuple):
     tokens: Tensor | None = None
     mask: Tensor | None = None
     image: Tensor | None = None
+    text: Tensor | None = None
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -42,6 +44,18 @@ class Condition(NamedTuple):
     def map(self, change: Callable[[Tensor], Tensor]) -> Condition:
         """The condition with `change` applied to every tensor: moved to a device, cut to a few images of the batch."""
         return Condition(*(None if value is None else change(value) for value in self))
+
+    @classmethod
+    def written(cls, *captions: str) -> Condition:
+        """Captions, one for each image, as the bytes of their UTF-8. Raises ValueError for one of more than LONGEST bytes."""
+        import torch
+
+        encoded = [caption.encode() for caption in captions]
+        longest = max(encoded, key=len)
+        if len(longest) > LONGEST:
+            raise ValueError(f"a caption has at most {LONGEST} bytes, got {len(longest)}: {longest.decode()[:60]}...")
+        rows = [[*line, *[0] * (len(longest) - len(line))] for line in encoded]
+        return cls(text=torch.tensor(rows, dtype=torch.long).reshape(len(rows), len(longest)))
 
     def dropped(self, drop: Mapping[str, Tensor]) -> Condition:
         """The condition with "nothing" in place of the parts that `drop` names, for the images whose entry (B,) is True."""
@@ -68,12 +82,27 @@ class Condition(NamedTuple):
         sizes = {name: len(value) for name, value in there.items()}
         if len(set(sizes.values())) > 1:
             raise ValueError(f"the parts of a condition are for one batch, got {sizes}: give one entry for each image.")
+        if self.text is not None and (self.text.shape[1] > LONGEST or not bool(((self.text >= 0) & (self.text < 256)).all())):
+            raise ValueError(f"text of a condition holds bytes, 0 to 255, at most {LONGEST}: `Condition.written` makes it.")
         tokens, mask = (None if value is None else tuple(value.shape[:2]) for value in (self.tokens, self.mask))
         if tokens != mask:
             raise ValueError(f"tokens (B, L, D) come with a mask (B, L), got (B, L) = {tokens} and {mask}: give both.")
 
 
-PARTS = ("label", "pooled", "tokens", "image")
+class Conditioning(NamedTuple):
+    """What the blocks of a network are told: a vector that scales and shifts them, and tokens that they attend to."""
+
+    vector: Tensor
+    """(B, width)."""
+    tokens: Tensor | None = None
+    """(B, L, width); None for a network that was built for none."""
+    mask: Tensor | None = None
+    """(B, L), False where there is no token."""
+
+
+LONGEST = 256
+"""Bytes of a caption, at most."""
+PARTS = ("label", "pooled", "tokens", "image", "text")
 """What can be conditioned on, and dropped, by name."""
 
 _EXPECTED = {
@@ -82,6 +111,7 @@ _EXPECTED = {
     "tokens": ("(B, L, D)", "floating point"),
     "mask": ("(B, L)", "bool"),
     "image": ("(B, C, ...)", "floating point"),
+    "text": ("(B, L)", "integers"),
 }
 
 

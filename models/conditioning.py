@@ -6,27 +6,32 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.condition import Condition
+from models.condition import Condition, Conditioning
 from models.layers.embedding import sinusoid
 from models.settings.dit import DiTConfig
 from models.settings.unet import UNetConfig
+from models.text import TextEncoder
 
 
 class ConditionEmbedding(nn.Module):
-    """SiLU(time(t) + E_label[label] + E_pooled pooled) (B, width), t (B,) in [0, 1]: what scales and shifts every block.
+    """SiLU(time(t) + E_label[label] + E_pooled pooled + E_text mean(text)) (B, width), t (B,) in [0, 1], and the tokens
+    (E_tokens tokens, E_text text), text being the bytes of a caption behind a transformer (models/text.py).
 
-    A label of -1, pooled values of 0, and a part that is None add nothing. Raises ValueError for a part that it was not built
-    for.
+    A label of -1, pooled values of 0, masked tokens, and a part that is None add nothing. Raises ValueError for a part that it
+    was not built for.
     """
 
-    def __init__(self, width: int, classes: int = 0, pooled: int = 0) -> None:
+    def __init__(self, width: int, config: UNetConfig | DiTConfig) -> None:
         super().__init__()
         self.width = width
         self.time = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
-        self.label = nn.Linear(classes, width, bias=False) if classes else None
-        self.pooled = nn.Linear(pooled, width, bias=False) if pooled else None
+        self.label = nn.Linear(config.classes, width, bias=False) if config.classes else None
+        self.pooled = nn.Linear(config.pooled, width, bias=False) if config.pooled else None
+        self.tokens = nn.Linear(config.tokens, width) if config.tokens else None
+        self.text = TextEncoder(config.text, config.text_depth, config.head) if config.text else None
+        self.from_text = nn.Linear(config.text, width, bias=False) if config.text else None
 
-    def forward(self, t: Tensor, condition: Condition = Condition()) -> Tensor:  # noqa: B008
+    def forward(self, t: Tensor, condition: Condition = Condition()) -> Conditioning:  # noqa: B008
         dtype = next(self.parameters()).dtype
         embedding = self.time(sinusoid(1000 * t, self.width).to(dtype))
         if condition.label is not None:
@@ -38,13 +43,35 @@ class ConditionEmbedding(nn.Module):
             if self.pooled is None:
                 raise ValueError("this network takes no pooled vector: build it with pooled=, its channels.")
             embedding = embedding + self.pooled(condition.pooled.to(dtype))
-        return F.silu(embedding)
+        if self.tokens is None and self.text is None and condition.tokens is None and condition.text is None:
+            return Conditioning(F.silu(embedding))
+        tokens = [embedding.new_zeros(len(t), 0, self.width)]
+        mask = [torch.zeros(len(t), 0, dtype=torch.bool, device=t.device)]
+        if condition.tokens is not None and condition.mask is not None:
+            if self.tokens is None:
+                raise ValueError("this network takes no tokens: build it with tokens=, their channels.")
+            tokens.append(self.tokens(condition.tokens.to(dtype)))
+            mask.append(condition.mask)
+        if condition.text is not None:
+            if self.text is None or self.from_text is None:
+                raise ValueError("this network takes no text: build it with text=, the width of its text encoder.")
+            written = self.from_text(self.text(condition.text))
+            seen = condition.text > 0
+            embedding = embedding + (written * seen[..., None]).sum(1) / seen.sum(1, keepdim=True).clamp(min=1)
+            tokens.append(written)
+            mask.append(seen)
+        return Conditioning(F.silu(embedding), torch.cat(tokens, dim=1), torch.cat(mask, dim=1))
 
 
 def accepted(config: UNetConfig | DiTConfig) -> tuple[str, ...]:
     """The parts of a condition that a network of these settings takes."""
-    sizes = {"label": config.classes, "pooled": config.pooled, "image": config.picture}
-    return tuple(part for part, size in sizes.items() if size)
+    sizes = {"label": config.classes, "pooled": config.pooled, "tokens": config.tokens, "image": config.picture}
+    return tuple(part for part, size in {**sizes, "text": config.text}.items() if size)
+
+
+def attends(config: UNetConfig | DiTConfig) -> bool:
+    """Whether a network of these settings attends to tokens."""
+    return bool(config.tokens or config.text)
 
 
 def with_picture(x: Tensor, picture: Tensor | None, channels: int) -> Tensor:

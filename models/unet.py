@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.condition import Condition
-from models.conditioning import ConditionEmbedding, accepted, with_picture
-from models.layers.attention import Attention
+from models.condition import Condition, Conditioning
+from models.conditioning import ConditionEmbedding, accepted, attends, with_picture
+from models.layers.attention import Attention, CrossAttention
 from models.layers.basic import pad_to_multiple, zero
 from models.layers.transformer import Transformer
 from models.settings.unet import UNetConfig
@@ -17,7 +17,8 @@ from models.settings.unet import UNetConfig
 class UNet(nn.Module):
     """net(x (B, C, H, W), t (B,) in [0, 1], condition) -> (B, C, H, W), for any H and W.
 
-    It accepts a label, a pooled vector and a picture, each where its settings give it a size (see `models.condition`).
+    It accepts a label, a pooled vector, tokens, text and a picture, if its settings give it a size (models/condition.py).
+    Tokens and text are attended to where there is attention: at the levels of `attention`, and in the transformer.
 
     Sides that are no multiple of the stride are padded with zeros at the bottom and right, and cropped back.
     """
@@ -27,7 +28,7 @@ class UNet(nn.Module):
         self.config = config
         self.accepts = accepted(config)
         embedding = 4 * config.widths[0]
-        self.embedding = ConditionEmbedding(embedding, config.classes, config.pooled)
+        self.embedding = ConditionEmbedding(embedding, config)
         self.stem = nn.Conv2d(config.image_channels + config.picture, config.widths[0], 3, padding=1)
         self.levels = levels(config, 0, embedding)
         self.norm = nn.GroupNorm(config.groups, config.widths[0])
@@ -41,21 +42,22 @@ class UNet(nn.Module):
 
 
 def levels(config: UNetConfig, level: int, embedding: int) -> Level | Blocks | Transformer:
-    """The level and all below it: (x, embedding (B, width)) -> the shape of x."""
+    """The level and all below it: (x, conditioning) -> the shape of x."""
     if level < len(config.widths) - 1:
         return Level(config, level, embedding)
     width = config.widths[level]
     if config.transformer:
-        return Transformer(width, config.transformer, config.head, embedding, config.positions, config.dropout[level])
+        parts = (config.head, embedding, config.positions, config.dropout[level], attends(config))
+        return Transformer(width, config.transformer, *parts)
     return Blocks(Block(width, config, level, embedding) for _ in range(config.depths[level]))
 
 
 class Blocks(nn.ModuleList):
     """The residual blocks of the deepest level, one after the other."""
 
-    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+    def forward(self, x: Tensor, given: Conditioning) -> Tensor:
         for block in self:
-            x = block(x, embedding)
+            x = block(x, given)
         return x
 
 
@@ -78,17 +80,17 @@ class Level(nn.Module):
         self.up = nn.Conv2d(following, width, 1)
         self.after = nn.ModuleList(Block(inputs, config, level, embedding) for _ in range(depth))
 
-    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+    def forward(self, x: Tensor, given: Conditioning) -> Tensor:
         kept = []
         for block in self.before:
-            x = block(x, embedding)
+            x = block(x, given)
             kept.append(x)
         inner = self.down(x)
-        outer = self.below(inner, embedding)
+        outer = self.below(inner, given)
         up = F.interpolate(self.up(outer - inner if self.residual else outer), scale_factor=2, mode="nearest")
         x = x + up if self.residual else up
         for block in self.after:
-            x = block(x if self.residual else torch.cat([x, kept.pop()], dim=1), embedding)
+            x = block(x if self.residual else torch.cat([x, kept.pop()], dim=1), given)
         return x
 
 
@@ -106,24 +108,31 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(config.dropout[level])
         self.conv_out = zero(nn.Conv2d(width, width, 3, padding=1))
         self.skip = nn.Conv2d(inputs, width, 1) if inputs != width else nn.Identity()
-        self.attention = MapAttention(width, config) if level in config.attention else nn.Identity()
+        self.attention = MapAttention(width, config, embedding) if level in config.attention else None
 
-    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+    def forward(self, x: Tensor, given: Conditioning) -> Tensor:
         h = self.conv_in(F.silu(self.norm_in(x)))
-        scale, shift = self.modulation(embedding)[..., None, None].chunk(2, dim=1)
+        scale, shift = self.modulation(given.vector)[..., None, None].chunk(2, dim=1)
         h = self.norm_out(h) * (1 + scale) + shift
-        return self.attention(self.skip(x) + self.conv_out(self.dropout(F.silu(h))))
+        x = self.skip(x) + self.conv_out(self.dropout(F.silu(h)))
+        return x if self.attention is None else self.attention(x, given)
 
 
 class MapAttention(nn.Module):
-    """x + attention over all pixels of a feature map."""
+    """x + attention over all pixels of a feature map, and then to the tokens, where there are any."""
 
-    def __init__(self, width: int, config: UNetConfig) -> None:
+    def __init__(self, width: int, config: UNetConfig, embedding: int) -> None:
         super().__init__()
         self.norm = nn.GroupNorm(config.groups, width)
         self.attention = Attention(width, config.head)
         zero(self.attention.out)
+        self.norm_cross = nn.GroupNorm(config.groups, width) if attends(config) else None
+        self.cross = CrossAttention(width, embedding, config.head) if attends(config) else None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, given: Conditioning) -> Tensor:
         h = self.attention(self.norm(x).flatten(2).mT)
+        x = x + h.mT.reshape(x.shape)
+        if self.cross is None or self.norm_cross is None or given.tokens is None or given.mask is None:
+            return x
+        h = self.cross(self.norm_cross(x).flatten(2).mT, given.tokens, given.mask)
         return x + h.mT.reshape(x.shape)

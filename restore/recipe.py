@@ -47,6 +47,10 @@ if TYPE_CHECKING:
     from restore.training.trainer import Trainer
 
 
+READS = 128
+"""Channels of the text encoder that a network gets where its images have captions and its settings say nothing."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Everything that a run is made of, as plain numbers."""
@@ -117,6 +121,17 @@ class Recipe:
         prior = self.prior.fit(known, self.degradation) if self.prior is not None else self.degradation.prior(known)
         batches = batches if others is None else batches._replace(others=others.draw)
         return batches.encoded(encode), prior
+
+    def for_captions(self, captions: tuple[str, ...]) -> Recipe:
+        """The same recipe with a network that reads captions, where there are any. ValueError where it cannot be built to."""
+        if not captions or "text" in self.accepts:
+            return self
+        if getattr(self.network, "text", None) != 0:
+            raise ValueError(
+                f"{type(self.network).__name__} reads no captions: choose UNetConfig, DiTConfig or a network of your own that "
+                "accepts text, or leave out captions."
+            )
+        return replace(self, network=replace(self.network, text=READS))  # type: ignore[type-var]
 
     def with_classes(self, classes: tuple[str, ...]) -> Recipe:
         """The same recipe with a network for these classes. ValueError where it takes none, or another number of them."""

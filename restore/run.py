@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from degrade import Prior, seeds
 from degrade.lazy import torch
 from degrade.severity import per_sample
+from models.condition import LONGEST
 from restore.machine.processes import usable_device
 from restore.pipelines.network import NetworkPipeline
 from restore.recipe import ALLOWED, Recipe
@@ -47,6 +48,8 @@ class Specification(NamedTuple):
     size: tuple[int, int, int]
     """Channels, height, width of the training image."""
     classes: tuple[str, ...]
+    captions: tuple[str, ...] = ()
+    """Some of the training images'."""
 
     def run(self, folder: Path, restorer: Restorer, step: int, device: str) -> Run:
         """The run of these settings around a trained restorer."""
@@ -61,6 +64,7 @@ class Specification(NamedTuple):
             space=recipe.space,
             partners=self.prior if recipe.others is not None else None,
             classes=self.classes,
+            captions=self.captions,
             device=device,
             restorer=restorer,
             name=str(folder),
@@ -141,6 +145,7 @@ def specified(checkpoint: Checkpoint, types: Sequence[type] = ()) -> Specificati
         prior = decode(data["prior"], (*ALLOWED, *types), Prior, checkpoint.prior(), "prior")
         size = decode(data["size"], (), tuple[int, int, int], path="size")
         classes = decode(data.get("classes", []), (), tuple[str, ...], path="classes")
+        captions = decode(data.get("captions", []), (), tuple[str, ...], path="captions")
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{path} is incomplete: {error}.") from None
     except (SpecificationError, RecursionError) as error:
@@ -153,4 +158,6 @@ def specified(checkpoint: Checkpoint, types: Sequence[type] = ()) -> Specificati
         raise CheckpointError(f"{path}: a network of {recipe.network.image_channels} channels for images of {size[0]}.")
     if classes and (recipe.classes not in (None, len(classes)) or "label" not in recipe.accepts):
         raise CheckpointError(f"{path}: {len(classes)} classes for a network that takes {recipe.classes or 'none'}.")
-    return Specification(recipe, prior, size, classes)
+    if any(len(caption.encode()) > LONGEST for caption in captions):
+        raise CheckpointError(f"{path}: captions have at most {LONGEST} bytes.")
+    return Specification(recipe, prior, size, classes, captions)

@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from models.layers.basic import zero
+
 Positions = Literal["rotary", "learned"]
 
 
@@ -31,6 +33,32 @@ class Attention(nn.Module):
         if rotary is not None:
             both = apply_rotary(both, rotary)
         h = F.scaled_dot_product_attention(both[:, 0], both[:, 1], qkv[:, 2].to(both.dtype))
+        return self.out(rearrange(h, "b heads n head -> b n (heads head)"))
+
+
+class CrossAttention(nn.Module):
+    """x (B, N, width) attends to tokens (B, L, context): (B, N, width), 0 at the start of a training.
+
+    mask: (B, L), False where there is no token. A token of its own is always there, so that "nothing" has an answer too.
+    """
+
+    def __init__(self, width: int, context: int, head: int) -> None:
+        super().__init__()
+        self.head = head
+        self.query = nn.Linear(width, width, bias=False)
+        self.key_value = nn.Linear(context, 2 * width, bias=False)
+        self.scale = nn.Parameter(torch.ones(2, 1, 1, head))  # of queries and keys
+        self.nothing = nn.Parameter(torch.randn(1, 1, context))
+        self.out = zero(nn.Linear(width, width))
+
+    def forward(self, x: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
+        tokens = torch.cat([self.nothing.to(tokens.dtype).expand(len(tokens), -1, -1), tokens], dim=1)
+        mask = F.pad(mask, (1, 0), value=True)[:, None, None]
+        query = rearrange(self.query(x), "b n (heads head) -> b heads n head", head=self.head)
+        key, value = rearrange(self.key_value(tokens), "b l (two heads head) -> two b heads l head", two=2, head=self.head)
+        scale = self.scale.to(query.dtype)
+        query, key = (F.layer_norm(z, (self.head,), eps=1e-6) * s for z, s in zip((query, key), scale, strict=True))
+        h = F.scaled_dot_product_attention(query, key, value.to(query.dtype), mask)
         return self.out(rearrange(h, "b heads n head -> b n (heads head)"))
 
 

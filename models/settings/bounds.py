@@ -20,6 +20,9 @@ MOST = {
     "classes": 1_000_000,
     "pooled": 65_536,
     "picture": 1024,
+    "tokens": 65_536,
+    "text": 65_536,
+    "text_depth": 64,
     "stride": 1024,
 }
 """Bounds that no sensible network meets: settings may come from a stranger's file."""

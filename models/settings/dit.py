@@ -36,13 +36,19 @@ class DiTConfig:
     """Channels of a vector that it can be conditioned on, such as a sentence's embedding; 0 for none."""
     picture: int = 0
     """Channels of a picture that it can be conditioned on, of the image's size; 0 for none."""
+    tokens: int = 0
+    """Channels of tokens that it can be conditioned on, such as a text encoder's; 0 for none."""
+    text: int = 0
+    """Channels of a transformer of its own over the bytes of a caption; 0 for none."""
+    text_depth: int = 2
+    """Blocks of that transformer."""
 
     def __post_init__(self) -> None:
-        positive(self, "image_channels", "patch", "width", "depth", "head")
-        optional(self, "classes", "pooled", "picture")
+        positive(self, "image_channels", "patch", "width", "depth", "head", "text_depth")
+        optional(self, "classes", "pooled", "picture", "tokens", "text")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is a share in [0, 1), got {self.dropout}.")
-        check_heads(self.head, self.width)
+        check_heads(self.head, self.width, self.text)
 
     @property
     def stride(self) -> int:

@@ -46,10 +46,16 @@ class UNetConfig:
     """Channels of a vector that it can be conditioned on, such as a sentence's embedding; 0 for none."""
     picture: int = 0
     """Channels of a picture that it can be conditioned on, of the image's size; 0 for none."""
+    tokens: int = 0
+    """Channels of tokens that it can be conditioned on, such as a text encoder's; 0 for none."""
+    text: int = 0
+    """Channels of a transformer of its own over the bytes of a caption; 0 for none."""
+    text_depth: int = 2
+    """Blocks of that transformer."""
 
     def __post_init__(self) -> None:
-        positive(self, "image_channels", "widths", "depths", "head", "groups")
-        optional(self, "transformer", "classes", "pooled", "picture")
+        positive(self, "image_channels", "widths", "depths", "head", "groups", "text_depth")
+        optional(self, "transformer", "classes", "pooled", "picture", "tokens", "text")
         if not len(self.widths) == len(self.depths) == len(self.dropout):
             raise ValueError(
                 f"widths, depths and dropout have one entry a level, got {self.widths}, {self.depths} and {self.dropout}."
@@ -61,7 +67,9 @@ class UNetConfig:
         if any(width % self.groups for width in self.widths):
             raise ValueError(f"every width is a multiple of groups={self.groups}, got {self.widths}. Change either.")
         attending = {*self.attention, *([len(self.widths) - 1] if self.transformer else [])}
-        check_heads(self.head, *(self.widths[level] for level in attending))
+        if (self.tokens or self.text) and not attending:
+            raise ValueError("tokens and text are attended to: give attention a level, or transformer blocks.")
+        check_heads(self.head, self.text, *(self.widths[level] for level in attending))
 
     @property
     def stride(self) -> int:

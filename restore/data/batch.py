@@ -46,6 +46,8 @@ class Batches(NamedTuple):
     """The names of the classes that labels count."""
     paired: Tensor | None = None
     """What `images` are paired with (N, C, *space)."""
+    captions: tuple[str, ...] = ()
+    """Some of the images' captions, where they have any."""
 
     def at(self, seed: int, step: int, count: int, shard: slice, partners: int, device: torch.device | str) -> Batch:
         """The images `shard` of the `count` of a training step, and `partners` further images of their size for each.

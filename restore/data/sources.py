@@ -15,6 +15,7 @@ from degrade.lazy import torch
 from degrade.random import Stream, integers, seeded, uniform
 from models.condition import Condition
 from restore.data.batch import Batch, Batches
+from restore.data.captions import Captions
 from restore.data.images import ImageError, image_files, load_image
 from restore.data.pictures import Partners, Pictures
 
@@ -191,6 +192,8 @@ class Folder:
     """Whether every other image, at random, is mirrored left to right."""
     labelled: bool = False
     """Whether the folder that an image lies in is its class."""
+    captions: bool = False
+    """Whether images have captions: the lines of a .txt beside each, or of captions.csv (file,caption)."""
     strict: bool = False
     """Whether a file that cannot be read ends the run; else it is skipped, with a warning, and counted."""
 
@@ -206,6 +209,7 @@ class Folder:
         pictures = Pictures(image_files(path), self.read, self.strict)
         partners = None if paired is None else Partners(path, pictures.files, paired, self._reduced, self.channels)
         classes = tuple(sorted({file.parent.name for file in pictures.files})) if self.labelled else ()
+        captions = Captions(path, pictures.files) if self.captions else None
 
         def draw(count: int, generator: torch.Generator, shard: slice = slice(None)) -> Batch:
             index = integers(len(pictures.files), (count,), generator)[shard]
@@ -213,17 +217,22 @@ class Folder:
             drawn = [pictures[i] for i in index.tolist()]
             x0 = self._cuts([picture.image for picture in drawn], u).to(device)
             x1 = () if partners is None else (self._cuts([partners[p.file] for p in drawn], u).to(device),)
-            if not classes:
-                return Batch(x0, x1=x1)
-            label = torch.tensor([classes.index(picture.file.parent.name) for picture in drawn], device=device)
-            return Batch(x0, Condition(label=label), x1)
+            condition = Condition()
+            if captions is not None:
+                lines, v = [captions[picture.file] for picture in drawn], uniform((count,), generator)[shard].tolist()
+                condition = Condition.written(*(line[int(place * len(line))] for line, place in zip(lines, v, strict=True)))
+            if classes:
+                label = torch.tensor([classes.index(picture.file.parent.name) for picture in drawn])
+                condition = condition._replace(label=label)
+            return Batch(x0, condition.map(lambda part: part.to(device)), x1)
 
         few = max(16, 2**24 // (self.channels * self.size**2))  # 64 MiB of float32
         order = torch.randperm(len(pictures.files), generator=seeded(0, Stream.TEST))[: min(few, 256)]
         shown, middle = [pictures[i] for i in order.tolist()], torch.full((len(order), 3), 0.5)
         images = self._cuts([picture.image for picture in shown], middle).to(device)
         known = None if partners is None else self._cuts([partners[p.file] for p in shown], middle).to(device)
-        return Batches(draw, images, skipped=pictures.skipped, classes=classes, paired=known)
+        some = () if captions is None else captions.some(16)
+        return Batches(draw, images, skipped=pictures.skipped, classes=classes, paired=known, captions=some)
 
     def read(self, file: Path) -> Tensor:
         """The reduced image (C, H, W), H and W at least `size`."""

@@ -39,6 +39,8 @@ class Base(ABC):
     """Where images that are mixed in come from (default: the degradation's own draw)."""
     classes: tuple[str, ...] = ()
     """Names of the classes that can be asked for."""
+    captions: tuple[str, ...] = ()
+    """Captions to make images of where nothing is asked for, each in turn."""
     device: str = "cpu"
 
     @property

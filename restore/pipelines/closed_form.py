@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from degrade import Degradation, GaussianNoise, GaussianPrior, Prior, RectifiedFlow, State
 from degrade.lazy import torch
+from models import Condition
 from restore.data.sources import OneImage
 from restore.patches.settings import LAST, ORDINARY, PatchSettings
 from restore.pipelines.conditioning import Asked
@@ -138,8 +139,8 @@ class ClosedForm(Pipeline):
         return replace(self, settings=replace(self.settings.local(), border=0.0))
 
     def _check(self, condition: Asked, severity: float) -> None:
-        if condition if isinstance(condition, str) else condition is not None and condition.parts:
-            what = f"class {condition!r}" if isinstance(condition, str) else "network to condition"
+        if condition.parts if isinstance(condition, Condition) else any(condition or ()):
+            what = "network to condition" if isinstance(condition, Condition) else f"class {condition!r}"
             raise ValueError(f"there is no {what}: {self.name} takes no condition, leave it out.")
         if not LAST < severity <= 1:
             raise ValueError(f"without training, severities lie in ({LAST}, 1], got {severity}.")

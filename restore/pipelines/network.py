@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -80,15 +81,34 @@ class NetworkPipeline(Pipeline):
             if label is not None and count and not bool(((label >= -1) & (label < count)).all()):
                 raise ValueError(f"labels count the {count} classes from 0, -1 for none, got {label.tolist()[:8]}.")
             return asked.map(lambda part: part.to(self.device))
-        if asked is not None and not isinstance(asked, str):
-            raise ValueError(f"a condition is the name of a class or a Condition, got {asked!r}.")
-        if asked and asked not in self.classes:
-            known = f"knows {', '.join(self.classes)}" if self.classes else "was not trained with classes"
-            raise ValueError(f"there is no class {asked!r}: {self.name} {known}.")
-        if not self.classes or asked == "":
+        words = self._words(numbers, asked)
+        if not any(words):
             return Condition()
-        classes = [self.classes.index(asked) if asked else seed % len(self.classes) for seed in numbers]
-        return Condition(label=torch.tensor(classes, device=self.device))
+        if set(words) <= {"", *self.classes}:
+            classes = [self.classes.index(word) if word else -1 for word in words]
+            return Condition(label=torch.tensor(classes, device=self.device))
+        if "text" in self.accepts:
+            return Condition.written(*words).map(lambda part: part.to(self.device))
+        unknown = next(word for word in words if word and word not in self.classes)
+        known = f"knows {', '.join(self.classes)}" if self.classes else "was not trained with classes"
+        raise ValueError(f"there is no class {unknown!r}: {self.name} {known}.")
+
+    def _words(self, numbers: range, asked: str | Sequence[str] | None) -> list[str]:
+        """A class or caption for each image, "" for none."""
+        if isinstance(asked, str):
+            return [asked] * len(numbers)
+        if asked is not None:
+            words = list(asked) if isinstance(asked, Sequence) else [asked]
+            if not all(isinstance(word, str) for word in words):
+                raise ValueError(f"a condition is a class or caption, one for each image, or a Condition, got {asked!r}.")
+            return words
+        known = self.classes or self.captions
+        return [known[seed % len(known)] for seed in numbers] if known else [""] * len(numbers)
+
+    @property
+    def accepts(self) -> tuple[str, ...]:
+        """The parts of a condition that the network takes."""
+        return getattr(self.restorer.network, "accepts", ())
 
     def _grown(self, picture: Tensor, size: tuple[int, int]) -> Tensor:
         """A picture (B, C, h, w) to condition on, grown as x of `size` is before the network sees it."""

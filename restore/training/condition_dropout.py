@@ -25,6 +25,8 @@ class ConditionDropout:
     """Of all tokens of an image."""
     image: float = 0.1
     """Of the picture."""
+    text: float = 0.1
+    """Of the caption."""
 
     def __post_init__(self) -> None:
         bounded(self, **dict.fromkeys(PARTS, (0.0, 1.0)))

@@ -67,7 +67,9 @@ def train(
         )
         recipe = replace(recipe, images=images, others=others, paired=paired)
         batches, prior = recipe.open(device)
-        recipe = decided(recipe.with_classes(batches.classes), batches, device, processes, minutes)
+        recipe = decided(
+            recipe.with_classes(batches.classes).for_captions(batches.captions), batches, device, processes, minutes
+        )
         trainer = recipe.trainer(device, processes)
         with removed_if_interrupted(folder) if processes.is_main else nullcontext():
             continue_training(recipe, trainer, batches, prior, folder, on_start, plan)
@@ -167,13 +169,14 @@ def _continued(
     check_round_trip(prior, (*ALLOWED, *own_types(prior, ALLOWED)), Prior, "prior")
     check_walk(recipe, prior)
     shape = batches.images.shape
-    specification = Specification(recipe, prior, (shape[1], shape[2], shape[3]), batches.classes)
+    specification = Specification(recipe, prior, (shape[1], shape[2], shape[3]), batches.classes, batches.captions)
     tensors: dict[str, torch.Tensor] = {}
     stored = {
         "recipe": encode(recipe),
         "prior": encode(prior, tensors, "prior"),
         "size": list(specification.size),
         "classes": list(specification.classes),
+        "captions": list(specification.captions),
         "provenance": made,
     }
 

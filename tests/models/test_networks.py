@@ -18,9 +18,11 @@ CONFIGS = [
     replace(UNET, transformer=2),
     replace(UNET, transformer=2, positions="learned", classes=3, pooled=5, picture=1),
     replace(UNET, transformer=2, skips="levels", attention=()),
+    replace(UNET, transformer=1, tokens=6, text=8),
     replace(UNET, widths=(16,), depths=(1,), dropout=(0.0,), attention=(0,)),
     DIT,
     replace(DIT, patch=3, positions="learned", classes=3, picture=1),
+    replace(DIT, tokens=6, text=8),
 ]
 PATCHES = PatchUNetConfig(channels=8, groups=4, norm="pixel")
 DDPM = DDPMUNetConfig(channels=8, multipliers=(1, 2), blocks=1, attention=(1,), groups=4, dropout=0.0)
@@ -53,9 +55,11 @@ def given(batch: int = 2, height: int = 12, width: int = 12) -> tuple[torch.Tens
 def condition_of(network: torch.nn.Module) -> tuple[Condition, ...]:
     """One of every part that the network accepts, for the images that are `given()`."""
     label, pooled, image = torch.tensor([0, 2]), torch.linspace(-1, 1, 10).reshape(2, 5), torch.ones(2, 1, 12, 12)
-    parts = {"label": label, "pooled": pooled, "image": image}
+    tokens, mask = torch.linspace(-1, 1, 60).reshape(2, 5, 6), torch.arange(5) < torch.tensor([[5], [3]])
+    whole = Condition(label, pooled, tokens, mask, image, Condition.written("a red two", "a blue seven").text)
     accepts = getattr(network, "accepts", ())
-    return (Condition(**{part: parts[part] for part in accepts}),) if accepts else ()
+    unknown = {name: None for name in Condition._fields if name not in accepts and not (name == "mask" and "tokens" in accepts)}
+    return (whole._replace(**unknown),) if accepts else ()
 
 
 @every
@@ -116,12 +120,13 @@ def conditioned(network, images, **parts) -> torch.Tensor:
         ("classes", "label", torch.tensor([0, 0]), torch.tensor([1, 1]), -1),
         ("pooled", "pooled", torch.ones(2, 3), torch.linspace(-1, 1, 6).reshape(2, 3), 0),
         ("picture", "image", torch.ones(2, 3, 12, 12), torch.linspace(-1, 1, 864).reshape(2, 3, 12, 12), 0),
+        ("text", "text", Condition.written("red", "red").text, Condition.written("two", "blue").text, 0),
     ],
-    ids=["label", "pooled", "image"],
+    ids=["label", "pooled", "image", "text"],
 )
 def test_conditions(config, setting, part, first, second, nothing):
     """Each part changes the output; its "nothing" is the same as no condition, also beside an image that has one."""
-    network = build(None, replace(config, **{setting: 3})).eval()
+    network = build(None, replace(config, **{setting: 8 if part == "text" else 3})).eval()
     assert network.accepts == (part,)
     with torch.no_grad():
         without, one, other = network(*given()), *(conditioned(network, given(), **{part: c}) for c in (first, second))

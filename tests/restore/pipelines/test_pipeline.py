@@ -83,7 +83,7 @@ def test_a_hole_of_a_given_place_is_filled(photo, tmp_path):
         (lambda run: run.restore(torch.zeros(0, 3, 16, 16), 0.5), r"got .* of shape \(0, 3, 16, 16\)"),
         (lambda run: run.restore(torch.full((3, 16, 16), 1e30), 0.5), "NaN, infinite or huge values"),
         (lambda run: run.restore(torch.zeros(3, 16, 16), 0.5, (torch.zeros(2, 3, 16, 16),)), r"for \[2\] images, these are 1"),
-        (lambda run: run.generate(condition=0), "the name of a class or a Condition, got 0"),
+        (lambda run: run.generate(condition=0), "a condition is a class or caption, one for each image, or a Condition, got 0"),
         (lambda run: run.generate(condition=Condition(label=[1])), "label of a condition is a tensor"),
         (lambda run: run.generate(count=0), "count, batch, height and width are at least 1"),
         (lambda run: run.generate(edit=Edit(run.read(), 0.0)), r"severity lies in \(0, 1\]"),

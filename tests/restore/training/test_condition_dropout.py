@@ -16,6 +16,7 @@ CONDITION = Condition(
     tokens=torch.ones(COUNT, 3, 2),
     mask=torch.ones(COUNT, 3, dtype=torch.bool),
     image=torch.ones(COUNT, 1, 4, 4),
+    text=torch.ones(COUNT, 5, dtype=torch.long),
 )
 ALL = slice(None)
 
@@ -47,7 +48,7 @@ def test_the_draws_are_those_of_their_stream():
 
 
 def test_shards_agree_with_the_whole():
-    dropout = ConditionDropout(0.5, 0.5, 0.5, 0.5)
+    dropout = ConditionDropout(0.5, 0.5, 0.5, 0.5, 0.5)
     whole = dropout(CONDITION, 1, 0, COUNT, ALL)
     shard = slice(3, 6)
     few = dropout(CONDITION.map(lambda part: part[shard]), 1, 0, COUNT, shard)
@@ -55,7 +56,7 @@ def test_shards_agree_with_the_whole():
 
 
 def test_never_always_and_nothing_to_drop():
-    never, always = ConditionDropout(0, 0, 0, 0), ConditionDropout(1, 1, 1, 1)
+    never, always = ConditionDropout(0, 0, 0, 0, 0), ConditionDropout(1, 1, 1, 1, 1)
     assert all(torch.equal(a, b) for a, b in zip(never(CONDITION, 0, 0, COUNT, ALL), CONDITION, strict=True))
     assert not any(part.any() for part in kept(always(CONDITION, 0, 0, COUNT, ALL)).values())
     assert always(Condition(), 0, 0, COUNT, ALL) == Condition()
