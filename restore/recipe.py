@@ -56,7 +56,7 @@ class Recipe:
     """Everything that a run is made of, as plain numbers."""
 
     images: Positional[Path]
-    """The photograph, or the folder of images, to learn from; or the name of a set: digits, photographs."""
+    """The photograph, or the folder of images, to learn from; or the name of a set: digits, photographs, captioned."""
     degradation: Annotated[Degradation, choice(Degradation, OPERATORS)] = field(default_factory=GaussianNoise)
     """What is to be undone."""
     data: Annotated[Source, setting(Source, SOURCES)] = field(default_factory=Crops)

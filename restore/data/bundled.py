@@ -5,6 +5,7 @@
 | digits | 1,797 handwritten digits, 8 x 8 enlarged to 16 x 16, grey, a folder each; every fifth for testing | scikit-learn |
 | photographs | ten colour photographs, shorter side 256; two for testing | scikit-image, scikit-learn, matplotlib |
 | jpeg | the same as JPEG of quality 10, to be paired with them | these |
+| captioned | 6000 pictures of one or two tinted digits, with captions (restore/data/captioned.py) | scikit-learn |
 
 The photographs of scikit-image and matplotlib are in the public domain or CC0; of scikit-learn's, "china" is by danielbuechele
 and "flower" by dulthydan, both CC BY.
@@ -32,8 +33,8 @@ INSTALL = 'python -m pip install -c constraints.txt -e ".[demo]"'
 class Named:
     """A set by name: what a recipe must know of it before it is written."""
 
-    images: Callable[[], Iterator[tuple[str, Tensor]]]
-    """Names below the set's folder, such as "train/3/0042", with images (C, H, W)."""
+    images: Callable[[], Iterator[tuple[str, Tensor, *tuple[str, ...]]]]
+    """Names below the set's folder, such as "train/3/0042", with images (C, H, W), and their captions."""
     size: int
     """Side to train at, pixels."""
     reduce: int = 0
@@ -42,9 +43,12 @@ class Named:
     flip: bool = True
     classes: bool = False
     """Whether its images lie in a folder for each class."""
+    captions: bool = False
+    """Whether its images have captions."""
 
 
-def _digits() -> Iterator[tuple[str, Tensor]]:
+def _scans() -> tuple[Tensor, Tensor]:
+    """scikit-learn's handwritten digits (1797, 8, 8) in [0, 1], and which they are (1797,)."""
     try:
         from sklearn.datasets import load_digits
     except ImportError:
@@ -52,10 +56,23 @@ def _digits() -> Iterator[tuple[str, Tensor]]:
     import torch
 
     data = load_digits()
-    small = torch.from_numpy(data.images).float()[:, None] / 8 - 1
-    large = torch.nn.functional.interpolate(small, scale_factor=2, mode="bicubic", align_corners=False)
-    for i, (image, label) in enumerate(zip(large, data.target, strict=True)):
+    return torch.from_numpy(data.images).float() / 16, torch.from_numpy(data.target)
+
+
+def _digits() -> Iterator[tuple[str, Tensor]]:
+    import torch
+
+    scans, labels = _scans()
+    large = torch.nn.functional.interpolate(2 * scans[:, None] - 1, scale_factor=2, mode="bicubic", align_corners=False)
+    for i, (image, label) in enumerate(zip(large, labels.tolist(), strict=True)):
         yield f"{'test' if i % 5 == 0 else 'train'}/{label}/{i:04d}", image
+
+
+def _captioned() -> Iterator[tuple[str, Tensor, str]]:
+    from restore.data.captioned import captioned_digits
+
+    for name, (image, caption) in captioned_digits(*_scans()):
+        yield name, image, caption
 
 
 PHOTOGRAPHS = {
@@ -116,6 +133,7 @@ def _shipped(package: str, file: str) -> Path:
 SETS = {
     "digits": Named(_digits, size=16, channels=1, flip=False, classes=True),
     "photographs": Named(_photographs, size=64, reduce=256),
+    "captioned": Named(_captioned, size=32, flip=False, captions=True),
     "jpeg": Named(_jpeg, size=64, reduce=256),
 }
 
@@ -148,7 +166,9 @@ def written(name: str) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     sweep(folder.parent)
     part = beside(folder)
-    for path, image in tqdm(SETS[name].images(), desc=f"writing {name}", unit="image"):
+    for path, image, *caption in tqdm(SETS[name].images(), desc=f"writing {name}", unit="image"):
         save_image(image, part / f"{path}.png")
+        for line in caption:
+            (part / f"{path}.txt").write_text(line + "\n", encoding="utf-8")
     part.rename(folder)
     return folder

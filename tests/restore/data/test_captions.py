@@ -1,0 +1,87 @@
+"""Captions beside the images of a folder, and the set whose captions are true."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from degrade import seeded
+from restore import Folder, save_image
+from restore.data.bundled import _scans
+from restore.data.captioned import COLOURS, COUNTS, DIGITS, captioned_digits, held_out, slant, thickness
+from restore.data.images import ImageError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for i in range(3):
+        save_image(torch.full((3, 8, 8), -1 + i / 2), tmp_path / f"images/{i}.png")
+        (tmp_path / f"images/{i}.txt").write_text(f"level {i}\nlevel {i}, in other words\n", encoding="utf-8")
+    return tmp_path / "images"
+
+
+def spoken(batch) -> list[str]:
+    return [bytes(row.tolist()).rstrip(b"\0").decode() for row in batch.condition.text]
+
+
+def test_a_draw_brings_a_caption_of_its_image(folder):
+    batch = Folder(8, captions=True).open(folder).draw(40, seeded(0))
+    levels = (2 * (batch.x0[:, 0, 0, 0] + 1)).round().int().tolist()
+    assert all(line.startswith(f"level {level}") for line, level in zip(spoken(batch), levels, strict=True))
+    assert {line.endswith("words") for line in spoken(batch)} == {True, False}
+    shard = Folder(8, captions=True).open(folder).draw(40, seeded(0), slice(7, 12))
+    assert spoken(shard) == spoken(batch)[7:12]
+
+
+def test_a_table(folder):
+    (folder / "captions.csv").write_text('0.png,zero\n1.png,"one, or so"\n2.png,two\n', encoding="utf-8")
+    batches = Folder(8, captions=True).open(folder)
+    assert set(spoken(batches.draw(30, seeded(0)))) == {"zero", "one, or so", "two"} == set(batches.captions)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("1.txt", " \n", "1.png has no caption"),
+        ("1.txt", "a" * 257, "a caption of .*1.png is longer than 256 bytes"),
+        ("captions.csv", "0.png,zero\n", "1.png has no caption .*captions.csv has no line of it"),
+        ("captions.csv", "0.png,one, or so\n", "line 1 of .*captions.csv has 3 fields"),
+    ],
+)
+def test_captions_that_are_none(name, text, message, folder):
+    (folder / name).write_text(text, encoding="utf-8")
+    with pytest.raises(ImageError, match=message) as error:
+        Folder(8, captions=True).open(folder)
+    assert "\n" not in str(error.value)
+
+
+def test_what_captions_say_is_true():
+    """The colours named are those that are there; what is held out is where it belongs."""
+    splits: dict[str, list] = {}
+    scans, labels = _scans()
+    for name, one in captioned_digits(scans, labels, dict.fromkeys(COUNTS, 20)):
+        splits.setdefault(name.rpartition("/")[0], []).append(one)
+    assert set(splits) == {"train", "test/seen", "test/unseen"}
+    for split, pictures in splits.items():
+        for image, caption in pictures:
+            words = caption.split()
+            colours = [word for word in words if word in COLOURS]
+            digits = [word for word in words if word in DIGITS]
+            known = torch.tensor(list(COLOURS.values()))
+            lit = ((image + 1) / 2).flatten(1).T
+            lit = lit[lit.amax(1) > 0.8]
+            near = torch.nn.functional.cosine_similarity(lit[:, None], known[None], dim=-1).argmax(1)
+            assert {list(COLOURS)[i] for i in near.tolist()} == set(colours), caption
+            held = any(held_out(DIGITS.index(d), list(COLOURS).index(c)) for d, c in zip(digits, colours, strict=True))
+            assert held == (split == "test/unseen"), caption
+
+
+def test_strokes_are_measured():
+    upright = torch.zeros(1, 8, 8)
+    upright[:, 1:7, 3] = 1
+    leaning = torch.zeros(1, 8, 8)
+    leaning[0, torch.arange(6, 0, -1), torch.arange(1, 7)] = 1
+    assert float(slant(upright)) == 0 and float(slant(leaning)) == pytest.approx(1)
+    thick = upright.clone()
+    thick[:, 1:7, 4] = 1
+    assert float(thickness(thick)) > 1.5 * float(thickness(upright))
