@@ -35,9 +35,7 @@ def test_words_say_what_is_made(run):
     assert run.captions == ("all black", "all white") and run.restorer.network.accepts == ("text",)
     black, white = run.generate(count=2, condition=["all black", "all white"], progress=False)
     assert float(white.mean()) - float(black.mean()) > 1
-    torch.testing.assert_close(
-        run.generate(seed=1, progress=False)[0], white, rtol=0, atol=1e-4
-    )  # in turn, where nothing is asked
+    torch.testing.assert_close(run.generate(seed=1, progress=False)[0], white, rtol=0, atol=1e-4)  # in turn
     written = run.generate(count=2, condition=Condition.written("all black", "all white"), progress=False)
     assert torch.equal(written, torch.stack([black, white]))
 
