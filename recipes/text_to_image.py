@@ -41,7 +41,8 @@ def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation
     return replace(
         plain,
         data=replace(plain.data, captions=True, labelled=False, flip=False),
-        network=replace(plain.network, text=width, text_depth=depth),
+        network=replace(plain.network, text=width, text_depth=depth, attention=(1,)),
+        training=replace(plain.training, optimizer="muon", rate=2e-3),
         sampling=replace(plain.sampling, guidance=3.0),
     )
 
