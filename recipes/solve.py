@@ -35,6 +35,7 @@ from recipes.command.outputs import check_file, first_free, plain_stem, severity
 from recipes.command.pasteable import file_of_types, program
 from recipes.command.size import OptionalSize
 from recipes.command.source import opened
+from restore.data.sources import LEAST
 from restore.own_types import choice, offered, types_in
 from restore.pipelines.solving import Forward, reduced_to
 from samplers import Method
@@ -66,7 +67,7 @@ class Solve:
     """How far it was degraded, in (0, 1] (a gaussian-blur of .25: 2 of 8 pixels); of several a strip is made, and the likeliest
     named where the noise is known."""
     noise: float = 0.0
-    """Standard deviation of the picture's noise, white being 1 and black -1: .02 is 2.5 of 255."""
+    """Standard deviation of the picture's noise, white being 1 and black -1: .02 is 2.5 of 255; 0: exact to the last bit."""
     method: Method = "diffpir"
     """How samples are held to the picture; ddnm, pigdm and moments are for linear degradations."""
     count: int = 4
@@ -136,8 +137,10 @@ class Solve:
     def say_which(self, misfits: Sequence[float]) -> None:
         """The largest severity that explains the picture but for its noise: smaller ones do, too, and leave the rest of it."""
         if len(misfits) == 1:
-            if self.noise and misfits[0] > 3 * self.noise:
+            if misfits[0] > max(3 * self.noise, UNEXPLAINED):
                 print(f"that is far more than the noise, {self.noise:g}: the picture was degraded in another way, or less.")
+            if not self.noise:
+                print("no noise was stated (--noise): a file of 8 bits has .003, one that looks grainy .02 and more.")
             return
         if not self.noise:
             print("which severity it is can be told where the noise is known (--noise).")
@@ -169,6 +172,11 @@ class Solve:
                 f"{self.image} has {degraded.shape[1]}x{degraded.shape[2]} pixels, --size {height}x{width} is smaller: reduce "
                 "the picture with --side."
             )
+        if min(pipeline.size[1:]) < LEAST:
+            raise ValueError(
+                f"{self.prior} is seen as {pipeline.size[1]}x{pipeline.size[2]} pixels, too few for a prior: expected sides of "
+                f"at least {LEAST}. Cut its longer side, or name a larger photograph."
+            )
         return pipeline, degraded
 
     def operator(self, severity: float, shape: tuple[int, int, int], seen: tuple[int, int]) -> Forward:
@@ -198,6 +206,8 @@ class Solve:
         return pipeline.solve(degraded, operator, **options)  # type: ignore[arg-type]
 
 
+UNEXPLAINED = 0.02
+"""What the mean may differ by from the picture where there is little noise."""
 WITHIN = 1.1
 """Of the noise, what a picture may differ by that a severity explains."""
 

@@ -17,6 +17,8 @@ def opened(source: Path, detail: int = 250, types: Path | None = None, device: s
         from restore.run import open_run
 
         return open_run(source, device, types_in(types))
+    from restore.machine.processes import usable_device
     from restore.pipelines.closed_form import closed_form
 
+    usable_device(device or "cpu")  # it is not used: the closed form works on the CPU
     return closed_form(source, detail)

@@ -71,10 +71,20 @@ class Solving(Generation):
             )
         if not (isinstance(count, int) and isinstance(batch, int) and count > 0 and batch > 0):
             raise ValueError(f"count and batch are whole numbers of at least 1, got {count} and {batch}.")
+        if isinstance(operator, Degradation) and float(y.abs().max()) > LOUD:
+            raise ValueError(
+                f"the measurement holds numbers up to {float(y.abs().max()):.3g}, images lie in [-1, 1]: bring it there "
+                "(load_image does; x / 127.5 - 1 of bytes)."
+            )
+        if isinstance(noise, bool) or not isinstance(noise, int | float):
+            raise ValueError(f"noise is a number, the standard deviation, got {noise!r}.")
+        if size is not None and not (len(size) == 2 and all(isinstance(side, int) and side > 0 for side in size)):
+            raise ValueError(f"size is a height and a width of at least 1 pixel, got {size}.")
         size, total = size or (y.shape[-2], y.shape[-1]), len(y) * count
         forward = _forward(operator, severity, latent, (len(y), self.size[0], *size))
         ratio = self.ratio if ratio is None else ratio
         each, limits = of_images(condition, slice(0, len(y)), len(y)), self.space.limits if self.sampling.clip else None
+        Measurement(y, forward(torch.arange(len(y))), noise, (len(y), self.size[0], *size))  # what does not fit is said here
         pipeline, padded, made = self.solving().using(clip=False), self.padded(size), []
         for first in range(0, total, batch):
             numbers = range(first, min(first + batch, total))
@@ -102,6 +112,10 @@ class Solving(Generation):
     def solving(self) -> Self:
         """The same as it serves measurements best: the prior is that of another picture, whose layout says nothing."""
         return self
+
+
+LOUD = 8.0
+"""Numbers in a measurement of images in [-1, 1], beyond which it is in another unit."""
 
 
 def _rows(which: Tensor, z: Tensor) -> Tensor:
