@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -13,7 +10,7 @@ from PIL import Image
 from recipes import edit
 from restore import load_image, save_image
 from restore.training.session import train
-from tests.commands import ENVIRONMENT, ROOT
+from tests.commands import command
 from tests.tiny import tiny
 
 
@@ -92,13 +89,8 @@ def test_style_pulls(photo, tmp_path):
     assert float(red[0].mean() - red[1:].mean()) > float(plain[0].mean() - plain[1:].mean()) + 0.1
 
 
-def command(*args, cwd) -> subprocess.CompletedProcess:
-    line = [sys.executable, ROOT / "recipes" / "edit.py", *args]
-    return subprocess.run(line, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, check=False)
-
-
 def test_command_line(photo, mask, tmp_path):
-    result = command("inpaint", photo, "--mask", mask, "--steps", "1", cwd=tmp_path)
+    result = command("inpaint", photo, "--mask", mask, "--steps", "1", cwd=tmp_path, recipe="edit")
     assert result.returncode == 0, result.stderr
     assert {path.name for path in (tmp_path / "runs/photo-inpaint").iterdir()} == {"seed-0.png", "grid.png"}
 
@@ -132,7 +124,7 @@ def test_bad_input(photo, mask, tmp_path):
     for call, message in cases:
         with pytest.raises(ValueError, match=message):
             call()
-    result = command("panorama", tmp_path / "run", "--size", "0x10", cwd=tmp_path)
+    result = command("panorama", tmp_path / "run", "--size", "0x10", cwd=tmp_path, recipe="edit")
     assert result.returncode != 0 and "0x10" in result.stderr and "Traceback" not in result.stderr
 
 

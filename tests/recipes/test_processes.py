@@ -14,7 +14,7 @@ from restore.run import open_run
 from tests.commands import TINY, command
 
 SHARED = ["--training.shard", "--training.optimizer", "adamw"]
-FLAGS = [*TINY, "--training.log-every", "1", "--training.steps", "16", "--training.keep", "9"]
+FLAGS = [*TINY, "--training.log-every", "1", "--training.steps", "8", "--training.keep", "9"]
 
 
 def losses(run: Path) -> list[float]:
@@ -58,8 +58,7 @@ def test_two_processes_train_like_one(flags, alone):
             continue
         part = alone / f"{source}-on-{processes}"
         shutil.copytree(alone / source, part)
-        for step in (12, 16):
-            shutil.rmtree(part / f"checkpoints/step-{step:08d}")
+        shutil.rmtree(part / "checkpoints/step-00000008")
         done("resume", part, cwd=alone, processes=processes)
         assert_same_run(part, expected)
 
@@ -67,11 +66,11 @@ def test_two_processes_train_like_one(flags, alone):
 def test_a_shared_out_run_is_resumed_shared_out(alone):
     """Distributed checkpoints: written by two processes, read by two."""
     done("train", "photo.png", "--out", "shared", *FLAGS, *SHARED, cwd=alone, processes=2)
-    shutil.rmtree(alone / "shared/checkpoints/step-00000016")
+    shutil.rmtree(alone / "shared/checkpoints/step-00000008")
     done("resume", "shared", cwd=alone, processes=2)
     assert_same_run(alone / "shared", alone / "alone-adamw")
-    names = {path.name for path in (alone / "shared/checkpoints/step-00000016").iterdir()}
-    assert names == {path.name for path in (alone / "alone/checkpoints/step-00000016").iterdir()}
+    names = {path.name for path in (alone / "shared/checkpoints/step-00000008").iterdir()}
+    assert names == {path.name for path in (alone / "alone/checkpoints/step-00000008").iterdir()}
 
 
 def test_samples_do_not_depend_on_the_number_of_processes(alone):
@@ -86,7 +85,7 @@ def test_samples_do_not_depend_on_the_number_of_processes(alone):
 def test_two_processes_by_the_clock(alone):
     """The clock is that of the first, and the layout and precision that it found fastest, if it had the time."""
     opened = ["--training.layout", "auto", "--training.precision", "auto"]
-    said = done("train", "photo.png", "--out", "timed", "--minutes", "0.06", *FLAGS, *opened, cwd=alone, processes=2)
+    said = done("train", "photo.png", "--out", "timed", "--minutes", "0.04", *FLAGS, *opened, cwd=alone, processes=2)
     run = open_run(alone / "timed")
     training = run.recipe.training
     assert "auto" not in (training.layout, training.precision) and said.count("layout ") <= 1

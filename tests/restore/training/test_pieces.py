@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -15,7 +13,8 @@ from restore import Batch, Batches, Objective, Training
 from restore.storage.checkpoint import open_checkpoint
 from restore.training.dropout import Dropout
 from restore.training.trainer import Trainer
-from tests.commands import ENVIRONMENT, ROOT
+from tests import forked, pieces
+from tests.commands import ROOT
 from tests.pieces import CASES, losses, trainer
 
 
@@ -39,9 +38,7 @@ def test_pieces_change_nothing(accumulate, expected):
 def test_processes_change_nothing(expected, tmp_path):
     """Two, with weights replicated and sharded, in pieces and without, within 1e-5."""
     photo, whole = expected
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    line = [*torchrun, "-m", "tests.pieces", str(photo), str(tmp_path / "losses.json")]
-    result = subprocess.run(line, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    result = forked.start([pieces.__file__, str(photo), str(tmp_path / "losses.json")], ROOT, processes=2).finish()
     assert result.returncode == 0, result.stderr
     for found in json.loads((tmp_path / "losses.json").read_text()):
         torch.testing.assert_close(torch.tensor(found), torch.tensor(whole), rtol=0, atol=1e-5)
