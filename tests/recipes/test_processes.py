@@ -85,7 +85,7 @@ def test_samples_do_not_depend_on_the_number_of_processes(alone):
 def test_two_processes_by_the_clock(alone):
     """The clock is that of the first, and the layout and precision that it found fastest, if it had the time."""
     opened = ["--training.layout", "auto", "--training.precision", "auto"]
-    said = done("train", "photo.png", "--out", "timed", "--minutes", "0.04", *FLAGS, *opened, cwd=alone, processes=2)
+    said = done("train", "photo.png", "--out", "timed", "--minutes", "0.06", *FLAGS, *opened, cwd=alone, processes=2)
     run = open_run(alone / "timed")
     training = run.recipe.training
     assert "auto" not in (training.layout, training.precision) and said.count("layout ") <= 1

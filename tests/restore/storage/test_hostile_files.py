@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def opened(what: str, count: int, folder: Path) -> dict:
-    """The report of a process that meets so many of them."""
+    """The report of a process that meets so many of them: its memory is measured."""
     line = [sys.executable, "-m", f"tests.{what}", str(count), folder]
     result = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True)
     return json.loads(result.stdout.splitlines()[-1])
