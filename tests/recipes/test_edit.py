@@ -65,7 +65,7 @@ def test_harmonise_changes_the_paste_and_its_margin_only(source, photo, mask, tm
 @pytest.mark.parametrize("command", [edit.SDEdit, edit.Variations])
 def test_more_severity_changes_more(command, photo, tmp_path):
     """Without training; the mean over two seeds."""
-    command(photo, image=photo, severities=(0.1, 0.5, 1.0), count=2, steps=3, out=tmp_path / "out")()
+    command(photo, image=photo, severities=(0.1, 0.5, 1.0), count=2, steps=2, out=tmp_path / "out")()
     made, picture = results(tmp_path / "out"), load_image(photo)
     change = [
         sum(float((made[f"severity-{s}-seed-{i}"] - picture).square().mean()) for i in range(2)) for s in ("0.1", "0.5", "1")
@@ -84,7 +84,8 @@ def test_style_pulls(photo, tmp_path):
     """Towards the colours of a red picture."""
     save_image(torch.tensor([0.9, -0.9, -0.9])[:, None, None].expand(3, 64, 64), tmp_path / "red.png")
     for name, weight in (("plain", 0.0), ("red", 0.3)):
-        edit.Variations(photo, style=tmp_path / "red.png", weight=weight, severities=(0.8,), out=tmp_path / name)()
+        style = {"style": tmp_path / "red.png", "weight": weight}
+        edit.Variations(photo, **style, severities=(0.8,), steps=4, out=tmp_path / name)()
     plain, red = (next(iter(results(tmp_path / name).values())) for name in ("plain", "red"))
     assert float(red[0].mean() - red[1:].mean()) > float(plain[0].mean() - plain[1:].mean()) + 0.1
 
