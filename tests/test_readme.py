@@ -14,6 +14,7 @@ from models import PatchUNetConfig
 from recipes import sindiffusion
 from restore import Crops, load_image, save_image
 from restore.own_types import types_in
+from restore.pipelines.likeness import Likeness
 from restore.run import open_run
 from restore.training.session import resume, train
 from samplers import Improved
@@ -27,9 +28,10 @@ def test_snippets(photo, monkeypatch):
 
     def small(*args, **kwargs):
         recipe = whole(*args, **kwargs)
-        network = PatchUNetConfig(channels=8, multipliers=(1, 2), kernels=(3, 3), norm="pixel")
+        network = PatchUNetConfig(channels=8, multipliers=(1,), kernels=(3,), patch=4, norm="pixel")
         training = replace(recipe.training, steps=2, warmup=1)
-        return replace(recipe, network=network, data=Crops(size=32, crop=16), training=training)
+        prior = recipe.prior and Likeness(directions=2)
+        return replace(recipe, network=network, data=Crops(size=32, crop=16), training=training, prior=prior)
 
     monkeypatch.setattr(sindiffusion, "recipe", small)
     monkeypatch.chdir(photo.parent)

@@ -277,7 +277,7 @@ def test_operators_without_a_gradient():
         (lambda x: (10 * x).round() / 10, "has no gradient"),
         (lambda x: 0 * x, "has no gradient"),
         (lambda x: x.detach(), "has no gradient"),
-        (lambda x: (x > 0), "measurements are real numbers"),
+        (lambda x: x > 0, "measurements are real numbers"),
         (lambda x: torch.fft.fft2(x), "measurements are real numbers"),
         (lambda x: x * (torch.rand_like(x) < 0.5), "draws something at random each time"),
         (lambda x: x.mul_(0.5), "changes the images that it is given"),
