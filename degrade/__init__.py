@@ -18,7 +18,7 @@ from degrade.pixelate import Pixelate
 from degrade.priors import BridgePrior, GaussianPrior, ImagePrior, LatentPrior, PartnerPrior, ThumbnailPrior, Thumbnails
 from degrade.protocols import Affine, Degradation, Estimable, Gaussian, Markov, Mixing, Prior, Scheduled, State
 from degrade.random import Field, Stream, seeded, seeds
-from degrade.schedules import SCHEDULES, Cosine, CosineBeta, LinearBeta, RectifiedFlow, Schedule, ShiftedCosine
+from degrade.schedules import SCHEDULES, Betas, Cosine, CosineBeta, LinearBeta, RectifiedFlow, Schedule, ShiftedCosine
 from degrade.snow import Snow
 from degrade.tree import NoLatent
 
@@ -35,6 +35,7 @@ __all__ = [
     "PRIORS",
     "SCHEDULES",
     "Affine",
+    "Betas",
     "Bridge",
     "BridgePrior",
     "Compose",
