@@ -44,13 +44,12 @@ def test_the_schedules_by_name_are_among_them():
 
 
 def test_between_the_last_levels_without_signal():
-    """alpha is linear there: finite, falling to 0, with the slopes of autograd, and the log-SNR has its inverse."""
+    """alpha is linear there: finite, falling to 0, and the log-SNR has its inverse."""
     schedule = Betas(steps=100, zero_snr=True)
-    t = torch.linspace(0.985, 0.9999, 7, dtype=torch.float64, requires_grad=True)
-    alpha, _ = schedule.coefficients(t)
-    (slope,) = torch.autograd.grad(alpha.sum(), t)
-    torch.testing.assert_close(schedule.derivatives(t.detach())[0], slope, rtol=1e-9, atol=0)
-    torch.testing.assert_close(schedule.time(schedule.logsnr(t.detach())), t.detach(), rtol=0, atol=1e-9)
+    t = torch.linspace(0.9903, 0.9999, 7, dtype=torch.float64)
+    slope = (schedule.coefficients(t + 1e-5)[0] - schedule.coefficients(t - 1e-5)[0]) / 2e-5
+    torch.testing.assert_close(schedule.derivatives(t)[0], slope, rtol=1e-9, atol=0)
+    torch.testing.assert_close(schedule.time(schedule.logsnr(t)), t, rtol=0, atol=1e-9)
     ends = torch.tensor([0.99, 1.0], dtype=torch.float64)
     assert schedule.coefficients(ends)[0][1] == 0 and schedule.time(schedule.logsnr(ends))[1] == 1
     assert all(bool(part.isfinite().all()) for part in (*schedule.coefficients(ends), *schedule.derivatives(ends)))
