@@ -10,7 +10,6 @@ from samplers.guides import (
     Measurement,
     Method,
     Symmetry,
-    classifier_free,
     clip,
     ilvr,
     known_pixels,
@@ -19,15 +18,20 @@ from samplers.guides import (
     pad_to,
     seamless,
     symmetric,
+    telescoped,
+    threshold,
 )
+from samplers.inversion import invert
 from samplers.large.canvas import Canvas, CanvasError
 from samplers.large.panorama import panorama
 from samplers.large.pyramid import Scale, enlarge, pyramid, sizes
 from samplers.large.tiles import blended, tiled
+from samplers.published_times import Shifted, Spaced
 from samplers.resampled import Resampled
-from samplers.times import GRIDS, LogSNRUniform, Respaced, TimeGrid, Uniform, uniform
+from samplers.times import LogSNRUniform, Respaced, TimeGrid, Uniform, uniform
 from samplers.trajectory import Trajectory
 
+GRIDS = (Uniform, LogSNRUniform, Respaced, Spaced, Shifted)
 SAMPLERS = (DDIM, DDPM, DPMSolver, Euler, Heun, Improved, Midpoint, Naive)
 if TYPE_CHECKING:
     AnySampler = Sampler
@@ -70,16 +74,18 @@ __all__ = [
     "Respaced",
     "Sampler",
     "Scale",
+    "Shifted",
+    "Spaced",
     "Step",
     "Symmetry",
     "TimeGrid",
     "Trajectory",
     "Uniform",
     "blended",
-    "classifier_free",
     "clip",
     "enlarge",
     "ilvr",
+    "invert",
     "known_pixels",
     "likelihood",
     "loss_guidance",
@@ -90,6 +96,8 @@ __all__ = [
     "seamless",
     "sizes",
     "symmetric",
+    "telescoped",
+    "threshold",
     "tiled",
     "uniform",
 ]

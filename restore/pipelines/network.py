@@ -15,7 +15,7 @@ from restore.pipelines.likeness import LikenessPrior
 from restore.pipelines.pipeline import Pipeline
 from restore.restorer import Restorer
 from restore.space import Pixels, grown
-from samplers import DDPM, Sampler, Scale, classifier_free, clip, pad_to
+from samplers import DDPM, Sampler, Scale, clip, pad_to, telescoped, threshold
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -102,8 +102,21 @@ class NetworkPipeline(Pipeline):
         sampling = self.sampling
         restore: Restore = self.restorer
         if condition.parts:
-            conditional = self.restorer.given(condition)
-            restore = classifier_free(conditional, self.restorer, sampling.guidance, *sampling.guidance_interval)
+            until, since = sampling.guidance_interval
+            restore = telescoped(
+                self.restorer.given(self.nothing(condition)),
+                (sampling.guidance, self.restorer.given(condition)),
+                until=until,
+                since=since,
+                rescale=sampling.rescale,
+                triple=self.restorer.triple,
+            )
         if sampling.pad_to > 1:
             restore = pad_to(restore, sampling.pad_to)
-        return clip(restore, *self.space.limits) if sampling.clip and self.space.limits else restore
+        if not (sampling.clip and self.space.limits):
+            return restore
+        return threshold(restore, sampling.threshold) if sampling.threshold else clip(restore, *self.space.limits)
+
+    def nothing(self, condition: Condition) -> Condition:
+        """What guidance weighs `condition` against: no condition at all."""
+        return Condition()
