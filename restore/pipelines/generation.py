@@ -14,7 +14,7 @@ from restore.machine.processes import ALONE, Processes
 from restore.pipelines.base import Base
 from restore.pipelines.conditioning import Asked, of_images
 from restore.pipelines.editing import Guide
-from restore.space import grown
+from restore.space import Pixels, grown
 from samplers import Resampled, Sampler, Scale, Step, enlarge
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Generation(Base):
         """
         height, width = size = size or (self.size[1], self.size[2])
         if edit.known is not None or edit.guides:
-            self._check_pixels()
+            self._check_pixels(guides=bool(edit.guides))
         if count < 1 or batch < 1 or min(size) < 1:
             raise ValueError(f"count, batch, height and width are at least 1, got {count}, {batch}, {height}, {width}.")
         edit.check(self.size[0], size)
@@ -115,7 +115,10 @@ class Generation(Base):
             numbers = range(seed + first, seed + min(first + batch, count))
             asked = of_images(condition, slice(first, first + len(numbers)), count)
             x = pipeline._made(size, numbers, asked, edit, progress, on_step)
-            yield from zip(numbers, self.decoded(x, size), strict=True)
+            images = self.decoded(x, size)
+            if edit.known is not None and not isinstance(self.space, Pixels):  # encoded and decoded, they changed a little
+                images = torch.lerp(images, *edit.known)
+            yield from zip(numbers, images, strict=True)
 
     def _made(
         self,

@@ -14,13 +14,17 @@ from restore.pipelines.generation import Edit
 from restore.pipelines.likeness import LikenessPrior
 from restore.pipelines.pipeline import Pipeline
 from restore.restorer import Restorer
-from restore.space import Pixels, grown
-from samplers import DDPM, Sampler, Scale, clip, pad_to, telescoped, threshold
+from restore.space import Masking, Pixels, encoded, grown
+from samplers import DDPM, Sampler, Scale, clip, known_pixels, pad_to, telescoped, threshold
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from degrade.protocols import Restore
+
+
+SHOWN = 20
+"""Names of classes in a message."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,10 +66,21 @@ class NetworkPipeline(Pipeline):
             if edit.begin is None and isinstance(self.prior, LikenessPrior):
                 edit = edit._replace(guides=(*edit.guides, self.prior.guide))
             return self, edit
-        height, width = self.padded(size)
+        height, width = pixels = tuple(side * self.space.stride for side in self.padded(size))
+        picture, mask = edit.known
+        if not isinstance(self.space, Pixels):
+            known = encoded(self.space, grown(picture[None], (height, width)).to(self.device))
+            stays = self.shrunk(mask.to(self.device), pixels)
+            return self, edit._replace(guides=(*edit.guides, lambda restore, _: known_pixels(restore, known, stays)))
         room = (0, width - size[1], 0, height - size[0])
         picture, mask = (torch.nn.functional.pad(x, room).to(self.device) for x in edit.known)
         return self, edit._replace(guides=(*edit.guides, known_guide(picture, mask)))
+
+    def shrunk(self, mask: Tensor, pixels: tuple[int, ...]) -> Tensor:
+        """A mask (1, H, W) of pixels for cells of x (1, 1, h, w), of images that are grown to `pixels`: 0 beyond it."""
+        room = (0, pixels[1] - mask.shape[2], 0, pixels[0] - mask.shape[1])
+        assert isinstance(self.space, Masking)
+        return self.space.masked(torch.nn.functional.pad(mask, room)[None])
 
     @property
     def resampling(self) -> Sampler:
@@ -83,7 +98,8 @@ class NetworkPipeline(Pipeline):
         if asked is not None and not isinstance(asked, str):
             raise ValueError(f"a condition is the name of a class or a Condition, got {asked!r}.")
         if asked and asked not in self.classes:
-            known = f"knows {', '.join(self.classes)}" if self.classes else "was not trained with classes"
+            some = ", ".join(self.classes[:SHOWN]) + f" and {len(self.classes) - SHOWN} more" * (len(self.classes) > SHOWN)
+            known = f"knows {some}" if self.classes else "was not trained with classes"
             raise ValueError(f"there is no class {asked!r}: {self.name} {known}.")
         if not self.classes or asked == "":
             return Condition()
@@ -101,11 +117,14 @@ class NetworkPipeline(Pipeline):
         """The restorer under the guides of `sampling`, conditional on `condition`; ValueError for parts it does not accept."""
         sampling = self.sampling
         restore: Restore = self.restorer
+        nothing = self.nothing(condition)
         if condition.parts:
+            restore = self.restorer.given(condition)
+        if nothing is not condition:
             until, since = sampling.guidance_interval
             restore = telescoped(
-                self.restorer.given(self.nothing(condition)),
-                (sampling.guidance, self.restorer.given(condition)),
+                self.restorer.given(nothing),
+                (sampling.guidance, restore),
                 until=until,
                 since=since,
                 rescale=sampling.rescale,
@@ -118,5 +137,5 @@ class NetworkPipeline(Pipeline):
         return threshold(restore, sampling.threshold) if sampling.threshold else clip(restore, *self.space.limits)
 
     def nothing(self, condition: Condition) -> Condition:
-        """What guidance weighs `condition` against: no condition at all."""
-        return Condition()
+        """What guidance weighs `condition` against: no condition at all; itself where that is what it is."""
+        return Condition() if condition.parts else condition

@@ -1,0 +1,57 @@
+"""AutoencoderKL: the autoencoder of latent diffusion (Rombach et al. 2022, arXiv 2112.10752, section 3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from models.pretrained.network import Load
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class AutoencoderKL:
+    """Images (B, C, H, W) in [-1, 1] to latents (B, D, H/f, W/f) and back, always in float32, which some of them need
+    (`force_upcast`)."""
+
+    load: Load
+    config: Mapping[str, Any]
+
+    @property
+    def stride(self) -> int:
+        """f: pixels of an image to a cell, along each side."""
+        return 2 ** (len(self.config["block_out_channels"]) - 1)
+
+    @property
+    def channels(self) -> int:
+        return int(self.config["latent_channels"])
+
+    @property
+    def scale(self) -> float:
+        """What latents are multiplied by for the network."""
+        return float(self.config.get("scaling_factor") or 0.18215)
+
+    @property
+    def shift(self) -> float:
+        """What is taken from them before."""
+        return float(self.config.get("shift_factor") or 0.0)
+
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of the latents of images."""
+        posterior = self.load().encode(images.float()).latent_dist
+        return posterior.mean, posterior.std
+
+    def decode(self, latents: Tensor) -> Tensor:
+        return self.load().decode(latents.float()).sample
+
+
+def renamed(name: str) -> str:
+    """Today's name of a weight in files from before diffusers 0.18, such as Stable Diffusion 1's."""
+    head, _, layer = name.rpartition(".attentions.0.")
+    for old, new in (("query.", "to_q."), ("key.", "to_k."), ("value.", "to_v."), ("proj_attn.", "to_out.0.")):
+        if head and layer.startswith(old):
+            return f"{head}.attentions.0.{new}{layer.removeprefix(old)}"
+    return name

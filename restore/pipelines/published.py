@@ -1,0 +1,73 @@
+"""A pipeline around a published model: words as its condition, a picture that it is told, latents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
+
+from degrade.lazy import torch
+from models import Condition
+from restore.pipelines.conditioning import Asked
+from restore.pipelines.generation import Edit
+from restore.pipelines.network import NetworkPipeline
+from restore.space import encoded
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MASKED = 5
+"""Channels of the picture that an inpainting network in latents of 4 is told: a mask, and what it leaves of the picture."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Published(NetworkPipeline):
+    """A published model, which `restore.pretrained` opens."""
+
+    words: Callable[[Sequence[str]], Condition] | None = None
+    """The condition that prompts are, where it is conditioned on words: `condition="a prompt"` then."""
+    negative: str = ""
+    """What guidance leads away from."""
+    told: Tensor | None = None
+    """The picture (1, C, h, w) that its network is told, in x."""
+
+    def avoiding(self, words: str) -> Self:
+        """The same, guidance leading away from `words`."""
+        if self.words is None:
+            raise ValueError(f"{self.name} is not conditioned on words: there are none to avoid.")
+        return replace(self, negative=words)
+
+    def conditions(self, numbers: range, asked: Asked = None) -> Condition:
+        if self.words is None or isinstance(asked, Condition):
+            condition = super().conditions(numbers, asked)
+        else:
+            condition = self._said(asked or "", len(numbers))
+        if self.told is None:
+            return condition
+        return condition._replace(image=self.told.expand(len(numbers), *self.told.shape[1:]))
+
+    def nothing(self, condition: Condition) -> Condition:
+        """The negative prompt in place of the words; what is told of a picture stays."""
+        if self.words is None:
+            return Condition(image=condition.image)
+        nothing = self._said(self.negative, condition.batch or 1)._replace(image=condition.image)
+        return condition if _same(nothing, condition) else nothing
+
+    def prepared(self, size: tuple[int, int], edit: Edit) -> tuple[Self, Edit]:
+        """An inpainting network is told what is known, and makes the rest: from noise, unless it begins with a picture."""
+        if getattr(self.restorer.network, "picture", 0) != MASKED:
+            return super().prepared(size, edit)
+        pixels = tuple(side * self.space.stride for side in self.padded(size))
+        shape = (self.size[0], *pixels)
+        picture, mask = edit.known if edit.known is not None else (torch.zeros(shape), torch.zeros(1, *pixels))
+        seen = encoded(self.space, torch.where(mask >= 0.5, picture, 0)[None].to(self.device))  # type: ignore[arg-type]
+        hole = 1 - self.shrunk(mask.to(self.device), pixels)
+        return replace(self, told=torch.cat([hole, seen], dim=1)), edit
+
+    def _said(self, words: str, count: int) -> Condition:
+        assert self.words is not None
+        return self.words((words,)).map(lambda part: part.expand(count, *part.shape[1:]))
+
+
+def _same(a: Condition, b: Condition) -> bool:
+    return all(x is y or (x is not None and y is not None and torch.equal(x, y)) for x, y in zip(a, b, strict=True))

@@ -1,0 +1,56 @@
+"""`pretrained`: a published model by its folder, its file, or its name on the hub."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from restore.machine.processes import usable_device
+from restore.pretrained.folder import INDEX, published_folder
+
+if TYPE_CHECKING:
+    from restore.pipelines.published import Published
+    from restore.restorer import Precision
+
+FILES = ("*.json", "*.safetensors", "tokenizer*/*", "*/spiece.model")
+"""What is fetched of a name on the hub."""
+
+
+def pretrained(path: str | Path, device: str | None = None, precision: Precision = "float32") -> Published:
+    """The pipeline of a published model.
+
+    path: a folder in diffusers' format, or the name of one on the hub, such as `owner/model`. Weights are safetensors alone,
+    classes those of `models.pretrained` alone; no code that comes with a model is executed. Nothing is loaded before it is
+    used, and nothing twice. device: by default a GPU if available. Needs the extra `pretrained`. Raises ValueError in one line
+    for what cannot be used, and says why.
+    """
+    from restore.pretrained.diffusers_format import assembled
+
+    _check_extra()
+    return assembled(published_folder(local(path)), usable_device(device), precision)
+
+
+def local(path: str | Path) -> Path:
+    """The folder at `path`, fetched from the hub where it is a name there."""
+    folder = Path(path)
+    if folder.is_dir():
+        if not (folder / INDEX).exists():
+            raise ValueError(f"{folder} holds no {INDEX}: expected a model in diffusers' format.")
+        return folder
+    if folder.exists() or not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", str(path)):
+        raise ValueError(f"{path} is no folder of a model, and no name of one on the hub, such as owner/model.")
+    _check_extra()
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(str(path), allow_patterns=list(FILES)))
+    except Exception as error:  # of the network, of the hub, of the file system
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{path} is no folder, and cannot be had from the hub: {reason}") from None
+
+
+def _check_extra() -> None:
+    if any(importlib.util.find_spec(name) is None for name in ("diffusers", "transformers")):
+        raise ValueError('published models need diffusers: python -m pip install -c constraints.txt -e ".[pretrained]"')
