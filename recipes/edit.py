@@ -30,13 +30,13 @@ import tyro
 from tyro.conf import Positional
 
 from recipes.command import cli
-from recipes.command.limits import COUNT, SEED, SHARE, SIDE, STEPS, WIDTH, check_options
+from recipes.command.limits import COUNT, GUIDANCE, SEED, SHARE, SIDE, STEPS, WIDTH, check_options
 from recipes.command.masks import read_mask
 from recipes.command.outputs import check_folder
 from recipes.command.panorama import Panorama
 from recipes.command.pasteable import program
 from recipes.command.size import OptionalSize
-from recipes.command.source import opened
+from recipes.command.source import opened, worded
 from restore.pipelines.editing import Guide, layout_guide, middle, on_canvas, softened, widened
 from restore.pipelines.generation import UNEDITED, Edit
 from restore.pipelines.pipeline import Pipeline
@@ -62,6 +62,12 @@ class _Edit:
     """Without training, the longer side of the pictures is reduced to this, pixels."""
     out: Path | None = None
     """Folder for the images (default: runs/<name>-<command>)."""
+    prompt: str | None = None
+    """What the result is to show: words, of an imported model that knows words, or a class."""
+    negative: str | None = None
+    """Words that guidance leads away from."""
+    guidance: float | None = None
+    """Weight of the prompt, 1 as learned (default: the run's)."""
     text: str | None = None
     """Words that the result is pulled towards, with --clip."""
     clip: str | None = None
@@ -78,7 +84,7 @@ class _Edit:
     """Where a run is used, such as cpu or cuda:1 (default: a GPU if available)."""
 
     def __post_init__(self) -> None:
-        check_options(self, count=COUNT, steps=STEPS, detail=SIDE, seed=SEED, weight=(0, 2))
+        check_options(self, count=COUNT, steps=STEPS, detail=SIDE, seed=SEED, weight=(0, 2), guidance=GUIDANCE)
         if bool(self.text) != bool(self.clip):
             raise ValueError("--text and --clip belong together: words, and the CLIP that understands them.")
 
@@ -89,7 +95,8 @@ class _Edit:
 
     def opened(self) -> tuple[Pipeline, Tensor]:
         """The pipeline and the picture (C, H, W). Raises ValueError where the result could not be written."""
-        pipeline = opened(self.source, self.detail, self.types, self.device).using(steps=self.steps)
+        pipeline = opened(self.source, self.detail, self.types, self.device)
+        pipeline = worded(pipeline.using(steps=self.steps, guidance=self.guidance), None, self.negative)
         check_folder(self.folder)
         return pipeline, pipeline.read(self.image)
 
@@ -99,7 +106,8 @@ class _Edit:
 
     def made(self, pipeline: Pipeline, size: tuple[int, int], edit: Edit) -> Tensor:
         """`count` images of `size`."""
-        return pipeline.generate(size, self.count, self.seed, edit=edit._replace(guides=self.guides()))
+        edit = edit._replace(guides=self.guides())
+        return pipeline.generate(size, self.count, self.seed, condition=self.prompt, edit=edit)
 
     def guides(self) -> list[Guide]:
         """What the result is pulled towards."""

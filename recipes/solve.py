@@ -82,6 +82,8 @@ class Solve:
     """The longer side of a photograph taken as prior, pixels (default: that of what is wanted)."""
     steps: int | None = None
     """Steps of the walk back (default: the run's; without training, 6 a scale)."""
+    prompt: str = ""
+    """What the picture shows: words, for an imported model that knows words, or a class."""
     seed: int = 0
     """Of the samples: sample i has `seed + i`."""
     out: Path | None = None
@@ -203,7 +205,7 @@ class Solve:
 
     def solved(self, pipeline: Pipeline, degraded: Tensor, operator: Forward, size: tuple[int, int]) -> Solution:
         options = {"noise": self.noise, "method": self.method, "count": self.count, "size": size, "seed": self.seed}
-        return pipeline.solve(degraded, operator, **options)  # type: ignore[arg-type]
+        return pipeline.solve(degraded, operator, condition=self.prompt, **options)  # type: ignore[arg-type]
 
 
 UNEXPLAINED = 0.02

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -50,15 +52,15 @@ class Latents:
     """1/std of the codec's latents, so that x has a variance of about 1."""
     shift: float = 0.0
     """Their mean."""
-    tile: int = 128
+    tile: int = 64
     """The longest side that is encoded or decoded at once, cells of x."""
-    overlap: int = 16
+    overlap: int = 8
     """Cells of x by which windows overlap on each side."""
 
     def __post_init__(self) -> None:
         bounded(self, scale=(1e-6, 1e6), shift=(-1e6, 1e6), tile=(1, 65_536), overlap=(1, 4096))
-        if self.overlap > self.tile:
-            raise ValueError(f"windows of {self.tile} cells overlap by fewer than that, got {self.overlap}.")
+        if 3 * self.overlap > self.tile:
+            raise ValueError(f"windows of {self.tile} cells overlap by a third of that at most, got {self.overlap}.")
 
     @property
     def stride(self) -> int:
@@ -84,11 +86,14 @@ class Latents:
         return self.scale * (latents - self.shift)
 
     def decode(self, x: Tensor) -> Tensor:
+        from torch.nn.attention import SDPBackend, sdpa_kernel
+
         latents, stride = x / self.scale + self.shift, self.stride
 
         def images(window: tuple[slice, slice]) -> Tensor:
             cells = (slice(part.start // stride, part.stop // stride) for part in window)
-            return self.codec.decode(latents[(..., *cells)])
+            with sdpa_kernel(SDPBackend.MATH) if x.requires_grad else nullcontext():  # others are differentiable once only
+                return self.codec.decode(latents[(..., *cells)])
 
         return self._whole(images, (x.shape[-2] * stride, x.shape[-1] * stride), stride)
 
@@ -96,8 +101,8 @@ class Latents:
         """A mask (B, 1, H, W) of pixels for cells of x: 0 or 1, as the pixel in the corner of each says."""
         return (mask[..., :: self.stride, :: self.stride] >= 0.5).to(mask)
 
-    def _whole(self, run, size: tuple[int, int], stride: int) -> Tensor:  # type: ignore[no-untyped-def]
+    def _whole(self, run: Callable[[tuple[slice, slice]], Tensor], size: tuple[int, int], stride: int) -> Tensor:
         """What `run` makes of the windows of an output of `size`, `stride` of whose pixels are a cell."""
         if max(size) <= self.tile * stride:
             return run((slice(0, size[0]), slice(0, size[1])))
-        return joined(run, size, (self.tile - 2 * self.overlap or 1) * stride, self.overlap * stride, stride)
+        return joined(run, size, (self.tile - 2 * self.overlap) * stride, self.overlap * stride, stride)

@@ -24,6 +24,8 @@ from samplers import sample
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from restore.pipelines.published import Published
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Run(NetworkPipeline):
@@ -37,6 +39,14 @@ class Run(NetworkPipeline):
     def identity(self) -> str:
         weights = open_checkpoint(self.folder).sums["ema.safetensors"][:16]
         return f"{self.folder.resolve()} at step {self.step}, weights {weights}"
+
+    @property
+    def origin(self) -> dict[str, str]:
+        return {"step": str(self.step)}
+
+    @property
+    def paired(self) -> bool:
+        return self.recipe.paired is not None
 
 
 class Specification(NamedTuple):
@@ -71,11 +81,21 @@ class Specification(NamedTuple):
         )
 
 
-def open_run(folder: str | Path, device: str | None = None, types: Sequence[type] = ()) -> Run:
-    """The run in `folder`, at its last checkpoint. Raises CheckpointError with one clear line if it holds none.
+def open_run(folder: str | Path, device: str | None = None, types: Sequence[type] = ()) -> Run | Published:
+    """The run in `folder`: trained, at its last checkpoint, or a published model that was imported. Raises CheckpointError, or
+    ValueError, with one clear line if it holds none.
 
     types: your own operator, sampler or network, where the run was trained with one: a file names types, and brings no code.
     """
+    from restore.pretrained.imported import is_imported, open_imported
+
+    if is_imported(Path(folder)):
+        return open_imported(Path(folder), device)
+    return open_trained(folder, device, types)
+
+
+def open_trained(folder: str | Path, device: str | None = None, types: Sequence[type] = ()) -> Run:
+    """The run in `folder` that was trained here, at its last checkpoint. Raises CheckpointError in one line."""
     device = usable_device(device)
     checkpoint = open_checkpoint(Path(folder))
     specification = specified(checkpoint, types)

@@ -1,4 +1,4 @@
-"""Tiny published models with random weights, as diffusers' own pipelines: what ours are held to, and what they are saved from."""
+"""Tiny published models with random weights, as diffusers' own pipelines: what ours are held to, and saved by."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from restore.machine.provenance import provenance
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from restore.pipelines.published import Published
     from restore.run import Run
 
 
@@ -61,20 +62,20 @@ class Restore(Walk):
                 f"{'' if self.side else ', as for training (--side for another size)'}"
             )
         folder = self.out or first_free(subfolder(self.run, "restored") / plain_stem(self.image))
-        severities = self.severities or ((1.0,) if run.recipe.paired else (0.2, 0.4, 0.6, 0.8))
+        severities = self.severities or ((1.0,) if run.paired else (0.2, 0.4, 0.6, 0.8))
         names = [f"{severity_name(severity)}.png" for severity in severities]
         for name in (*names, "strip.png"):
             check_file(folder / name, self.image, self.mask)
         shown = [degraded]
         for severity, name in zip(severities, names, strict=True):
             shown.append(self.restored(run, degraded, severity))
-            note = {"run": str(self.run), "step": str(run.step), "severity": f"{severity:g}"}
+            note = {"run": str(self.run), **run.origin, "severity": f"{severity:g}"}
             save_image(shown[-1], folder / name, {**provenance(), **note})
         strip = save_image(grid(shown, len(shown)), folder / "strip.png")
         at = ", ".join(f"{severity:g}" for severity in severities)
         print(f"the picture, then what becomes of it from severity {at}: {strip}; each beside it")
 
-    def restored(self, run: Run, degraded: Tensor, severity: float) -> Tensor:
+    def restored(self, run: Run | Published, degraded: Tensor, severity: float) -> Tensor:
         """What becomes of the picture (C, H, W) if it is degraded to `severity`."""
         if self.mask is not None:
             return run.fill(degraded, read_mask(self.mask, degraded, self.image), severity, seed=self.seed)
@@ -107,14 +108,14 @@ class DegradeAndRestore(Walk):
         from samplers import Trajectory
 
         run = self.opened()
-        if run.recipe.paired:
+        if run.paired:
             raise ValueError(f"{self.run} learned from pairs, and degrades no picture: restore one that is degraded.")
         clean = run.read(self.image)
-        out = check_file(self.out or self.run / "restored.png", self.image, run.recipe.images)
+        out = check_file(self.out or self.run / "restored.png", self.image, run.images)
         format_of(out)  # refuses what could not be written in the end
         strip = out.with_stem(f"{out.stem}-trajectory")
         if self.trajectory:
-            check_file(strip, self.image, run.recipe.images)
+            check_file(strip, self.image, run.images)
         trajectory = Trajectory()
         result = run.degrade_and_restore(clean, self.severity, seed=self.seed, on_step=trajectory)
         for name in ("degraded", "direct", "restored"):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from restore.own_types import types_in
 
 if TYPE_CHECKING:
     from restore.pipelines.pipeline import Pipeline
+
+P = TypeVar("P", bound="Pipeline")
 
 
 def opened(source: Path, detail: int = 250, types: Path | None = None, device: str | None = None) -> Pipeline:
@@ -22,3 +24,12 @@ def opened(source: Path, detail: int = 250, types: Path | None = None, device: s
 
     usable_device(device or "cpu")  # it is not used: the closed form works on the CPU
     return closed_form(source, detail)
+
+
+def worded(pipeline: P, prompt: str | None, negative: str | None) -> P:
+    """The pipeline as it leads away from `negative`. Raises ValueError for words to one that knows none."""
+    if prompt is None and negative is None:
+        return pipeline
+    if getattr(pipeline, "words", None) is None:
+        raise ValueError(f"{pipeline.identity} was not trained with words: leave out --prompt and --negative.")
+    return pipeline.avoiding(negative) if negative else pipeline  # type: ignore[attr-defined]

@@ -42,6 +42,16 @@ class NetworkPipeline(Pipeline):
         return self.name
 
     @property
+    def origin(self) -> dict[str, str]:
+        """What is noted in the pictures that it makes."""
+        return {}
+
+    @property
+    def paired(self) -> bool:
+        """Whether it learned from pairs of clean and degraded pictures."""
+        return False
+
+    @property
     def stride(self) -> int:
         return self.network_stride
 

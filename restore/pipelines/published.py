@@ -31,6 +31,10 @@ class Published(NetworkPipeline):
     told: Tensor | None = None
     """The picture (1, C, h, w) that its network is told, in x."""
 
+    @property
+    def origin(self) -> dict[str, str]:
+        return {"model": self.name}
+
     def avoiding(self, words: str) -> Self:
         """The same, guidance leading away from `words`."""
         if self.words is None:

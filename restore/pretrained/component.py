@@ -23,7 +23,8 @@ TIED = "encoder.embed_tokens.weight"
 
 @dataclass(frozen=True, eq=False)
 class Component:
-    """Loads its module when it is first asked for it. Raises ValueError, in one line, for files that are not what they should be."""
+    """Loads its module when it is first asked for it. Raises ValueError, in one line, for files that are not what they should
+    be."""
 
     folder: PublishedFolder
     part: Part
@@ -47,7 +48,8 @@ class Component:
         for file in files:
             self._verify(file)
             with opened(file) as weights:
-                state = {names[name]: _sound(weights.get_tensor(name), name, file) for name in weights.keys() if name in names}  # noqa: SIM118
+                there = [name for name in weights.keys() if name in names]  # noqa: SIM118
+                state = {names[name]: _sound(weights.get_tensor(name), name, file) for name in there}
                 module.load_state_dict(state, strict=False, assign=True)
         if hasattr(module, "tie_weights"):
             module.tie_weights()

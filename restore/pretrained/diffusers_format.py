@@ -40,7 +40,8 @@ def assembled(folder: PublishedFolder, device: str, precision: Precision) -> Pub
     space = Pixels() if codec is None else Latents(codec, codec.scale, codec.shift)
     if space.channels(denoiser.channels) != denoiser.channels:
         raise ValueError(
-            f"{folder.path}: {part.kind} works on {denoiser.channels} channels, its autoencoder makes {codec and codec.channels}."
+            f"{folder.path}: {part.kind} works on {denoiser.channels} channels, its autoencoder makes "
+            f"{space.channels(denoiser.channels)}."
         )
     height, width = (side * space.stride for side in denoiser.size)
     classes = _classes(folder, denoiser)

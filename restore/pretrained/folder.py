@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from restore.storage.reading import CheckpointError, size, text
+from restore.storage.reading import CheckpointError, sha256, text
 
 INDEX = "model_index.json"
-SUMS = "SHA256SUMS"
+MARK, SUMS = "imported.json", "SHA256SUMS"
+"""What an import adds: where the model came from, and the sums of its files."""
 LIBRARIES = ("diffusers", "transformers")
 LEFT_OUT = ("safety_checker", "feature_extractor", "image_encoder")
 """Components that nothing here needs."""
@@ -49,6 +50,7 @@ class PublishedFolder(NamedTuple):
 def published_folder(path: Path) -> PublishedFolder:
     """Reads a folder's index and its components' configurations. Raises ValueError in one line for what is not served: classes
     that are not known, code of its own, missing components."""
+    sums = _sums(path)
     entries = _json(path / INDEX)
     name = entries.get("_class_name")
     if not isinstance(name, str):
@@ -63,11 +65,14 @@ def published_folder(path: Path) -> PublishedFolder:
             )
         if len(entry) != 2 or entry[0] not in LIBRARIES or not re.fullmatch(r"[A-Za-z0-9]{1,80}", str(entry[1])):
             raise ValueError(
-                f"{path / INDEX}: {place} is {str(entry)[:80]}, expected a class of {' or '.join(LIBRARIES)}: code of a folder's "
-                "own is not executed."
+                f"{path / INDEX}: {place} is {str(entry)[:80]}, expected a class of {' or '.join(LIBRARIES)}: code of a "
+                "folder's own is not executed."
             )
         parts[place] = Part(*entry, path / place, _config(path / place, place))
-    return PublishedFolder(path, name, parts, entries, _sums(path))
+    for file, value in (sums or {}).items():
+        if file.endswith(".json") and sha256(path / file) != value:
+            raise ValueError(f"{path / file} is broken: its content is not what was imported. Import the model again.")
+    return PublishedFolder(path, name, parts, entries, sums)
 
 
 def _config(folder: Path, place: str) -> dict[str, Any]:
@@ -100,8 +105,8 @@ def weight_files(part: Part) -> list[Path]:
     pickled = next((file.name for end in ("bin", "pt", "pth", "ckpt") for file in part.folder.glob(f"*.{end}")), None)
     if pickled:
         raise ValueError(
-            f"{part.folder} holds {pickled} and no safetensors: pickled weights can hold code, and are not read. Take the model's "
-            "safetensors, or convert it where you trust it."
+            f"{part.folder} holds {pickled} and no safetensors: pickled weights can hold code, and are not read. Take the "
+            "model's safetensors, or convert it where you trust it."
         )
     raise ValueError(f"{whole[0]} is missing: the folder holds no weights of {part.kind}.")
 
@@ -119,8 +124,10 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _sums(path: Path) -> dict[str, str] | None:
-    """What an import wrote down."""
-    sums = path / SUMS
-    if not sums.exists() or size(sums) == 0:
+    """What an import wrote down. Raises ValueError where it lacks, or names files elsewhere."""
+    if not (path / MARK).exists():
         return None
-    return {name: value for value, _, name in (line.partition("  ") for line in text(sums).splitlines())}
+    lines = [line.partition("  ") for line in text(path / SUMS).splitlines()]
+    if any(not re.fullmatch(r"(\w+/)?[\w.-]+", name) for _, _, name in lines):
+        raise ValueError(f"{path / SUMS} names files that are none of a model's: it is broken.")
+    return {name: value for value, _, name in lines}

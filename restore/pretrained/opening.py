@@ -28,7 +28,7 @@ def pretrained(path: str | Path, device: str | None = None, precision: Precision
     """
     from restore.pretrained.diffusers_format import assembled
 
-    _check_extra()
+    check_extra()
     return assembled(published_folder(local(path)), usable_device(device), precision)
 
 
@@ -41,7 +41,7 @@ def local(path: str | Path) -> Path:
         return folder
     if folder.exists() or not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", str(path)):
         raise ValueError(f"{path} is no folder of a model, and no name of one on the hub, such as owner/model.")
-    _check_extra()
+    check_extra()
     from huggingface_hub import snapshot_download
 
     try:
@@ -51,6 +51,7 @@ def local(path: str | Path) -> Path:
         raise ValueError(f"{path} is no folder, and cannot be had from the hub: {reason}") from None
 
 
-def _check_extra() -> None:
+def check_extra() -> None:
+    """Raises ValueError where the extra `pretrained` is not installed."""
     if any(importlib.util.find_spec(name) is None for name in ("diffusers", "transformers")):
         raise ValueError('published models need diffusers: python -m pip install -c constraints.txt -e ".[pretrained]"')

@@ -19,7 +19,7 @@ from restore.machine.processes import process_group, usable_device
 from restore.machine.provenance import provenance
 from restore.pictures import picture
 from restore.recipe import ALLOWED, Recipe
-from restore.run import Run, Specification, check_walk, check_weights, open_run, specified
+from restore.run import Run, Specification, check_walk, check_weights, open_trained, specified
 from restore.storage.checkpoint import Checkpoint, CheckpointError, last_step, open_checkpoint
 from restore.storage.lock import locked
 from restore.storage.specification import SpecificationError, check_round_trip, decode, encode, own_types
@@ -71,7 +71,7 @@ def train(
         trainer = recipe.trainer(device, processes)
         with removed_if_interrupted(folder) if processes.is_main else nullcontext():
             continue_training(recipe, trainer, batches, prior, folder, on_start, plan)
-    return open_run(folder, device, own)
+    return open_trained(folder, device, own)
 
 
 def resume(
@@ -116,7 +116,7 @@ def resume(
             if budget is not None:
                 trainer.place = budget.place
             continue_training(recipe, trainer, batches, prior, folder, plan=plan)
-    return open_run(folder, device, types)
+    return open_trained(folder, device, types)
 
 
 def _budget(checkpoint: Checkpoint, recipe: Recipe) -> Budget | None:

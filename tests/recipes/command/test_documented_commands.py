@@ -42,7 +42,7 @@ def found_in(text: str, place: str, first: int = 1) -> Iterator[Documented]:
         line = first + text[: match.start()].count("\n") + (text[match.start()] == "\n")
         args = shlex.split(rest.replace("\\\n", " "), comments=True)
         if "..." not in args and recipe != "x":  # `thaw x ...` stands for any
-            yield Documented(f"{place}:{line}", recipe.replace("-", "_"), tuple(args))
+            yield Documented(f"{place}:{line}", entry.module_of(recipe), tuple(args))
 
 
 def documented() -> Iterator[Documented]:

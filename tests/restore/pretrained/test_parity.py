@@ -48,10 +48,11 @@ def assert_same(ours: torch.Tensor, theirs: torch.Tensor) -> None:
 def with_scheduler(theirs, ours, scheduler):
     """Both with another scheduler, ours read from its configuration."""
     read = process(json.loads(scheduler.to_json_string()), offset=1)
+    restorer = replace(ours.restorer, degradation=read.degradation, prediction=read.prediction)
     sampling = replace(read.sampling, guidance=ours.sampling.guidance)
-    return type(theirs)(**{**theirs.components, "scheduler": scheduler}, requires_safety_checker=False), replace(
-        ours, sampling=sampling
-    )
+    theirs = type(theirs)(**{**theirs.components, "scheduler": scheduler}, requires_safety_checker=False)
+    theirs.set_progress_bar_config(disable=True)
+    return theirs, replace(ours, degradation=read.degradation, sampling=sampling, restorer=restorer)
 
 
 SCHEDULERS = {
