@@ -10,16 +10,17 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from models.adm_unet import ADMUNet
 from models.convnext_unet import ConvNeXtUNet
 from models.ddpm_unet import DDPMUNet
 from models.patch_unet import PatchUNet
 
-N = TypeVar("N", PatchUNet, DDPMUNet, ConvNeXtUNet)
+N = TypeVar("N", PatchUNet, DDPMUNet, ConvNeXtUNet, ADMUNet)
 
 
 def load_published(network: N, weights: str | Path | Mapping[str, Any]) -> N:
-    """Copies published weights into `network`: a PatchUNet (WeilunWang/SinDiffusion), or a DDPMUNet or ConvNeXtUNet
-    (arpitbansal297/Cold-Diffusion-Models).
+    """Copies published weights into `network`: a PatchUNet (WeilunWang/SinDiffusion), a DDPMUNet or ConvNeXtUNet
+    (arpitbansal297/Cold-Diffusion-Models), or an ADMUNet (openai/guided-diffusion).
 
     `weights` is a state dict or a .pt file, of which the EMA is taken if it has one. DataParallel's "module." prefixes are
     dropped; of a whole diffusion model, so are the kernels and schedules that were stored with it (the operators compute
@@ -52,7 +53,7 @@ def published_name(network: nn.Module, name: str) -> str:
     if isinstance(network, ConvNeXtUNet):
         for ours, theirs in _CONVNEXT:
             name = re.sub(ours, theirs, name)
-    return name  # DDPMUNet uses the published names
+    return name  # DDPMUNet and ADMUNet use the published names
 
 
 def _read(path: str | Path) -> Mapping[str, Any]:

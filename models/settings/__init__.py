@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Union
 
+from models.settings.adm_unet import ADMUNetConfig
 from models.settings.convnext_unet import ConvNeXtUNetConfig
 from models.settings.ddpm_unet import DDPMUNetConfig
 from models.settings.dit import DiTConfig
@@ -9,10 +10,10 @@ from models.settings.patch_unet import PatchUNetConfig
 from models.settings.stems import PatchStem, WaveletStem
 from models.settings.unet import UNetConfig
 
-NETWORKS = (PatchUNetConfig, DDPMUNetConfig, ConvNeXtUNetConfig, UNetConfig, DiTConfig)
+NETWORKS = (PatchUNetConfig, DDPMUNetConfig, ConvNeXtUNetConfig, UNetConfig, DiTConfig, ADMUNetConfig)
 STEMS = (WaveletStem, PatchStem)
 if TYPE_CHECKING:
-    NetworkConfig = PatchUNetConfig | DDPMUNetConfig | ConvNeXtUNetConfig | UNetConfig | DiTConfig
+    NetworkConfig = PatchUNetConfig | DDPMUNetConfig | ConvNeXtUNetConfig | UNetConfig | DiTConfig | ADMUNetConfig
     Stem = WaveletStem | PatchStem
 else:
     NetworkConfig = Union[NETWORKS]  # the command line offers each as a sub-command
