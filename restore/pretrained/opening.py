@@ -11,21 +11,36 @@ from restore.machine.processes import usable_device
 from restore.pretrained.folder import INDEX, published_folder
 
 if TYPE_CHECKING:
-    from restore.pipelines.published import Published
+    from degrade import Degradation
+    from restore.pipelines.network import NetworkPipeline
     from restore.restorer import Precision
 
 FILES = ("*.json", "*.safetensors", "tokenizer*/*", "*/spiece.model")
 """What is fetched of a name on the hub."""
 
 
-def pretrained(path: str | Path, device: str | None = None, precision: Precision = "float32") -> Published:
+def pretrained(
+    path: str | Path,
+    device: str | None = None,
+    precision: Precision = "float32",
+    degradation: Degradation | None = None,
+    steps: int | None = None,
+) -> NetworkPipeline:
     """The pipeline of a published model.
 
-    path: a folder in diffusers' format, or the name of one on the hub, such as `owner/model`. Weights are safetensors alone,
+    path: a folder in diffusers' format, or the name of one on the hub, such as `owner/model`; or a .pt file with the weights
+    of a network of guided diffusion, SinDiffusion or Cold Diffusion, of the last of which `degradation` says what they undo,
+    and `steps` in how many steps. Weights of folders are safetensors alone,
     classes those of `models.pretrained` alone; no code that comes with a model is executed. Nothing is loaded before it is
-    used, and nothing twice. device: by default a GPU if available. Needs the extra `pretrained`. Raises ValueError in one line
-    for what cannot be used, and says why.
+    used, and nothing twice. device: by default a GPU if available. Folders need the extra `pretrained`. Raises ValueError in
+    one line for what cannot be used, and says why.
     """
+    if Path(path).suffix in (".pt", ".pth") and Path(path).is_file():
+        from restore.pretrained.weights_file import opened_weights
+
+        return opened_weights(Path(path), usable_device(device), precision, degradation, steps)
+    if degradation is not None or steps is not None:
+        raise ValueError(f"{path} says itself what it undoes: degradation and steps are for .pt files, leave them out.")
     from restore.pretrained.diffusers_format import assembled
 
     check_extra()

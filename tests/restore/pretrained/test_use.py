@@ -11,7 +11,7 @@ from degrade import GaussianBlur, GaussianPrior, NoLatent, State, seeded, seeds
 from models import Condition
 from restore import Edit
 from restore.pipelines.editing import known_guide, on_canvas
-from samplers import Measurement, clip, invert, known_pixels, likelihood, sample, uniform
+from samplers import Measurement, clip, known_pixels, likelihood, sample
 
 BLUR, HALF, SEED = GaussianBlur(2.0), torch.tensor([0.5]), 5
 WORDS = {"ddpm": "", "sd": "a cat"}
@@ -39,7 +39,7 @@ def by_hand(pipeline, restore, start: State | None = None, severity: float = 1.0
 @pytest.mark.parametrize("name", WORDS)
 def test_solve(name, method, both):
     """In pixels, and in latents, where the operator sees what is decoded: bit for bit."""
-    ours = both(name)[1].using(steps=3)
+    ours = both(name)[1].using(steps=2)
     y = BLUR(picture(ours)[None], HALF, NoLatent())
     found = ours.solve(y[0], BLUR, 0.5, noise=0.05, method=method, count=1, seed=SEED, condition=WORDS[name], progress=False)
     restore = ours.using(clip=False).guided(ours.conditions(range(1), WORDS[name]))
@@ -51,14 +51,14 @@ def test_solve(name, method, both):
 
 
 def test_linear_methods_need_pixels(both):
+    ours = both("sd")[1].using(steps=2)
     with pytest.raises(ValueError, match="ddnm is for linear operators, and this one is not"):
-        ours = both("sd")[1].using(steps=2)
         ours.solve(picture(ours), BLUR, 0.5, method="ddnm", count=1, progress=False)
 
 
 @pytest.mark.parametrize("name", WORDS)
 def test_inpaint_and_sdedit(name, both):
-    ours = both(name)[1].using(steps=4)
+    ours = both(name)[1].using(steps=3)
     image, stays = picture(ours), torch.zeros(1, *ours.size[1:])
     stays[:, :, : ours.size[2] // 2] = 1
     known = ours.generate(seed=SEED, condition=WORDS[name], edit=Edit(known=(image, stays)), progress=False)
@@ -71,7 +71,7 @@ def test_inpaint_and_sdedit(name, both):
     assert torch.equal(known[0] * stays, image * stays)
     edited = ours.generate(seed=SEED, condition=WORDS[name], edit=Edit(begin=image, severity=0.4), progress=False)
     x0 = ours.space.encode(image[None])
-    times = ours.sampling.grid.times(4, 0.4, ours.degradation)
+    times = ours.sampling.grid.times(3, 0.4, ours.degradation)
     latent = ours.degradation.draw(x0, seeds(SEED, 1))
     start = State(ours.degradation(x0, times[:1], latent), latent)
     assert torch.equal(edited, by_hand(ours, restore, start, 0.4))
@@ -84,17 +84,6 @@ def test_outpaint_and_sizes_that_are_no_multiple(both):
     made = ours.generate((41, 50), 2, edit=Edit(known=(canvas, stays)), condition="a cat", progress=False)
     assert made.shape == (2, 3, 41, 50) and torch.equal(made * stays, (canvas * stays).expand_as(made))
     assert float((made[0] - made[1]).abs().max()) > 0.01
-
-
-def test_there_and_back_again(both):
-    """Inverted and walked back, with fixed-point iterations: latents to 1e-3."""
-    ours = both("sd")[1]
-    x0 = ours.space.encode(picture(ours)[None])
-    restore = ours.using(guidance=1.0).guided(ours.conditions(range(1), "a cat"))
-    times = uniform(10, 0.9)
-    start = invert(restore, ours.degradation, x0, times.flip(0), iterations=10)
-    back = sample(ours.sampling.sampler, restore, ours.degradation, start, times)
-    torch.testing.assert_close(back, x0, rtol=0, atol=1e-3)
 
 
 def test_words(both):
