@@ -56,8 +56,8 @@ KNOWN = (
 
 
 def published_recipe(state: Mapping[str, Tensor], path: Path, degradation: Degradation | None, steps: int | None) -> Recipe:
-    """The recipe of published weights, as `read_published` gives them. Raises ValueError in one line for others, and where nobody
-    says what they undo."""
+    """The recipe of published weights, as `read_published` gives them. Raises ValueError in one line for others, and where
+    nobody says what they undo."""
     from models.published import mismatch
 
     with torch.device("meta"):

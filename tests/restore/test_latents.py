@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,11 +71,10 @@ def test_seams_of_one_that_sees_the_whole(space):
     """Blended windows: no step is larger at the edges of cores than elsewhere."""
     x = torch.randn(1, 4, 40, 40, generator=seeded(3))
     whole, tiled = space.decode(x), replace(space, tile=24, overlap=4).decode(x)
-    error = tiled - whole
-    steps = error.diff(dim=-1).abs().amax((0, 1, 2))
+    steps = (tiled - whole).diff(dim=-1).abs().amax((0, 1, 2))
     at_edges = torch.zeros(len(steps), dtype=torch.bool)
     at_edges[[2 * cell - 1 for cell in (13, 27)]] = True
-    assert float(steps[at_edges].max()) <= float(steps.max()) < 0.1 * float(whole.std() + whole.abs().max())
+    assert 0 < float(steps[at_edges].max()) <= float(steps[~at_edges].max())
 
 
 def test_bad_settings():
@@ -84,7 +84,7 @@ def test_bad_settings():
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak of memory is read from Linux's /proc")
 def test_loaded_once_and_when_it_is_used(tmp_path):
-    """Opening loads nothing; loading 60 MB takes at most 1.1 times that, and a second use nothing."""
+    """Opening loads nothing; loading 130 MB takes at most 1.1 times that, and a second use nothing."""
     pipeline = made("ddpm")
     pipeline.unet = Theirs(
         sample_size=8, block_out_channels=(192, 384), down_block_types=("DownBlock2D",) * 2, up_block_types=("UpBlock2D",) * 2
@@ -95,6 +95,8 @@ def test_loaded_once_and_when_it_is_used(tmp_path):
     ours = pretrained(tmp_path / "large", "cpu")
     load = ours.restorer.network.load
     assert "module" not in load.__dict__
+    load.check()
+    gc.collect()
     Path("/proc/self/clear_refs").write_text("5")
     before = resident("VmRSS")
     module = load()
