@@ -78,8 +78,8 @@ class Latents:
         stride, size = self.stride, (images.shape[-2] // self.stride, images.shape[-1] // self.stride)
 
         def moments(window: tuple[slice, slice]) -> Tensor:
-            pixels = (slice(part.start * stride, part.stop * stride) for part in window)
-            return torch.cat(self.codec.encode(images[(..., *pixels)]), dim=1)
+            rows, columns = (slice(part.start * stride, part.stop * stride) for part in window)
+            return torch.cat(self.codec.encode(images[..., rows, columns]), dim=1)
 
         mean, std = self._whole(moments, size, 1).chunk(2, dim=1)
         latents = mean if generator is None else mean + std * normal(mean.shape, generator).to(mean)
@@ -91,9 +91,9 @@ class Latents:
         latents, stride = x / self.scale + self.shift, self.stride
 
         def images(window: tuple[slice, slice]) -> Tensor:
-            cells = (slice(part.start // stride, part.stop // stride) for part in window)
+            rows, columns = (slice(part.start // stride, part.stop // stride) for part in window)
             with sdpa_kernel(SDPBackend.MATH) if x.requires_grad else nullcontext():  # others are differentiable once only
-                return self.codec.decode(latents[(..., *cells)])
+                return self.codec.decode(latents[..., rows, columns])
 
         return self._whole(images, (x.shape[-2] * stride, x.shape[-1] * stride), stride)
 

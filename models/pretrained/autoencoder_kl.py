@@ -46,12 +46,3 @@ class AutoencoderKL:
 
     def decode(self, latents: Tensor) -> Tensor:
         return self.load().decode(latents.float()).sample
-
-
-def renamed(name: str) -> str:
-    """Today's name of a weight in files from before diffusers 0.18, such as Stable Diffusion 1's."""
-    head, _, layer = name.rpartition(".attentions.0.")
-    for old, new in (("query.", "to_q."), ("key.", "to_k."), ("value.", "to_v."), ("proj_attn.", "to_out.0.")):
-        if head and layer.startswith(old):
-            return f"{head}.attentions.0.{new}{layer.removeprefix(old)}"
-    return name

@@ -14,8 +14,8 @@ from models.condition import Condition
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-Load = Callable[[], "nn.Module"]
-"""Gives the module, loaded at the first call."""
+Load = Callable[[], Any]
+"""Gives the module of the published library, loaded at the first call."""
 
 
 class Encoding(NamedTuple):
@@ -112,8 +112,8 @@ def levels(steps: int) -> Callable[[Tensor], Tensor]:
     """t (B,) as the 0-based level t T - 1 of a process of T `steps`: whole to 1e-3, else in between."""
 
     def level(t: Tensor) -> Tensor:
-        k = t.double() * steps - 1
-        return torch.where((k - k.round()).abs() < 1e-3, k.round(), k).to(t.dtype)
+        k = t * steps - 1
+        return torch.where((k - k.round()).abs() < 1e-3, k.round(), k)
 
     return level
 

@@ -11,7 +11,7 @@ from models import Condition
 from restore.pipelines.conditioning import Asked
 from restore.pipelines.generation import Edit
 from restore.pipelines.network import NetworkPipeline
-from restore.space import encoded
+from restore.space import grown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,10 +61,10 @@ class Published(NetworkPipeline):
         """An inpainting network is told what is known, and makes the rest: from noise, unless it begins with a picture."""
         if getattr(self.restorer.network, "picture", 0) != MASKED:
             return super().prepared(size, edit)
-        pixels = tuple(side * self.space.stride for side in self.padded(size))
-        shape = (self.size[0], *pixels)
-        picture, mask = edit.known if edit.known is not None else (torch.zeros(shape), torch.zeros(1, *pixels))
-        seen = encoded(self.space, torch.where(mask >= 0.5, picture, 0)[None].to(self.device))  # type: ignore[arg-type]
+        height, width = pixels = tuple(side * self.space.stride for side in self.padded(size))
+        nothing = torch.zeros(self.size[0], height, width), torch.zeros(1, height, width)
+        picture, mask = nothing if edit.known is None else edit.known
+        seen = self.space.encode(grown(torch.where(mask >= 0.5, picture, 0)[None], (height, width)).to(self.device))
         hole = 1 - self.shrunk(mask.to(self.device), pixels)
         return replace(self, told=torch.cat([hole, seen], dim=1)), edit
 

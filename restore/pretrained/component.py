@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,8 +30,6 @@ class Component:
     folder: PublishedFolder
     part: Part
     device: str
-    renamed: Callable[[str], str] = str
-    """The name in the module of a weight in a file."""
 
     def __call__(self) -> nn.Module:
         return self.module
@@ -41,7 +40,7 @@ class Component:
         files = weight_files(self.part)
         with torch.device("meta"):
             module = self._built()
-        names = self._checked(files, module)
+        names, like = self._checked(files, module), module.state_dict()
         if any(name not in module.state_dict() for name, _ in module.named_buffers()):  # computed when it is built
             with _weightless():
                 module = self._built()
@@ -50,9 +49,11 @@ class Component:
             with opened(file) as weights:
                 there = [name for name in weights.keys() if name in names]  # noqa: SIM118
                 state = {names[name]: _sound(weights.get_tensor(name), name, file) for name in there}
+                state = {name: weight.reshape(like[name].shape) for name, weight in state.items()}
                 module.load_state_dict(state, strict=False, assign=True)
-        if hasattr(module, "tie_weights"):
-            module.tie_weights()
+        tie: Any = getattr(module, "tie_weights", None)
+        if tie is not None:
+            tie()
         return module.to(self.device).eval().requires_grad_(False)
 
     def check(self) -> None:
@@ -82,8 +83,7 @@ class Component:
         for file in files:
             with opened(file) as weights:
                 for name in weights.keys():  # noqa: SIM118
-                    ours = self.renamed(name)
-                    ours = ours if ours in like else ours.removeprefix("text_model.")
+                    ours = name if name in like else renamed(name)
                     names[name], shapes[ours] = ours, tuple(weights.get_slice(name).get_shape())
         shapes.pop("embeddings.position_ids", None)
         surplus = sorted(set(shapes) - set(like) - {"text_model.embeddings.position_ids"})
@@ -103,13 +103,23 @@ class Component:
             raise ValueError(f"{file} is broken: its content is not what was imported. Import the model again.")
 
 
+def renamed(name: str) -> str:
+    """Today's name of a weight in an older file: of attention before diffusers 0.18, of CLIP before transformers 5.6."""
+    name = name.removeprefix("text_model.")
+    return OLD.sub(lambda found: f"{found[1]}.{TODAY[found[2]]}.", name)
+
+
+TODAY = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+OLD = re.compile(rf"(\.attentions\.\d+)\.({'|'.join(TODAY)})\.")
+
+
 def _fits(found: tuple[int, ...], expected: tuple[int, ...]) -> bool:
     """Older files hold some linear layers as 1 x 1 convolutions."""
     return found == expected or found == (*expected, 1, 1)
 
 
 def _sound(weight: Any, name: str, file: Path) -> Tensor:
-    if not bool(weight.isfinite().all()):
+    if weight.numel() and not all(bool(end.isfinite()) for end in weight.aminmax()):  # makes no copy, and finds NaN too
         raise ValueError(f"{file} holds weights that are NaN or infinite: {name[:60]}.")
     return weight.float() if weight.is_floating_point() else weight
 
@@ -122,7 +132,7 @@ def _weightless() -> Iterator[None]:
     def without_memory(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
         register(module, name, None if parameter is None else torch.nn.Parameter(parameter.to("meta")))
 
-    torch.nn.Module.register_parameter = without_memory  # type: ignore[method-assign]
+    torch.nn.Module.register_parameter = without_memory  # type: ignore[assignment, method-assign]
     try:
         yield
     finally:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from functools import lru_cache, partial
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 from degrade import GaussianPrior
 from models import Condition
 from models.pretrained import CODECS, DENOISERS, TEXT_ENCODERS, AutoencoderKL, Denoiser, TextEncoder
-from models.pretrained.autoencoder_kl import renamed
 from models.pretrained.network import flow, levels
 from restore.data.sources import LEAST, OneImage
 from restore.latents import Latents
@@ -66,8 +65,28 @@ def components(pipeline: Published) -> list[Component]:
     found: list[Any] = [pipeline.restorer.network.load]  # type: ignore[attr-defined]
     if isinstance(pipeline.space, Latents):
         found.append(pipeline.space.codec.load)  # type: ignore[attr-defined]
-    encoders = pipeline.words.args[1] if isinstance(pipeline.words, partial) else ()
+    encoders = pipeline.words.encoders if isinstance(pipeline.words, Words) else ()
     return [*found, *(encoder.load for encoder in encoders if encoder is not None)]
+
+
+@dataclass(frozen=True, eq=False)
+class Words:
+    """Prompts -> the condition that they are, for a network that takes tokens; the last ones are remembered."""
+
+    denoiser: Denoiser
+    encoders: tuple[TextEncoder | None, ...]
+
+    def __call__(self, prompts: Sequence[str]) -> Condition:
+        return self._remembered(tuple(prompts))
+
+    @cached_property
+    def _remembered(self) -> Callable[[tuple[str, ...]], Condition]:
+        return lru_cache(maxsize=REMEMBERED)(self._encoded)
+
+    def _encoded(self, prompts: tuple[str, ...]) -> Condition:
+        length, masked = self.denoiser.length, self.denoiser.masked
+        encodings = [None if encoder is None else encoder(prompts, length, masked) for encoder in self.encoders]
+        return self.denoiser.words(encodings)
 
 
 def _known(part: Part, classes: Sequence[type]) -> Any:
@@ -79,21 +98,14 @@ def _known(part: Part, classes: Sequence[type]) -> Any:
 
 def _codec(folder: PublishedFolder, device: str) -> AutoencoderKL | None:
     part = folder.parts.get("vae")
-    return None if part is None else _known(part, CODECS)(Component(folder, part, device, renamed), part.config)
+    return None if part is None else _known(part, CODECS)(Component(folder, part, device), part.config)
 
 
-def _words(folder: PublishedFolder, denoiser: Denoiser, device: str) -> Callable[[Sequence[str]], Condition] | None:
-    """What makes conditions of prompts, where the network takes tokens."""
+def _words(folder: PublishedFolder, denoiser: Denoiser, device: str) -> Words | None:
     if "tokens" not in denoiser.accepts:
         return None
     places = [name for name in ("", "_2", "_3") if f"text_encoder{name}" in folder.entries]
-    return partial(_said, denoiser, tuple(_encoder(folder, place, device) for place in places))
-
-
-@lru_cache(maxsize=REMEMBERED)
-def _said(denoiser: Denoiser, encoders: tuple[TextEncoder | None, ...], prompts: tuple[str, ...]) -> Condition:
-    length, masked = denoiser.length, denoiser.masked
-    return denoiser.words([None if encoder is None else encoder(prompts, length, masked) for encoder in encoders])
+    return Words(denoiser, tuple(_encoder(folder, place, device) for place in places))
 
 
 def _encoder(folder: PublishedFolder, place: str, device: str) -> TextEncoder | None:

@@ -68,7 +68,7 @@ def published_folder(path: Path) -> PublishedFolder:
                 f"{path / INDEX}: {place} is {str(entry)[:80]}, expected a class of {' or '.join(LIBRARIES)}: code of a "
                 "folder's own is not executed."
             )
-        parts[place] = Part(*entry, path / place, _config(path / place, place))
+        parts[place] = Part(entry[0], entry[1], path / place, _config(path / place, place))
     for file, value in (sums or {}).items():
         if file.endswith(".json") and sha256(path / file) != value:
             raise ValueError(f"{path / file} is broken: its content is not what was imported. Import the model again.")

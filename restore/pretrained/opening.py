@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from restore.machine.processes import usable_device
-from restore.pretrained.folder import INDEX, published_folder
+from restore.pretrained.folder import INDEX, PLACES, published_folder
 
 if TYPE_CHECKING:
     from degrade import Degradation
     from restore.pipelines.network import NetworkPipeline
     from restore.restorer import Precision
 
-FILES = ("*.json", "*.safetensors", "tokenizer*/*", "*/spiece.model")
-"""What is fetched of a name on the hub."""
+FILES = (INDEX, *(f"{place}/*.{end}" for place in PLACES for end in ("json", "safetensors", "txt", "model")))
+NOT = ("*.fp16.*", "*.non_ema.*")
+"""What is fetched of a name on the hub: what `published_folder` reads, and no second copies of it."""
 
 
 def pretrained(
@@ -60,7 +61,7 @@ def local(path: str | Path) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(str(path), allow_patterns=list(FILES)))
+        return Path(snapshot_download(str(path), allow_patterns=list(FILES), ignore_patterns=list(NOT)))
     except Exception as error:  # of the network, of the hub, of the file system
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{path} is no folder, and cannot be had from the hub: {reason}") from None

@@ -132,6 +132,24 @@ def test_bad_folders(name, folder):
     assert not RAN
 
 
+def test_names_of_older_files(folder):
+    """Attention's, as 1 x 1 convolutions too; half the precision becomes the whole."""
+    today = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+
+    def old(state: dict) -> dict:
+        for new, name in today.items():
+            state = {key.replace(f".{new}.", f".{name}."): value for key, value in state.items()}
+        state = {key: value[..., None, None] if ".query.weight" in key else value for key, value in state.items()}
+        return {key: value.half() for key, value in state.items()}
+
+    before = pretrained(folder, "cpu").using(steps=2).generate(progress=False)
+    weights(old)(folder)
+    module = pretrained(folder, "cpu").restorer.network.load()
+    assert {value.dtype for value in module.state_dict().values()} == {torch.float32}
+    after = pretrained(folder, "cpu").using(steps=2).generate(progress=False)
+    torch.testing.assert_close(after, before, rtol=0, atol=0.02)
+
+
 def test_what_is_neither_a_folder_nor_a_name(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "none", tmp_path / "file"):

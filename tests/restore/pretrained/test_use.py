@@ -96,7 +96,9 @@ def test_words(both):
         counted.generate(condition=words, progress=False)
         assert len(calls) == count
         calls.clear()
-    assert ours.words(("a cat",)) is ours.words(("a cat",))
+    assert ours.words(["a cat"]) is ours.words(("a cat",))
+    several = ours.generate(count=2, seed=3, condition=ours.words(["a cat", "rain"]), progress=False)
+    torch.testing.assert_close(several[1:], ours.generate(seed=4, condition="rain", progress=False), rtol=0, atol=1e-5)
     with pytest.raises(ValueError, match="conditioned on words: give a prompt, or tokens"):
         ours.generate(condition=Condition(), progress=False)
     with pytest.raises(ValueError, match="is not conditioned on words: there are none to avoid"):
