@@ -75,14 +75,14 @@ def save(folder: Path, unet: bool) -> None:
 
 
 def space(folder: Path):
-    from restore.pretrained import pretrained
+    from restore import pretrained
 
     return pretrained(folder, "cpu").space
 
 
 def loaded(folder: Path, part: str) -> tuple[int, int]:
     """Bytes of the weights, and what loading them adds to the peak."""
-    from restore.pretrained import pretrained
+    from restore import pretrained
 
     pipeline = pretrained(folder, "cpu")
     load = pipeline.restorer.network.load if part == "unet" else pipeline.space.codec.load

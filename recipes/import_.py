@@ -56,8 +56,8 @@ class Import:
         check_options(self, steps=STEPS)
 
     def __call__(self) -> None:
-        from restore.pretrained.imported import import_model
-        from restore.pretrained.weights_file import import_weights
+        from restore.published.imported import import_model
+        from restore.published.weights_file import import_weights
         from restore.run import open_run
 
         path = Path(self.path)

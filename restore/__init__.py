@@ -20,6 +20,7 @@ from restore.training.settings import Training
 from restore.training.times import TIMES, Levels, LogitNormal, TimeSampling, UniformTimes
 
 if TYPE_CHECKING:
+    from restore.published.opening import pretrained
     from restore.training.session import resume, train
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "closed_form",
     "load_image",
     "open_run",
+    "pretrained",
     "resume",
     "save_image",
     "train",
@@ -60,8 +62,13 @@ __all__ = [
 
 
 def __getattr__(name: str):
-    if name not in ("train", "resume"):
-        raise AttributeError(f"module 'restore' has no attribute {name!r}")
-    from restore.training import session
+    import importlib
 
-    return getattr(session, name)
+    homes = {
+        "pretrained": "restore.published.opening",
+        "resume": "restore.training.session",
+        "train": "restore.training.session",
+    }
+    if name not in homes:
+        raise AttributeError(f"module 'restore' has no attribute {name!r}")
+    return getattr(importlib.import_module(homes[name]), name)

@@ -87,7 +87,7 @@ def open_run(folder: str | Path, device: str | None = None, types: Sequence[type
 
     types: your own operator, sampler or network, where the run was trained with one: a file names types, and brings no code.
     """
-    from restore.pretrained.imported import is_imported, open_imported
+    from restore.published.imported import is_imported, open_imported
 
     if is_imported(Path(folder)):
         return open_imported(Path(folder), device)

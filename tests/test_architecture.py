@@ -96,8 +96,8 @@ def test_circles_are_found():
 NAMED = {
     "restore/recipe.py": {"GaussianNoise", "Compose"},
     "restore/pipelines/closed_form.py": {"GaussianNoise"},
-    "restore/pretrained/scheduler.py": {"GaussianNoise"},
-    "restore/pretrained/weights_file.py": {"GaussianNoise"},
+    "restore/published/scheduler.py": {"GaussianNoise"},
+    "restore/published/weights_file.py": {"GaussianNoise"},
 }
 """What is undone unless another is named; since OPERATORS lacks it, among the types that a checkpoint may name; and what the
 published models undo."""

@@ -20,6 +20,12 @@ class AutoencoderKL:
     load: Load
     config: Mapping[str, Any]
 
+    def __post_init__(self) -> None:
+        if self.config.get("latents_mean") is not None or self.config.get("latents_std") is not None:
+            raise ValueError(
+                "AutoencoderKL with a mean and a deviation for each channel is not served: latents_mean, latents_std."
+            )
+
     @property
     def stride(self) -> int:
         """f: pixels of an image to a cell, along each side."""

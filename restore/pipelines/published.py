@@ -52,9 +52,8 @@ class Published(NetworkPipeline):
 
     def nothing(self, condition: Condition) -> Condition:
         """The negative prompt in place of the words; what is told of a picture stays."""
-        if self.words is None:
-            return Condition(image=condition.image)
-        nothing = self._said(self.negative, condition.batch or 1)._replace(image=condition.image)
+        nothing = Condition() if self.words is None else self._said(self.negative, condition.batch or 1)
+        nothing = nothing._replace(image=condition.image)
         return condition if _same(nothing, condition) else nothing
 
     def prepared(self, size: tuple[int, int], edit: Edit) -> tuple[Self, Edit]:

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from models import ADMUNet, ADMUNetConfig, Condition, load_published
-from restore.pretrained.weights_file import ADM
+from restore.published.weights_file import ADM
 from tests.reference import GOLDEN, noise, weight
 
 SMALL = ADMUNetConfig(channels=32, multipliers=(1, 2), blocks=1, attention=(1,), head=16, classes=3)

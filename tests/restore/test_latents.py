@@ -11,8 +11,8 @@ import torch
 from diffusers import UNet2DModel as Theirs
 
 from degrade import seeded, seeds
+from restore import pretrained
 from restore.latents import Latents
-from restore.pretrained import pretrained
 from restore.space import Masking, encoded
 from tests.published_models import made, saved, vae
 

@@ -11,9 +11,9 @@ import torch
 from degrade import GaussianBlur, GaussianNoise, LinearBeta, seeded
 from models import ADMUNetConfig, Condition, DDPMUNetConfig, PatchUNetConfig
 from models.published import published_name
-from restore import Restorer, open_run
-from restore.pretrained import pretrained, weights_file
-from restore.pretrained.weights_file import Known, import_weights
+from restore import Restorer, open_run, pretrained
+from restore.published import weights_file
+from restore.published.weights_file import Known, import_weights
 from restore.sampling import Sampling
 from samplers import DDPM
 

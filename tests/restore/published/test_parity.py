@@ -20,7 +20,7 @@ from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 
 from degrade import Degradation, GaussianPrior, seeds
 from restore import Edit
-from restore.pretrained.scheduler import process
+from restore.published.scheduler import process
 from samplers import TimeGrid
 from tests.published_models import BETAS, INPAINTING
 

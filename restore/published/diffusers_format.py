@@ -14,12 +14,13 @@ from models.pretrained.network import flow, levels
 from restore.data.sources import LEAST, OneImage
 from restore.latents import Latents
 from restore.pipelines.published import Published
-from restore.pretrained.component import Component
-from restore.pretrained.folder import Part, PublishedFolder
-from restore.pretrained.scheduler import process
+from restore.published.component import Component
+from restore.published.folder import Part, PublishedFolder
+from restore.published.scheduler import process
 from restore.restorer import Precision, Restorer
 from restore.space import Pixels
 
+MOST_CLASSES = 100_000
 REMEMBERED = 16
 """Prompts whose encodings are kept."""
 
@@ -27,6 +28,13 @@ REMEMBERED = 16
 def assembled(folder: PublishedFolder, device: str, precision: Precision) -> Published:
     """The pipeline of a folder, of which nothing is loaded before it is used. Raises ValueError in one line for what is not
     served."""
+    try:
+        return _assembled(folder, device, precision)
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:  # a stranger's settings
+        raise ValueError(f"{folder.path}: a configuration lacks an entry, or has one of another kind: {error}.") from None
+
+
+def _assembled(folder: PublishedFolder, device: str, precision: Precision) -> Published:
     place = next((name for name in ("unet", "transformer") if name in folder.parts), None)
     if place is None or "scheduler" not in folder.parts:
         raise ValueError(f"{folder.path} lacks {'a scheduler' if place else 'a unet, and a transformer'}: it makes no images.")
@@ -130,6 +138,8 @@ def _tokenizer(part: Part, kind: str) -> Any:
 
 def _classes(folder: PublishedFolder, denoiser: Denoiser) -> tuple[str, ...]:
     """Names of the classes, or their numbers where the folder does not tell."""
+    if denoiser.classes > MOST_CLASSES:
+        raise ValueError(f"{folder.path} has {denoiser.classes} classes, at most {MOST_CLASSES} are served.")
     named = folder.entries.get("id2label")
     names: Mapping[str, Any] = named if isinstance(named, dict) else {}
     return tuple(str(names.get(str(number), number))[:200] for number in range(denoiser.classes))

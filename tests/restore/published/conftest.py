@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from restore.pretrained import pretrained
+from restore import pretrained
 from tests.published_models import made, saved
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from degrade.files import beside, flush
 from restore.machine.processes import usable_device
-from restore.pretrained.folder import INDEX, MARK, SUMS, Part, published_folder, weight_files
-from restore.pretrained.opening import check_extra, local
+from restore.published.folder import INDEX, MARK, SUMS, Part, published_folder, weight_files
+from restore.published.opening import check_extra, local
 from restore.storage.reading import sha256
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def is_imported(folder: Path) -> bool:
 
 def open_imported(folder: Path, device: str | None = None) -> Published:
     """The pipeline of an imported model. Raises ValueError in one line."""
-    from restore.pretrained.diffusers_format import assembled
+    from restore.published.diffusers_format import assembled
 
     check_extra()
     return assembled(published_folder(folder), usable_device(device), "float32")
@@ -38,7 +38,7 @@ def import_model(path: str | Path, out: Path) -> Published:
 
     Weights are looked at, by name and shape, before they are copied; no code that comes with a model is executed.
     """
-    from restore.pretrained.diffusers_format import assembled, components
+    from restore.published.diffusers_format import assembled, components
 
     check_extra()
     source = published_folder(local(path))

@@ -12,9 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from restore import open_run
-from restore.pretrained import pretrained
-from restore.pretrained.imported import import_model
+from restore import open_run, pretrained
+from restore.published.imported import import_model
 from tests.published_models import made, saved
 
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
@@ -49,7 +48,7 @@ def entries(file: str, **changes) -> Callable[[Path], None]:
 
 
 def code(folder: Path) -> None:
-    (folder / "pipeline.py").write_text("from tests.restore.pretrained.test_folders import RAN\nRAN.append('a module')")
+    (folder / "pipeline.py").write_text("from tests.restore.published.test_folders import RAN\nRAN.append('a module')")
 
 
 def of_its_own(folder: Path) -> None:
@@ -105,6 +104,12 @@ BAD = {
     "a weight too many": (weights(lambda w: {**w, "more": torch.ones(1)}), "1 surplus .'more'"),
     "not a number": (weights(lambda w: {**w, "conv_in.bias": w["conv_in.bias"] * torch.nan}), "NaN or infinite: conv_in.bias"),
     "settings of nonsense": (entries("unet/config.json", norm_num_groups=-3), "config.json does not describe a UNet2DModel"),
+    "quantised": (
+        weights(lambda w: {k: v.to(torch.int8) for k, v in w.items()}),
+        "holds weights of I8: quantised ones are not",
+    ),
+    "an entry is missing": (entries("unet/config.json", in_channels=...), "lacks an entry, or has one of another kind: 'in_"),
+    "an entry of words": (entries("unet/config.json", block_out_channels=3), "lacks an entry, or has one of another kind"),
     "no JSON": (lambda folder: (folder / "unet/config.json").write_text("{"), "config.json cannot be read"),
     "a list": (lambda folder: (folder / "unet/config.json").write_text("[]"), "is no configuration"),
     "cut short": (lambda folder: (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:-9]), "is broken"),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from degrade.lazy import torch
-from restore.pretrained.folder import Part, PublishedFolder, weight_files
+from restore.published.folder import Part, PublishedFolder, weight_files
 from restore.storage.reading import opened, sha256
 
 if TYPE_CHECKING:
@@ -79,12 +79,14 @@ class Component:
     def _checked(self, files: list[Path], module: nn.Module) -> dict[str, str]:
         """The names in the module of what the files hold. Raises ValueError unless these are its weights, in their shapes."""
         like: dict[str, Tensor] = module.state_dict()
-        names, shapes = {}, {}
+        names, shapes, kinds = {}, {}, set()
         for file in files:
             with opened(file) as weights:
                 for name in weights.keys():  # noqa: SIM118
                     ours = name if name in like else renamed(name)
-                    names[name], shapes[ours] = ours, tuple(weights.get_slice(name).get_shape())
+                    entry = weights.get_slice(name)
+                    names[name], shapes[ours] = ours, tuple(entry.get_shape())
+                    kinds |= {entry.get_dtype()} if ours in like else set()
         shapes.pop("embeddings.position_ids", None)
         surplus = sorted(set(shapes) - set(like) - {"text_model.embeddings.position_ids"})
         missing = sorted(set(like) - set(shapes) - {TIED})
@@ -95,6 +97,8 @@ class Component:
                 f"{[name[:60] for name in missing[:2]]}, {len(surplus)} surplus {[name[:60] for name in surplus[:2]]}, "
                 f"{len(wrong)} of other shapes {[name[:60] for name in wrong[:2]]}."
             )
+        if kinds - {"F16", "BF16", "F32", "F64"}:
+            raise ValueError(f"{self.part.folder} holds weights of {', '.join(sorted(kinds))}: quantised ones are not served.")
         return {name: ours for name, ours in names.items() if ours in like}
 
     def _verify(self, file: Path) -> None:

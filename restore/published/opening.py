@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from restore.machine.processes import usable_device
-from restore.pretrained.folder import INDEX, PLACES, published_folder
+from restore.published.folder import INDEX, PLACES, published_folder
 
 if TYPE_CHECKING:
     from degrade import Degradation
@@ -37,12 +37,12 @@ def pretrained(
     one line for what cannot be used, and says why.
     """
     if Path(path).suffix in (".pt", ".pth") and Path(path).is_file():
-        from restore.pretrained.weights_file import opened_weights
+        from restore.published.weights_file import opened_weights
 
         return opened_weights(Path(path), usable_device(device), precision, degradation, steps)
     if degradation is not None or steps is not None:
         raise ValueError(f"{path} says itself what it undoes: degradation and steps are for .pt files, leave them out.")
-    from restore.pretrained.diffusers_format import assembled
+    from restore.published.diffusers_format import assembled
 
     check_extra()
     return assembled(published_folder(local(path)), usable_device(device), precision)
