@@ -12,7 +12,7 @@ the degradation says what they undo.
     thaw import 64x64_diffusion.pt --out runs/adm
     thaw import cold.pt degradation:iterated-blur --steps 50 --out runs/deblurring
 
-Without installing, `thaw import` is `python recipes/import_.py`.
+Without installing, `thaw import` is this file (whose name ends with _, since import is a word of Python).
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ import tyro
 
 from recipes.command import cli as run_cli
 from recipes.command import main as entry
-from recipes.command.pasteable import RUN_WORDS
+from recipes.command.pasteable import RUN_WORDS, word
 from tests import own_types
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -87,7 +87,7 @@ def parses(tmp_path, monkeypatch):
 @pytest.mark.parametrize("command", list(documented()), ids=lambda command: command.place)
 def test_it_parses(command, parses, capsys):
     known = {*entry.recipes_by_name(), *RUN_WORDS}
-    assert command.recipe.replace("_", "-") in known, f"{command.place}: there is no {command.recipe}"
+    assert word(command.recipe) in known, f"{command.place}: there is no {command.recipe}"
     try:
         parses(command.recipe, command.args)
     except (SystemExit, ValueError) as error:
@@ -114,7 +114,7 @@ runs/x`; `thaw blur-generation train digits`; not `thaw x ...`, nor `resume runs
         ("text:7", "e", ()),
     ]
     own = {Path(command.place.split(":")[0]).stem for command in documented() if command.place.startswith("recipes/")}
-    assert {name.replace("-", "_") for name in entry.recipes_by_name()} <= own
+    assert {entry.module_of(name) for name in entry.recipes_by_name()} <= own
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from recipes.command import main as entry
-from recipes.command.pasteable import pasteable, program
+from recipes.command.pasteable import pasteable, program, word
 from restore.training.session import train
 from tests.tiny import tiny
 
@@ -27,7 +27,7 @@ def test_every_recipe_is_listed(monkeypatch, capsys):
     shown = capsys.readouterr().out
     runnable = [path for path in (ROOT / "recipes").glob("*.py") if "cli.run(main)" in path.read_text(encoding="utf-8")]
     assert len(runnable) == len(entry.recipes_by_name()) >= 15
-    assert all(f"  {path.stem.replace('_', '-')} " in shown for path in runnable)
+    assert all(f"  {word(path)} " in shown for path in runnable)
 
 
 @pytest.mark.parametrize("name", entry.recipes_by_name())
