@@ -38,7 +38,7 @@ class Bench:
     size: int = 2048
     """Side of the picture that is decoded in tiles."""
     whole: int = 768
-    """Side of the picture whose seams are measured."""
+    """Side of the picture whose seams are measured, in tiles of half as many cells."""
     tile: int = 64
     """Cells of a tile, of 8 pixels each."""
     unet: bool = True
@@ -97,7 +97,7 @@ def latents(side: int) -> torch.Tensor:
 
 
 def seams(folder: Path, bench: Bench) -> tuple[float, float, float]:
-    tiled = replace(space(folder), tile=bench.tile)
+    tiled = replace(space(folder), tile=bench.tile // 2)
     x = latents(bench.whole)
     whole = replace(tiled, tile=65_536).decode(x)
     steps = (tiled.decode(x) - whole).diff(dim=-1).abs().amax((0, 1, 2))

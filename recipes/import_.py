@@ -12,7 +12,7 @@ the degradation says what they undo.
     thaw import 64x64_diffusion.pt --out runs/adm
     thaw import cold.pt degradation:iterated-blur --steps 50 --out runs/deblurring
 
-Without installing, `thaw import` is this file (whose name ends with _, since import is a word of Python).
+The name of this file ends with _, since import is a word of Python; the command is called without.
 """
 
 from __future__ import annotations
