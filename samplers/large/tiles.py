@@ -71,6 +71,9 @@ def blended(restore: Restore, tile: int, overlap: int, stride: int = 1) -> Resto
     that of one call (Bar-Tal et al. 2023, arXiv 2302.08113).
     """
 
+    if overlap < 1:
+        raise ValueError(f"windows that are blended overlap by at least 1 pixel, got {overlap}.")
+
     def restored(x_t: Tensor, t: Tensor) -> Tensor:
         size = (x_t.shape[-2], x_t.shape[-1])
         return joined(lambda window: restore(x_t[(..., *window)], t), size, tile, overlap, stride)
@@ -81,9 +84,8 @@ def blended(restore: Restore, tile: int, overlap: int, stride: int = 1) -> Resto
 def joined(
     run: Callable[[tuple[slice, slice]], Tensor], size: tuple[int, int], tile: int, overlap: int, stride: int = 1
 ) -> Tensor:
-    """(B, C, *size), the average of what `run` makes of windows (rows, columns) of it that overlap by 2 `overlap` pixels."""
-    if overlap < 1:
-        raise ValueError(f"windows that are blended overlap by at least 1 pixel, got {overlap}.")
+    """(B, C, *size), the average of what `run` makes of windows (rows, columns) of it that overlap by 2 `overlap` pixels, at
+    least 1 of them."""
     total = weights = torch.zeros(())
     for _, window, _ in tiles(*size, tile, overlap, stride):
         part = run(window)
