@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from models.pretrained.network import Load
 
 if TYPE_CHECKING:
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, eq=False)
 class AutoencoderKL:
     """Images (B, C, H, W) in [-1, 1] to latents (B, D, H/f, W/f) and back, always in float32, which some of them need
-    (`force_upcast`)."""
+    (`force_upcast`), on the module's device; results lie where the input does."""
 
     load: Load
     config: Mapping[str, Any]
@@ -47,8 +49,10 @@ class AutoencoderKL:
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of the latents of images."""
-        posterior = self.load().encode(images.float()).latent_dist
-        return posterior.mean, posterior.std
+        module = self.load()
+        posterior = module.encode(images.to(module.device, torch.float32)).latent_dist
+        return posterior.mean.to(images.device), posterior.std.to(images.device)
 
     def decode(self, latents: Tensor) -> Tensor:
-        return self.load().decode(latents.float()).sample
+        module = self.load()
+        return module.decode(latents.to(module.device, torch.float32)).sample.to(latents.device)

@@ -18,7 +18,7 @@ from recipes.command.pasteable import pasteable
 from recipes.command.size import Size
 from recipes.command.source import opened
 from restore.pipelines.generation import Edit
-from samplers import Canvas, blended, panorama
+from samplers import Canvas, panorama
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,6 +39,8 @@ class Panorama:
     """Steps of the walk back (default: the run's; without training, 6 a scale)."""
     seed: int = 0
     """Everything random derives from it."""
+    prompt: str | None = None
+    """What it is to show: words, of an imported model that knows words, or a class."""
     tile: int = 512
     """Side of the tiles, pixels: more is faster and takes more memory."""
     detail: int | None = None
@@ -98,7 +100,7 @@ class Panorama:
 
             return panorama(
                 folder,
-                pipeline.scales(pipeline.padded(self.size)),
+                pipeline.scales(pipeline.padded(self.size), condition=self.prompt),
                 pipeline.sampling.sampler,
                 degradation,
                 tile=self.tile,
@@ -118,9 +120,9 @@ class Panorama:
             f"{self.source}: the network sees the whole image. Windows of {side} pixels and what is around them are blended, "
             "in memory; a run of SinDiffusion's fast preset would give one scene, on disk."
         )
-        overlap, stride = max(1, side // 4), pipeline.stride
-        windows = Edit(guides=[lambda restore, _: blended(restore, side, overlap, stride)])
-        return pipeline.generate(self.size, seed=self.seed, edit=windows)[0]
+        cells = max(1, side // pipeline.space.stride)
+        windows = Edit(windows=(cells, max(1, cells // 4)))
+        return pipeline.generate(self.size, seed=self.seed, condition=self.prompt, edit=windows)[0]
 
 
 def _cut(bands: Iterable[Tensor], height: int, width: int) -> Iterator[Tensor]:

@@ -15,7 +15,7 @@ from restore.pipelines.base import Base
 from restore.pipelines.conditioning import Asked, of_images
 from restore.pipelines.editing import Guide
 from restore.space import Pixels, grown
-from samplers import Resampled, Sampler, Scale, Step, enlarge
+from samplers import Resampled, Sampler, Scale, Step, blended, enlarge
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -37,6 +37,9 @@ class Edit(NamedTuple):
     """A mask (1, H, W) of the picture that was learned from: where it is 1, nothing may be taken from it."""
     guides: Sequence[Guide] = ()
     """What acts at every scale."""
+    windows: tuple[int, int] | None = None
+    """Side of the windows that the restorer sees one at a time, and by how much they overlap, cells of x; what it makes of
+    them is blended (`samplers.blended`)."""
 
     def check(self, channels: int, size: tuple[int, int]) -> None:
         """Raises ValueError in one line where it does not fit images (C, *size)."""
@@ -131,6 +134,8 @@ class Generation(Base):
     ) -> Tensor:
         generators = seeds(numbers[0], len(numbers))
         scales = self.scales(self.padded(size), edit.severity, numbers, condition)
+        if edit.windows is not None:
+            scales = [scale._replace(restore=blended(scale.restore, *edit.windows, self.stride)) for scale in scales]
         for guide in edit.guides:
             scales = [scale._replace(restore=guide(scale.restore, scale.size)) for scale in scales]
         if edit.resample > 1:

@@ -70,7 +70,6 @@ def blended(restore: Restore, tile: int, overlap: int, stride: int = 1) -> Resto
     For restorers that are not local (group norm, attention): no seams, but each window is its own scene, so the result is not
     that of one call (Bar-Tal et al. 2023, arXiv 2302.08113).
     """
-
     if overlap < 1:
         raise ValueError(f"windows that are blended overlap by at least 1 pixel, got {overlap}.")
 

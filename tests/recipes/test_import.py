@@ -32,6 +32,8 @@ def test_sample_edit_and_solve(run, photo, tmp_path, capsys):
     edit.main(["inpaint", str(run), "--mask", str(tmp_path / "mask.png"), "--guidance", "3", *shown])
     edit.main(["variations", str(run), "--severities", ".4", *shown])
     edit.main(["outpaint", str(run), "--size", "40x48", *shown])
+    edit.main(["panorama", str(run), "--size", "40x72", "--tile", "16", "--steps", "2", "--out", str(tmp_path / "wide.png")])
+    assert load_image(tmp_path / "wide.png").shape == (3, 40, 72)
     names = {path.name for path in (tmp_path / "edited").iterdir()}
     assert names == {"grid.png", "seed-0.png", "severity-0.4-seed-0.png", "40x48-seed-0.png"}
     options = ["--severity", ".3", "--method", "dps", "--count", "1", "--side", "24", *common, str(tmp_path / "solved")]
