@@ -133,12 +133,12 @@ class NetworkPipeline(Pipeline):
         if nothing is not condition:
             until, since = sampling.guidance_interval
             restore = telescoped(
-                self.restorer.given(nothing),
+                self.restorer.given(nothing) if nothing.parts else self.restorer,
                 (sampling.guidance, restore),
                 until=until,
                 since=since,
                 rescale=sampling.rescale,
-                triple=self.restorer.triple,
+                triple=getattr(self.restorer, "triple", None),
             )
         if sampling.pad_to > 1:
             restore = pad_to(restore, sampling.pad_to)
