@@ -1,6 +1,7 @@
 """Edit pictures: extend, repaint, pull strokes or a pasted object into the scene, vary, make panoramas.
 
-SOURCE is the folder of a run, or a photograph, from which the closed-form restorer works without training (recipes/instant.py).
+SOURCE is a run (its folder, or hf://user/run), or a photograph, from which the closed-form restorer works without training
+(recipes/instant.py).
 
     python recipes/edit.py outpaint photo.jpg --size 256x384                      # more of it around
     python recipes/edit.py inpaint photo.jpg --mask mask.png                      # white in the mask is made anew
@@ -36,7 +37,7 @@ from recipes.command.outputs import check_folder
 from recipes.command.panorama import Panorama
 from recipes.command.pasteable import program
 from recipes.command.size import OptionalSize
-from recipes.command.source import opened
+from recipes.command.source import is_run, name_of, opened
 from restore.pipelines.editing import Guide, layout_guide, middle, on_canvas, softened, widened
 from restore.pipelines.generation import UNEDITED, Edit
 from restore.pipelines.pipeline import Pipeline
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class _Edit:
     source: Positional[Path]
-    """Folder of a run, or a photograph to work from without training."""
+    """A run (its folder, or hf://user/run), or a photograph to work from without training."""
     image: Path | None = None
     """The picture to edit (default: the photograph of the source)."""
     count: int = 1
@@ -85,7 +86,7 @@ class _Edit:
     @property
     def folder(self) -> Path:
         """Where the images go."""
-        return self.out or Path("runs") / f"{self.source.stem}-{type(self).__name__.lower()}"
+        return self.out or Path("runs") / f"{name_of(self.source)}-{type(self).__name__.lower()}"
 
     def opened(self) -> tuple[Pipeline, Tensor]:
         """The pipeline and the picture (C, H, W). Raises ValueError where the result could not be written."""
@@ -95,7 +96,7 @@ class _Edit:
 
     def hole(self, path: Path, picture: Tensor) -> Tensor:
         """The mask (1, H, W) of what is to be made anew."""
-        return read_mask(path, picture, self.image or (None if self.source.is_dir() else self.source))
+        return read_mask(path, picture, self.image or (None if is_run(self.source) else self.source))
 
     def made(self, pipeline: Pipeline, size: tuple[int, int], edit: Edit) -> Tensor:
         """`count` images of `size`."""

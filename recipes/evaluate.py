@@ -32,7 +32,7 @@ from degrade.lazy import torch
 from recipes.command import cli
 from recipes.command.limits import COUNT, GUIDANCE, NOISE, SEED, SHARE, STEPS, check_options
 from recipes.command.pasteable import program
-from recipes.command.source import opened
+from recipes.command.source import is_run, opened, results
 from restore.data import bundled
 from restore.pipelines.pipeline import Pipeline
 from restore.run import Run
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class _Evaluation:
     source: Positional[Path]
-    """Folder of a run, or a photograph to work from without training."""
+    """A run (its folder, or hf://user/run), or a photograph to work from without training."""
     test: Positional[Path | None] = None
     """Folder of test images (default: the folder "test" beside the training images)."""
     features: Path | None = None
@@ -116,8 +116,8 @@ class _Evaluation:
 
         table = "\n".join([*rows, "", f"Frechet distance: {features.name}. Restorer: {pipeline.identity}."])
         print(table)
-        own = self.source.is_dir()
-        folder = subfolder(self.source, "evaluation") if own else Path("runs") / f"{self.source.stem}-evaluation"
+        own = Path("runs") / f"{self.source.stem}-evaluation"
+        folder = subfolder(results(self.source), "evaluation") if is_run(self.source) else own
         picture = save_image(grid(images, columns, at_least=64), folder / f"{name}.png")
         with atomic_write(folder / f"{name}.md") as part:
             part.write_text(table + "\n", encoding="utf-8")

@@ -60,7 +60,7 @@ class Solve:
     """The degraded picture, at the size that it was degraded at."""
     _: KW_ONLY
     prior: Path
-    """A photograph of the same kind of thing, or the folder of a run of noise."""
+    """A photograph of the same kind of thing, or a run of noise (its folder, or hf://user/run)."""
     degradation: Annotated[Degradation | None, choice(Degradation, (*KNOWN, type(None)))] = None
     """What was done to it (default: nothing but that it was made smaller, see --size)."""
     severity: tuple[float, ...] = (0.5,)

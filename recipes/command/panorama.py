@@ -16,7 +16,7 @@ from recipes.command.limits import SEED, SIDE, STEPS, check_options
 from recipes.command.outputs import check_file
 from recipes.command.pasteable import pasteable
 from recipes.command.size import Size
-from recipes.command.source import opened
+from recipes.command.source import is_run, name_of, opened
 from restore.pipelines.generation import Edit
 from samplers import Canvas, blended, panorama
 
@@ -31,8 +31,9 @@ class Panorama:
     """One image of any size, in tiles; its state lies on disk, and the same command goes on where it stopped."""
 
     source: Positional[Path]
-    """Folder of a run, or a photograph to work from without training. Of runs, those with a local network (PatchUNet with norm
-    pixel, such as SinDiffusion's fast preset) give the image of one call; others a blend of windows, made in memory."""
+    """A run (its folder, or hf://user/run), or a photograph to work from without training. Of runs, those with a local network
+    (PatchUNet with norm pixel, such as SinDiffusion's fast preset) give the image of one call; others a blend of windows, made
+    in memory."""
     size: Size = (512, 2048)
     """Height x width in pixels."""
     steps: int | None = None
@@ -58,7 +59,7 @@ class Panorama:
         from restore.data.bands import write_bands, writer
 
         height, width = self.size
-        path = self.out or Path("runs") / f"{self.source.stem}-panorama" / f"{height}x{width}-seed-{self.seed}.png"
+        path = self.out or Path("runs") / f"{name_of(self.source)}-panorama" / f"{height}x{width}-seed-{self.seed}.png"
         writer(check_file(path, self.source))  # refuses what could not be written in the end
         folder = subfolder(path.parent, f".{path.name}.canvas")
         pipeline = opened(self.source, self._detail(), self.types, self.device).using(steps=self.steps).spanning(self.size)
@@ -80,7 +81,7 @@ class Panorama:
         """The longer side that a photograph is reduced to, pixels."""
         from restore.data.decoding import image_size
 
-        if self.detail is not None or self.source.is_dir():
+        if self.detail is not None or is_run(self.source):
             return self.detail or 0
         stored = image_size(self.source)
         axis = 0 if self.size[0] <= self.size[1] else 1

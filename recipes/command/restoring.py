@@ -12,6 +12,7 @@ from degrade.files import subfolder
 from recipes.command.limits import SHARE, SIDE, check_options
 from recipes.command.masks import read_mask
 from recipes.command.outputs import check_file, first_free, plain_stem, severity_name
+from recipes.command.source import results
 from recipes.command.walk import Walk
 from restore.machine.provenance import provenance
 
@@ -60,7 +61,7 @@ class Restore(Walk):
                 f"{self.image} is resized from {stored[0]}x{stored[1]} to {degraded.shape[1]}x{degraded.shape[2]}"
                 f"{'' if self.side else ', as for training (--side for another size)'}"
             )
-        folder = self.out or first_free(subfolder(self.run, "restored") / plain_stem(self.image))
+        folder = self.out or first_free(subfolder(results(self.run), "restored") / plain_stem(self.image))
         severities = self.severities or ((1.0,) if run.recipe.paired else (0.2, 0.4, 0.6, 0.8))
         names = [f"{severity_name(severity)}.png" for severity in severities]
         for name in (*names, "strip.png"):
@@ -68,7 +69,7 @@ class Restore(Walk):
         shown = [degraded]
         for severity, name in zip(severities, names, strict=True):
             shown.append(self.restored(run, degraded, severity))
-            note = {"run": str(self.run), "step": str(run.step), "severity": f"{severity:g}"}
+            note = {"run": run.name, "step": str(run.step), "severity": f"{severity:g}"}
             save_image(shown[-1], folder / name, {**provenance(), **note})
         strip = save_image(grid(shown, len(shown)), folder / "strip.png")
         at = ", ".join(f"{severity:g}" for severity in severities)
@@ -110,7 +111,7 @@ class DegradeAndRestore(Walk):
         if run.recipe.paired:
             raise ValueError(f"{self.run} learned from pairs, and degrades no picture: restore one that is degraded.")
         clean = run.read(self.image)
-        out = check_file(self.out or self.run / "restored.png", self.image, run.recipe.images)
+        out = check_file(self.out or results(self.run) / "restored.png", self.image, run.recipe.images)
         format_of(out)  # refuses what could not be written in the end
         strip = out.with_stem(f"{out.stem}-trajectory")
         if self.trajectory:

@@ -33,7 +33,8 @@ class Train(Generic[P]):
     preset: P = "fast"  # type: ignore[assignment]
     """Minutes on two CPU cores, or as published: the recipe's file says what each one is."""
     stored: Annotated[Path | None, tyro.conf.arg(name="recipe")] = None
-    """A run, or its run.json, whose recipe is taken up in place of a preset; images and settings given here replace its own."""
+    """A run, its run.json, or hf://user/run, whose recipe is taken up in place of a preset; images and settings given here
+    replace its own."""
     out: Path | None = None
     """Folder of the run (default: below runs/, named after the images and the degradation)."""
     minutes: float | None = None
