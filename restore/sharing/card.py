@@ -52,7 +52,11 @@ def _what(packed: Packed) -> str:
 
 def _use(recipe: Recipe, size: tuple[int, int, int], address: Address) -> str:
     if recipe.show == "samples":
-        more = f"edit variations {address}" if isinstance(recipe.degradation, Gaussian) else f"restore {address} yours.jpg"
+        more = (
+            f"edit panorama {address} --size {size[1]}x{8 * size[2]}"
+            if isinstance(recipe.degradation, Gaussian)
+            else f"restore {address} yours.jpg"
+        )
         commands = (f"sample {address} --size {size[1]}x{3 * size[2]} --count 4", more)
         call = 'save_image(run.generate(count=1)[0], "new.png")'
     else:

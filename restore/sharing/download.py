@@ -59,9 +59,7 @@ def check(address: Address, sizes: dict[str, int], cache: Path) -> None:
     """Raises HubError unless files of these sizes are those of a run, and fit into memory and on the disk of `cache`."""
     surplus = sorted(set(sizes) - {*LARGEST, *UNREAD})
     if surplus:
-        raise HubError(
-            f"{address} holds {printable(surplus[0][:80])!r}, which is no part of a shared run: nothing was downloaded."
-        )
+        raise HubError(f"{address} holds {printable(surplus[0][:80])!r}, no part of a shared run: nothing was downloaded.")
     missing = [name for name in NEEDED if name not in sizes]
     if missing:
         raise HubError(f"{address} holds no {missing[0]}: it is not a run that was pushed.")

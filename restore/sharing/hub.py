@@ -43,7 +43,12 @@ def hub(address: Address) -> Iterator[ModuleType]:
             raise HubError(f"the hub refuses {address} ({status}): {LOG_IN}, with a token that may do this.") from None
         raise HubError(f"the hub answers {status} for {address}: try again later. ({_line(error)})") from None
     except (errors.RevisionResolutionError, errors.EntryNotFoundError, HTTPError, ConnectionError) as error:
-        raise HubError(f"{address} was not downloaded before, and the hub cannot be reached: {_line(error)}") from None
+        reason = _line(error.__cause__ or error)
+        raise HubError(
+            f"the hub cannot be reached for {address} ({reason}): what was downloaded before opens without it."
+        ) from None
+    except (OSError, errors.XetDownloadError) as error:  # a full disk, a transfer that was cut off
+        raise HubError(f"{address}: {_line(error)}") from None
 
 
 def files_of(hub: ModuleType, address: Address, commit: str | None = None) -> dict[str, int]:
@@ -52,5 +57,5 @@ def files_of(hub: ModuleType, address: Address, commit: str | None = None) -> di
     return {entry.path: getattr(entry, "size", 0) for entry in islice(entries, MOST_FILES + 1)}
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__

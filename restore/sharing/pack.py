@@ -45,8 +45,8 @@ def pack(run: Path, home: Path, types: Sequence[type] = (), images: bool = False
     if not images and holds_images(specification.prior):
         name, (_, height, width) = Path(specification.recipe.images).name, specification.size
         raise ValueError(
-            f"{run} keeps {name} at {height}x{width} pixels within its prior, and its samples need it: --images says that it may "
-            "be shared too."
+            f"{run} keeps {name} at {height}x{width} pixels within its prior, and its samples need it: --images says that it "
+            "may be shared too."
         )
     recipe = without_paths(specification.recipe)
     data = {name: value for name, value in checkpoint.run.items() if name != "clock"}

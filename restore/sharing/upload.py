@@ -35,10 +35,16 @@ def push(run: Path, address: Address, types: Sequence[type] = (), public: bool =
     images: also what shows training images, which is refused otherwise (`pack`). Raises HubError in one line where the hub, or
     what lies there, does not allow for it: before anything is changed.
     """
-    with TemporaryDirectory() as folder, hub(address) as library:
+    with TemporaryDirectory() as folder:
         home = Path(folder)
         packed = pack(run, home, types, images)
         (home / CARD).write_text(card(packed, address, run), encoding="utf-8")
+        return _pushed(home, packed.checkpoint.step, address, public)
+
+
+def _pushed(home: Path, step: int, address: Address, public: bool) -> Pushed:
+    """Pushes the files of `home`."""
+    with hub(address) as library:
         if library.get_token() is None:
             raise HubError(f"pushing takes a token of yours that may write: {LOG_IN}.")
         api = library.HfApi()
@@ -53,7 +59,6 @@ def push(run: Path, address: Address, types: Sequence[type] = (), public: bool =
         files = sorted(path.name for path in home.iterdir() if path.name != CARD or CARD not in there)
         operations = [library.CommitOperationAdd(name, str(home / name)) for name in files]
         operations += [library.CommitOperationDelete(name) for name in sorted(OURS & set(there) - set(files))]
-        step = packed.checkpoint.step
         api.create_commit(address.repository, operations, commit_message=f"step {step}")
         private = bool(api.repo_info(address.repository).private)
     return Pushed(f"{library.constants.ENDPOINT}/{address.repository}", step, private, tuple(files), CARD in there)
