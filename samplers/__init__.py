@@ -2,6 +2,10 @@
 
 from typing import TYPE_CHECKING, Union
 
+from _thaw import own
+
+own("degrade")
+
 from samplers.dpm_solver import DPMSolver
 from samplers.driver import OneStep, Sampler, Step, sample
 from samplers.first_order import DDIM, DDPM, Improved, Naive

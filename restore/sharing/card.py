@@ -85,7 +85,10 @@ def _training(packed: Packed, run: Path) -> Iterator[tuple[str, str]]:
     if losses:
         yield "loss", f"{losses[0]:.4g} at first, {losses[-1]:.4g} at last"
     yield "samples by", f"{_code(recipe.sampling.sampler)}, {recipe.sampling.steps} steps"
-    yield "versions", ", ".join(f"{name} {_plain(str(made[name]))}" for name in ("python", "torch", "commit") if name in made)
+    yield (
+        "versions",
+        ", ".join(f"{name} {_plain(str(made[name]))}" for name in ("thaw", "python", "torch", "commit") if name in made),
+    )
     yield "weights", f"SHA-256 `{packed.checkpoint.sums['ema.safetensors']}`"
 
 

@@ -17,7 +17,7 @@ from restore.run import Specification, check_weights, specified
 from restore.storage.checkpoint import Checkpoint, open_checkpoint, seal
 from restore.storage.specification import encode
 
-KNOWN = ("python", "torch", "commit", "seed")
+KNOWN = ("thaw", "python", "torch", "commit", "seed")
 """What is told of where a run came from: not the command, which names folders."""
 WITHOUT_IMAGES = (GaussianPrior, LatentPrior, ThumbnailPrior)
 """Priors that hold no training image, at most statistics of them."""
