@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 WRITTEN = re.compile(r"hf:/+(?P<rest>.*)", re.DOTALL)
@@ -32,9 +32,9 @@ class Address(NamedTuple):
         return Path("runs") / self.repository.replace("/", "-")
 
 
-def address_of(source: str | Path) -> Address | None:
+def address_of(source: str | PurePath) -> Address | None:
     """The address that `source` is; None for a path of this machine. Raises ValueError in one line for one that is misspelt."""
-    match = WRITTEN.fullmatch(source.as_posix() if isinstance(source, Path) else source)
+    match = WRITTEN.fullmatch(source.as_posix() if isinstance(source, PurePath) else source)
     return None if match is None else parsed(match["rest"])
 
 

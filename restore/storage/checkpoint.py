@@ -156,7 +156,7 @@ def save_checkpoint(
 def seal(folder: Path) -> None:
     """Writes the sums of all files of a checkpoint."""
     sums = "".join(f"{sha256(path)}  {path.name}\n" for path in sorted(folder.iterdir()))
-    (folder / SUMS).write_text(sums, encoding="utf-8")
+    (folder / SUMS).write_text(sums, encoding="utf-8", newline="\n")
 
 
 def last_step(run: Path) -> int | None:

@@ -8,7 +8,7 @@ import re
 import shutil
 import sys
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import huggingface_hub
@@ -239,7 +239,8 @@ def test_what_is_missing_is_one_line(hub, trained, monkeypatch):
 
 
 def test_addresses():
-    assert address_of(HF) == address_of(Path(HF)) == Address(NAME) and str(address_of(f"{HF}@v1.0")) == f"{HF}@v1.0"
+    assert address_of(HF) == address_of(Path(HF)) == address_of(PureWindowsPath(HF)) == Address(NAME)
+    assert str(address_of(f"{HF}@v1.0")) == f"{HF}@v1.0"
     assert address_of("runs/photo") is address_of(Path("/hf/photo")) is None
     for wrong in ("hf://photo", "hf://a/b/c", "hf://../x", "hf://a/b@", "hf://a/b@../x", "hf://a/..", "hf://a/b\nc"):
         assert "names no shared run: expected user/run" in refusal(address_of, wrong)
