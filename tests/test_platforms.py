@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-WINDOWS = '''
+WINDOWS = """
 import fcntl, importlib, os, pkgutil, signal, sys, types
 from pathlib import Path
 
@@ -42,7 +42,8 @@ for name in ("SIGKILL", "SIGALRM", "SIGHUP", "SIGUSR1", "setitimer", "pause"):
 for name in ("fcntl", "resource", "pwd", "grp", "termios"):
     sys.modules[name] = None
 memory = types.SimpleNamespace(available=2**33, peak_wset=2**28)
-sys.modules["psutil"] = types.SimpleNamespace(virtual_memory=lambda: memory, Process=lambda: types.SimpleNamespace(memory_info=lambda: memory))
+process = types.SimpleNamespace(memory_info=lambda: memory)
+sys.modules["psutil"] = types.SimpleNamespace(virtual_memory=lambda: memory, Process=lambda: process)
 sys.modules["msvcrt"] = types.SimpleNamespace(LK_NBLCK=2, locking=lambda *_: None)
 sys.platform = "win32"
 
@@ -64,7 +65,7 @@ with atomic_write(Path("run/samples.png")) as part:
     part.write_bytes(b"x")
 open_checkpoint(Path("run")).verify()
 assert (free_memory(), used_memory()) == (2**33, 2**28)
-'''
+"""
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="is what is simulated")
