@@ -159,6 +159,8 @@ class Restoration(_Evaluation):
             raise ValueError(f"{self.source} learned from pairs, and cannot degrade test images: see benchmarks/pairs.py.")
         perceptual = self.perceptual(pipeline)
         clean, features = self.compared(pipeline)
+        if perceptual:
+            perceptual.distance(clean[:1], clean[:1])  # refuses images that are too small, before the work
         reference = features.extract(clean)
         rows = header("severity", "images", *FIDELITY, *(["LPIPS"] if perceptual else []), *DISTANCES)
         strips: list[Tensor] = []
