@@ -39,7 +39,7 @@ class Push:
     """user/run on the hub: made if it is not there, else a newer commit of it."""
     _: KW_ONLY
     public: bool = False
-    """Anybody may see it (default: you alone). A repository that is there stays what it is."""
+    """Anybody may see it (default: you alone). A repository that is private already stays so."""
     images: bool = False
     """What shows training images may be shared too: a prior that holds them, and pictures of what was restored."""
     types: Path | None = None

@@ -14,7 +14,7 @@ WINDOWS = """
 import fcntl, importlib, os, pkgutil, signal, sys, types
 from pathlib import Path
 
-import torch, kornia  # which have their own builds for Windows
+import torch  # which has its own build for Windows
 
 descriptor_flags, open_, fsync = fcntl.fcntl, os.open, os.fsync
 

@@ -30,7 +30,7 @@ class Pushed(NamedTuple):
 
 def push(run: Path, address: Address, types: Sequence[type] = (), public: bool = False, images: bool = False) -> Pushed:
     """Pushes the latest checkpoint of the run, its pictures and a card, in one commit. A new repository is private unless
-    `public`; one that is there stays what it is, and so does its card.
+    `public`; one that is there stays what it is, and so does its card. One that is public takes `public`, too.
 
     images: also what shows training images, which is refused otherwise (`pack`). Raises HubError in one line where the hub, or
     what lies there, does not allow for it: before anything is changed.
@@ -50,6 +50,8 @@ def _pushed(home: Path, step: int, address: Address, public: bool) -> Pushed:
         api = library.HfApi()
         there: dict[str, int] = {}
         if api.repo_exists(address.repository):
+            if not (public or api.repo_info(address.repository).private):
+                raise HubError(f"{address} is public: --public says that anybody may see the run, or push to another name.")
             there = files_of(library, address)
             foreign = sorted(set(there) - OURS - {*UNREAD})
             if foreign:

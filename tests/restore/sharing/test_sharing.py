@@ -52,6 +52,8 @@ def hub(tmp_path, monkeypatch):
     empty.mkdir()
     monkeypatch.chdir(empty)
     monkeypatch.setenv("HF_TOKEN", TOKEN)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     with serving(hub) as url:
         monkeypatch.setattr(constants, "ENDPOINT", url)
@@ -139,6 +141,9 @@ def test_a_second_push(pushed, hub, trained, tmp_path):
     pushed.commit(**{"README.md": b"mine", "restorations.png": b""})
     push.main([str(trained), NAME, "--images", "--public"])
     assert pushed.private and pushed.files["README.md"] == b"mine" and "restorations.png" not in pushed.files
+    pushed.private = False
+    assert f"{HF} is public: --public says that anybody may see the run" in refusal(push.main, [str(trained), NAME, "--images"])
+    pushed.private = True
     pushed.commit(**{"notes.txt": b""})
     commits = len(pushed.commits)
     assert "holds 'notes.txt', which is of no run: push to another name" in refusal(push.main, [str(trained), NAME, "--images"])
