@@ -236,10 +236,11 @@ def _sound(folder: Path) -> bool:
     if not folder.exists():
         return False
     try:
-        open_checkpoint(folder).verify()
+        checkpoint = open_checkpoint(folder)
+        checkpoint.verify()
     except (CheckpointError, OSError):
         return False
-    return True
+    return checkpoint.folder == folder  # and not one below it, behind a link
 
 
 def _name(step: int) -> str:
