@@ -35,12 +35,14 @@ from recipes.command.masks import read_mask
 from recipes.command.outputs import check_folder
 from recipes.command.panorama import Panorama
 from recipes.command.pasteable import program
+from recipes.command.reduced import say_reduced
 from recipes.command.size import OptionalSize
 from recipes.command.source import opened
 from restore.pipelines.editing import Guide, layout_guide, middle, on_canvas, softened, widened
 from restore.pipelines.generation import UNEDITED, Edit
+from restore.pipelines.native import inpaint
 from restore.pipelines.pipeline import Pipeline
-from samplers import loss_guidance
+from samplers import enlarge, loss_guidance
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,7 +61,8 @@ class _Edit:
     steps: int | None = None
     """Steps of the walk back (default: the run's; without training, 6 a scale)."""
     detail: int = 250
-    """Without training, the longer side of the pictures is reduced to this, pixels."""
+    """Without training, the longer side of the pictures is reduced to this, pixels; inpaint lays out the hole at it, and keeps
+    the picture's size."""
     out: Path | None = None
     """Folder for the images (default: runs/<name>-<command>)."""
     text: str | None = None
@@ -91,11 +94,22 @@ class _Edit:
         """The pipeline and the picture (C, H, W). Raises ValueError where the result could not be written."""
         pipeline = opened(self.source, self.detail, self.types, self.device).using(steps=self.steps)
         check_folder(self.folder)
-        return pipeline, pipeline.read(self.image)
+        picture = pipeline.read(self.image)
+        self.say_reduced(picture)
+        return pipeline, picture
+
+    @property
+    def file(self) -> Path | None:
+        """The file of the picture, where it is named."""
+        return self.image or (None if self.source.is_dir() else self.source)
+
+    def say_reduced(self, picture: Tensor) -> None:
+        """Where a picture has fewer pixels than its file."""
+        say_reduced(self.file, picture, "a run trained with another --data.size" if self.source.is_dir() else "--detail")
 
     def hole(self, path: Path, picture: Tensor) -> Tensor:
         """The mask (1, H, W) of what is to be made anew."""
-        return read_mask(path, picture, self.image or (None if self.source.is_dir() else self.source))
+        return read_mask(path, picture, self.file)
 
     def made(self, pipeline: Pipeline, size: tuple[int, int], edit: Edit) -> Tensor:
         """`count` images of `size`."""
@@ -121,7 +135,7 @@ class _Edit:
 
         for name, image in images.items():
             save_image(image, self.folder / f"{name}.png", provenance())
-        save_image(grid(shown, columns), self.folder / "grid.png")
+        save_image(grid([_shown(image) for image in shown], columns), self.folder / "grid.png")
         print(f"{len(images)} image(s) in {self.folder}; grid.png shows them")
 
 
@@ -147,6 +161,16 @@ class _Resampled(_Soft):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_options(self, resample=(1, 1000))
+
+
+MOST_SHOWN = 1000
+"""Pixels of the longer side of an image in a grid: one that is larger is reduced there."""
+
+
+def _shown(image: Tensor) -> Tensor:
+    share = MOST_SHOWN / max(image.shape[1:])
+    size = (round(image.shape[1] * share), round(image.shape[2] * share))
+    return image if share >= 1 else enlarge(image[None], size)[0]
 
 
 def _pull(loss: Callable[[Tensor], Tensor], weight: float) -> Guide:
@@ -181,18 +205,33 @@ class Outpaint(_Resampled):
 
 @dataclass(frozen=True)
 class Inpaint(_Resampled):
-    """Part of a picture made anew; the rest stays."""
+    """Part of a picture made anew; the rest stays, and so does the picture's size."""
 
     _: KW_ONLY
     mask: Path
     """Picture of the same size, white where it is to be made anew."""
 
     def __call__(self) -> None:
-        pipeline, picture = self.opened()
+        from restore.data.images import load_image
+
+        pipeline = opened(self.source, self.detail, self.types, self.device).using(steps=self.steps)
+        check_folder(self.folder)
+        file = self.file or pipeline.images
+        picture = load_image(file, None, pipeline.size[0]) if file is not None and file.is_file() else pipeline.read()
         hole = self.hole(self.mask, picture)
-        learned_from = hole if self.image in (None, self.source) else None
-        edit = Edit(known=self.kept(picture, 1 - hole), resample=self.resample, hole=learned_from)
-        made = self.made(pipeline, (picture.shape[1], picture.shape[2]), edit)
+        own = self.image in (None, self.source)
+        if max(picture.shape) > (detail := max(pipeline.size[1:])):
+            which = "" if self.source.is_dir() else " (--detail)"
+            print(
+                f"{file} keeps its {picture.shape[1]}x{picture.shape[2]} pixels; what is made anew is laid out at {detail} "
+                f"pixels{which}, then given detail"
+            )
+        made = [
+            inpaint(
+                pipeline, picture, hole, self.seed + i, soft=self.soft, resample=self.resample, own=own, guides=self.guides()
+            )
+            for i in range(self.count)
+        ]
         images = {f"seed-{self.seed + i}": image for i, image in enumerate(made)}
         self.finish(images, [picture * (1 - hole) + hole, *made], 1 + min(3, len(made)))
 

@@ -33,6 +33,8 @@ TAKEN = {"PNG": 4, "BMP": 4, "DIB": 4, "PPM": 4, "JPEG": 4, "MPO": 4, "GIF": 8, 
 """Bytes a pixel that Pillow takes at the most for a format, measured."""
 PROGRESSIVE = 12
 """The same for progressive JPEGs, whose coefficients are all held."""
+DEEP = 22
+"""The same for HEIC of more than 8 bits, unless its colours are stored at half the size."""
 RUN_LENGTHS = 60
 """The same for run-length encoded BMPs, which Pillow decodes in Python: at most 10 million pixels, in seconds."""
 BAND = 2**20
@@ -131,6 +133,8 @@ def _with_heif(path: Path) -> tuple[str, ...]:
 def _check(path: Path, file: ImageFile, size: tuple[int, int], channels: int) -> None:
     """Refuses an image that takes too much memory to decode, or at its new `size`."""
     each = PROGRESSIVE if "progressive" in file.info else TAKEN[file.format or ""]
+    if file.info.get("bit_depth", 8) > 8 and file.info.get("chroma") != 420:
+        each = DEEP
     if any(tile[0] == "bmp_rle" for tile in file.tile):
         each = RUN_LENGTHS
     tags = getattr(file, "tag_v2", {})
