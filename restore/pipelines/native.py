@@ -26,8 +26,8 @@ from samplers.large.tiles import tiles
 if TYPE_CHECKING:
     from torch import Tensor
 
-Layout = Callable[["Tensor", "Tensor"], "Tensor"]
-"""A picture (C, h, w) and a mask (1, h, w) of its hole, to the picture with the hole filled."""
+Layout = Callable[["Tensor", "Tensor", "Tensor"], "Tensor"]
+"""What is known of a picture (C, h, w), a mask (1, h, w) of its hole, and the picture, to the picture with the hole filled."""
 Window = tuple[slice, slice]
 
 CELL = 16
@@ -66,6 +66,8 @@ def inpaint(
     soft: int = 0,
     resample: int = 3,
     own: bool = True,
+    severity: float | None = None,
+    keeps: bool = False,
     guides: Sequence[Guide] = (),
 ) -> Tensor:
     """A picture (C, H, W) of any size in [-1, 1], made anew where hole (1, H, W) is 1; all other pixels are the picture's.
@@ -75,7 +77,8 @@ def inpaint(
 
     soft: pixels around the hole that change too, less the further away. resample: times that each step is taken, for old and
     new to agree. own: without training, the layout is made of the picture's known parts, not of the pipeline's photograph.
-    ValueError in one line for what does not fit.
+    severity: how far the picture is degraded in the hole before it is restored; by default nothing is left of it there. keeps:
+    what is in the hole keeps its own detail, and its layout. ValueError in one line for what does not fit.
     """
     if picture.ndim != 3 or hole.shape != (1, *picture.shape[1:]):
         raise ValueError(f"a picture (C, H, W) and its hole (1, H, W), got {tuple(picture.shape)} and {tuple(hole.shape)}.")
@@ -84,8 +87,10 @@ def inpaint(
     new = (stays < 1).to(hole)
     patches = pipeline if isinstance(pipeline, ClosedForm) else closed_form(picture[:, :1, :1])
 
-    def layout(known: Tensor, missing: Tensor) -> Tensor:
+    def layout(known: Tensor, missing: Tensor, seen: Tensor) -> Tensor:
         edit = Edit(known=(known, 1 - missing), resample=resample, hole=missing if own else None, guides=guides)
+        if severity is not None:
+            edit = edit._replace(begin=torch.lerp(known, seen, missing), severity=severity, layout=keeps)
         maker = pipeline.seeing(known) if own else pipeline
         return maker.generate((known.shape[1], known.shape[2]), seed=seed, edit=edit)[0]
 
@@ -94,26 +99,29 @@ def inpaint(
     near = own and not guides and isinstance(pipeline, ClosedForm) and max(picture.shape) > detail
     for window in windows(new, detail) if near else [whole]:
         here = (..., *window)
-        filled = _filled(picture[here], new[here], layout, detail, patches, seed)
+        filled = _filled(picture[here], new[here], layout, detail, None if keeps else patches, seed)
         made[here] = torch.where(new[here] > 0, torch.lerp(filled, picture[here], stays[here]), picture[here])
     return made
 
 
-def _filled(picture: Tensor, hole: Tensor, layout: Layout, detail: int, pipeline: ClosedForm, seed: int) -> Tensor:
+def _filled(picture: Tensor, hole: Tensor, layout: Layout, detail: int, pipeline: ClosedForm | None, seed: int) -> Tensor:
     """The picture (C, H, W) with new pixels where hole (1, H, W) is 1.
 
     `layout` fills it reduced to a longer side of `detail` pixels (as it is, where it has no more); each finer scale is at most
-    twice as large. Patches and steps are those of `pipeline`.
+    twice as large, of patches of the known parts as `pipeline` takes them; without one, the picture's own detail is added.
     """
     height, width = picture.shape[1:]
     count = max(0, math.ceil(math.log2(max(height, width) / detail)))
     factor = (detail / max(height, width)) ** (1 / max(1, count))
-    known, missing = reduced(picture, hole, _scaled((height, width), factor**count if count else 1.0))
-    made = layout(known, missing)
+    size = _scaled((height, width), factor**count)
+    seen = enlarge(picture[None], size)[0] if count else picture
+    made = layout(*reduced(picture, hole, size), seen)
+    if count and pipeline is None:
+        return (picture + enlarge((made - seen)[None], (height, width))[0]).clamp(-1, 1)
     for number in range(1, count + 1):
         known, missing = reduced(picture, hole, _scaled((height, width), factor ** (count - number)))
         soft = enlarge(made[None], (known.shape[1], known.shape[2]))[0]
-        made = refined(known, soft, missing, pipeline, (seed, number))
+        made = refined(known, soft, missing, pipeline, (seed, number))  # type: ignore[arg-type]
     return made
 
 
