@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from degrade import State
 from degrade.lazy import torch
 from degrade.random import Stream, seeded
-from restore.patches.posterior import PatchPosterior
 from restore.patches.sources import Sources
 from restore.pipelines.closed_form import ClosedForm, closed_form, times
 from restore.pipelines.editing import FADE, Guide, bounds, softened
@@ -141,6 +140,8 @@ def refined(known: Tensor, soft: Tensor, hole: Tensor, pipeline: ClosedForm, wor
     were made, then walk back from a low severity. Random numbers derive from `words`, a seed and the number of this scale.
     """
     from tqdm import tqdm
+
+    from restore.patches.posterior import PatchPosterior
 
     degradation, settings, sampler = pipeline.degradation, pipeline.settings, pipeline.sampling.sampler
     grid = times(SEVERITY, pipeline.sampling.steps)
