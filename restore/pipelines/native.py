@@ -33,7 +33,11 @@ CELL = 16
 """Holes nearer to each other than about this are one, pixels."""
 CONTEXT = 1.0
 """How far a window reaches beyond a hole, of the hole's sides."""
-SEVERITY = 0.25
+APART, COPIED = 6, 0.1
+"""Pixels between the patches that are copied first, and the width of their weights, in sides: little is averaged away."""
+WIDTH = 0.2
+"""The same width on the walk back, which clears up where they meet."""
+SEVERITY = 0.15
 """From which a finer scale is walked back."""
 NEAREST = 0.02
 """Standard deviation by which soft patches may differ and be made of the same sharp ones."""
@@ -153,25 +157,18 @@ def refined(known: Tensor, soft: Tensor, hole: Tensor, pipeline: ClosedForm, wor
         place, window = _place(hole, core, size)
         blocks = sources.blocks(window)
         sharp, blurred, holes = ([y[(..., *block)] for block in blocks] for y in (known, soft, hole))
-        patches = partial(
-            PatchPosterior,
-            sharp,
-            degradation,
-            settings.detail,
-            settings.width,
-            settings.stride,
-            settings.neighbours,
-            holes=holes,
-        )
+        patches = partial(PatchPosterior, sharp, degradation, neighbours=settings.neighbours, holes=holes)
         seen, stays = x[(None, ..., *window)], 1 - missing[(None, ..., *window)]
-        sharpened = known_pixels(patches(degraded=blurred, floor=NEAREST), seen, stays, FADE)
-        begin = sharpened(soft[(None, ..., *window)], grid[:1])
-        del sharpened  # memory: its patches are no longer needed
+        copied = known_pixels(patches(settings.side, COPIED, APART, floor=NEAREST, degraded=blurred), seen, stays, FADE)
+        begin = copied(soft[(None, ..., *window)], grid[:1])
+        del copied  # memory: its patches are no longer needed
         latent = degradation.draw(begin, seeded(words[0], Stream.FIELD, words[1], number))
         start = State(degradation(begin, grid[:1], latent), latent)
-        made = sample(sampler, known_pixels(patches(), seen, stays, FADE), degradation, start, grid)
-        inner = tuple(slice(p.start - w.start, p.stop - w.start) for p, w in zip(place, window, strict=True))
-        x[(..., *place)] = made[(0, ..., *inner)]
+        made = sample(
+            sampler, known_pixels(patches(settings.detail, WIDTH, settings.stride), seen, stays, FADE), degradation, start, grid
+        )
+        rows, columns = (slice(p.start - w.start, p.stop - w.start) for p, w in zip(place, window, strict=True))
+        x[(..., *place)] = made[0, :, rows, columns]
         missing[(..., *place)] = 0
     return x
 

@@ -147,7 +147,7 @@ def test_a_large_picture_keeps_its_size(tmp_path, capsys):
         assert "large.png keeps its 96x144 pixels; what is made anew is laid out at 48" in capsys.readouterr().out
         (path,) = (path for path in (tmp_path / "out").iterdir() if path.stem != "grid")
         made = np.asarray(Image.open(path))
-        assert (made == picture)[values == 0].all() and (made != picture)[values > 0].mean() > 0.5
+        assert (made == picture)[values == 0].all() and (made != picture)[values > 0].mean() > 0.1
         path.unlink()
     edit.Variations(paths["image"], severities=(0.3,), **options)()
     assert "large.png is reduced from 96x144 to 32x48 pixels: --detail for another size" in capsys.readouterr().out
