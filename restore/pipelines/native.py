@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from degrade import State
 from degrade.lazy import torch
 from degrade.random import Stream, seeded
+from restore.machine.allocator import return_freed_memory
 from restore.patches.sources import Sources
 from restore.pipelines.closed_form import ClosedForm, closed_form, times
 from restore.pipelines.editing import FADE, Guide, bounds, softened
@@ -37,7 +38,7 @@ APART, COPIED = 6, 0.1
 """Pixels between the patches that are copied first, and the width of their weights, in sides: little is averaged away."""
 WIDTH = 0.2
 """The same width on the walk back, which clears up where they meet."""
-SEVERITY = 0.15
+SEVERITY = 0.06
 """From which a finer scale is walked back."""
 NEAREST = 0.02
 """Standard deviation by which soft patches may differ and be made of the same sharp ones."""
@@ -119,6 +120,7 @@ def _filled(picture: Tensor, hole: Tensor, layout: Layout, detail: int, pipeline
     size = _scaled((height, width), factor**count)
     seen = enlarge(picture[None], size)[0] if count else picture
     made = layout(*reduced(picture, hole, size), seen)
+    return_freed_memory()  # of the layout's patches
     if count and pipeline is None:
         return (picture + enlarge((made - seen)[None], (height, width))[0]).clamp(-1, 1)
     for number in range(1, count + 1):
@@ -170,6 +172,7 @@ def refined(known: Tensor, soft: Tensor, hole: Tensor, pipeline: ClosedForm, wor
         rows, columns = (slice(p.start - w.start, p.stop - w.start) for p, w in zip(place, window, strict=True))
         x[(..., *place)] = made[0, :, rows, columns]
         missing[(..., *place)] = 0
+        return_freed_memory()
     return x
 
 
