@@ -28,6 +28,7 @@ if __name__ == "__main__":  # this project's packages come before any other of t
 
 import tyro
 
+from degrade.lazy import torch
 from recipes.command import cli
 from recipes.command.editing import Edited, Resampled, Soft
 from recipes.command.limits import SHARE, WIDTH, check_options
@@ -88,7 +89,7 @@ class Inpaint(Resampled):
             for i in range(self.count)
         ]
         images = {f"seed-{self.seed + i}": image for i, image in enumerate(made)}
-        self.finish(images, [picture * (1 - hole) + hole, *made], 1 + min(3, len(made)))
+        self.finish(images, [torch.where(hole > 0, 1.0, picture), *made], 1 + min(3, len(made)))
 
 
 @dataclass(frozen=True)

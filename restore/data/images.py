@@ -69,7 +69,7 @@ def image_files(folder: str | Path) -> list[Path]:
 
 def to_bytes(x: Tensor) -> Tensor:
     """[-1, 1] to uint8 [0, 255], rounded and clipped."""
-    return ((x.detach().float().cpu() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    return x.detach().float().cpu().add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
 
 
 def format_of(path: str | Path) -> str:
