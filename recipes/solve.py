@@ -33,6 +33,7 @@ from recipes.command import cli
 from recipes.command.limits import COUNT, NOISE, SEED, SHARE, SIDE, STEPS, check_options
 from recipes.command.outputs import check_file, first_free, plain_stem, severity_name
 from recipes.command.pasteable import file_of_types, program
+from recipes.command.reduced import say_reduced
 from recipes.command.size import OptionalSize
 from recipes.command.source import opened
 from restore.data.sources import LEAST
@@ -167,6 +168,9 @@ class Solve:
         detail = self.detail or max(height, width)
         pipeline = opened(self.prior, detail, self.types, self.device).using(steps=self.steps)
         degraded = load_image(self.image, self.side, pipeline.size[0])
+        say_reduced(self.image, degraded, "--side")
+        if not self.prior.is_dir():
+            say_reduced(self.prior, pipeline.read(), "--detail")
         if self.size and (degraded.shape[1] > height or degraded.shape[2] > width):
             raise ValueError(
                 f"{self.image} has {degraded.shape[1]}x{degraded.shape[2]} pixels, --size {height}x{width} is smaller: reduce "

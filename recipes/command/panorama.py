@@ -15,6 +15,7 @@ from degrade.files import discard, subfolder
 from recipes.command.limits import SEED, SIDE, STEPS, check_options
 from recipes.command.outputs import check_file
 from recipes.command.pasteable import pasteable
+from recipes.command.reduced import say_reduced
 from recipes.command.size import Size
 from recipes.command.source import is_run, name_of, opened
 from restore.pipelines.generation import Edit
@@ -63,6 +64,8 @@ class Panorama:
         writer(check_file(path, self.source))  # refuses what could not be written in the end
         folder = subfolder(path.parent, f".{path.name}.canvas")
         pipeline = opened(self.source, self._detail(), self.types, self.device).using(steps=self.steps).spanning(self.size)
+        if not self.source.is_dir():
+            say_reduced(self.source, pipeline.read(), "--detail")
         degradation = pipeline.degradation
         if pipeline.halo is None or not isinstance(degradation, Gaussian):
             image = self._blended(pipeline)

@@ -12,6 +12,7 @@ from degrade.files import subfolder
 from recipes.command.limits import SHARE, SIDE, check_options
 from recipes.command.masks import read_mask
 from recipes.command.outputs import check_file, first_free, plain_stem, severity_name
+from recipes.command.reduced import say_reduced
 from recipes.command.source import results
 from recipes.command.walk import Walk
 from restore.machine.provenance import provenance
@@ -50,17 +51,11 @@ class Restore(Walk):
             )
 
     def __call__(self) -> None:
-        from restore.data.decoding import image_size
         from restore.data.images import grid, load_image, save_image
 
         run = self.opened()
         degraded = load_image(self.image, self.side, run.size[0]) if self.side else run.read(self.image)
-        stored = image_size(self.image)
-        if tuple(degraded.shape[1:]) != stored:
-            print(
-                f"{self.image} is resized from {stored[0]}x{stored[1]} to {degraded.shape[1]}x{degraded.shape[2]}"
-                f"{'' if self.side else ', as for training (--side for another size)'}"
-            )
+        say_reduced(self.image, degraded, "--side")
         folder = self.out or first_free(subfolder(results(self.run), "restored") / plain_stem(self.image))
         severities = self.severities or ((1.0,) if run.recipe.paired else (0.2, 0.4, 0.6, 0.8))
         names = [f"{severity_name(severity)}.png" for severity in severities]
