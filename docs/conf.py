@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tomllib
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -22,7 +21,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.viewcode",
-    # "sphinx_gallery.gen_gallery",
+    "sphinx_gallery.gen_gallery",
     "command_line",
     "markdown_docstrings",
     "mathml",
@@ -48,6 +47,19 @@ autodoc_default_options = {
     "member-order": "bysource",
     "show-inheritance": True,
 }
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "auto_gallery",
+    "within_subsection_order": "FileNameSortKey",
+    "abort_on_example_error": True,
+    "parallel": 2,
+    "download_all_examples": False,
+    "show_signature": False,
+    "doc_module": ("degrade", "models", "samplers", "restore"),
+    "reference_url": dict.fromkeys(("degrade", "models", "samplers", "restore")),
+    "backreferences_dir": "reference/generated/backreferences",
+}
+
 autodoc_preserve_defaults = True
 autosummary_ignore_module_all = False
 add_module_names = False

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any
 
 from docutils import nodes
 from docutils.utils import new_document
 from myst_parser.parsers.sphinx_ import MystParser
+from names import PACKAGES
 from sphinx.application import Sphinx
+from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 
 FIELD = "Alias for field number"
@@ -32,7 +35,20 @@ def in_rest(paragraph: str) -> str:
     return "".join(f"``{part}``" if i % 2 else re.sub(r"([\\*_|`])", r"\\\1", part) for i, part in enumerate(code))
 
 
+def beside(name: str, obj: object) -> list[str]:
+    """What stands under an assignment, in whichever of the project's modules it is: a value knows nothing of it itself."""
+    last = name.rpartition(".")[2]
+    for module in sorted(module for module in sys.modules if module.partition(".")[0] in PACKAGES):
+        if getattr(sys.modules[module], "__dict__", {}).get(last) is obj:
+            found = ModuleAnalyzer.for_module(module).find_attr_docs().get(("", last))
+            if found:
+                return list(found)
+    return []
+
+
 def converted(app: Sphinx, what: str, name: str, obj: object, options: Any, lines: list[str]) -> None:
+    if what in ("data", "type"):
+        lines[:] = beside(name, obj)
     if not lines or lines[0].startswith(FIELD):
         lines[:] = []
         return

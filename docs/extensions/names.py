@@ -1,4 +1,4 @@
-"""Public names lead to their pages: where `GaussianBlur` stands in a text, and in signatures, whatever module it was taken from."""
+"""Public names lead to their pages: where `GaussianBlur` stands in a text, and in signatures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Links from a page to a file of the repository outside docs/ lead to the page that shows it, or to nothing but its name."""
+"""Links to files that Sphinx shows as a page of another name lead there: scripts of the gallery, and files outside docs/."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import re
 from sphinx.application import Sphinx
 
 PAGES = {"CONTRIBUTING.md": "development/contributing.md", "CHANGELOG.md": "changelog.md", "README.md": "start.md"}
-LINK = re.compile(r"\]\(((?:\.\./)+)([A-Z]+\.md)(#[\w-]*)?\)")
+LINK = re.compile(r"\]\((?:\.\./)*(?:([A-Z]+\.md)|gallery/(\w+)\.(?:py|rst))(#[\w-]*)?\)")
 
 
 def redirected(app: Sphinx, docname: str, source: list[str]) -> None:
     home = posixpath.dirname(docname) or "."
 
     def page(match: re.Match[str]) -> str:
-        return f"]({posixpath.relpath(PAGES[match[2]], home)}{match[3] or ''})"
+        script = "index" if match[2] == "GALLERY_HEADER" else match[2]
+        target = PAGES[match[1]] if match[1] else f"auto_gallery/{script}.rst"
+        return f"]({posixpath.relpath(target, home)}{match[3] or ''})"
 
     source[0] = LINK.sub(page, source[0])
 

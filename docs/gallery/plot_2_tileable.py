@@ -2,8 +2,8 @@
 A texture that tiles
 ====================
 
-A guide is a function from a restorer to a restorer. ``seamless`` lets the restorer see the image wrapped around, at every scale, and so
-what it makes goes on across the edges.
+A guide is a function from a restorer to a restorer. ``seamless`` lets the restorer see the image
+wrapped around, at every scale, and so what it makes goes on across the edges.
 
 On the command line: ``thaw instant bricks.jpg --tileable``.
 """
@@ -17,16 +17,17 @@ from restore import Edit, closed_form, load_image
 from restore.data.images import to_bytes
 from samplers import seamless
 
-photo = load_image(Path(skimage.data_dir) / "gravel.png", size=256)
-pipeline = closed_form(photo[:, :120, :120])
+photo = load_image(Path(skimage.data_dir) / "gravel.png", size=400)
+pipeline = closed_form(photo[:, :96, :96])
 side = pipeline.settings.side
 edit = Edit(guides=[lambda restore, size: seamless(restore, side)])
-texture = pipeline.generate((96, 96), edit=edit, progress=False)[0]
+texture = pipeline.generate((80, 80), edit=edit, progress=False)[0]
 
 # %%
-# Left: a piece of gravel laid side by side, with seams. Right: what was made from it, laid likewise.
+# Left: a piece of gravel laid side by side, with seams. Right: what was made from it, laid
+# likewise.
 
-fig, axes = plt.subplots(1, 2, figsize=(10, 5.2), layout="constrained")
+_, axes = plt.subplots(1, 2, figsize=(10, 5.2), layout="constrained")
 for ax, tile, name in zip(axes, (pipeline.photograph, texture), ("the photograph, 2 x 2", "made from it, 2 x 2"), strict=True):
     ax.imshow(to_bytes(tile.repeat(1, 2, 2)).permute(1, 2, 0))
     ax.set(title=name, xticks=[], yticks=[])

@@ -2,7 +2,8 @@
 Part of a photograph made anew
 ==============================
 
-What a mask shows in white is made from the rest of the photograph; every other pixel stays as it is.
+What a mask shows in white is made from the rest of the photograph; every other pixel stays as it
+is.
 
 On the command line: ``thaw edit inpaint photo.jpg --mask mask.png``.
 """
@@ -16,14 +17,15 @@ import torch
 from restore import Edit, closed_form
 from restore.data.images import grid, to_bytes
 
-pipeline = closed_form(Path(skimage.data_dir) / "coffee.png", detail=180)
+pipeline = closed_form(Path(skimage.data_dir) / "rocket.jpg", detail=160)
 picture = pipeline.photograph
 hole = torch.zeros(1, *picture.shape[1:])
-hole[:, 86:112, 118:180] = 1  # the spoon's handle
+hole[:, 25:, 70:93] = 1  # the rocket
 
 # %%
-# ``Edit.known`` is a picture with a mask of what stays; ``hole`` says that nothing may be taken from there either. Each step of the
-# coarsest scale is taken three times, going back in between, for old and new to agree.
+# ``Edit.known`` is a picture with a mask of what stays; ``hole`` says that nothing may be taken
+# from there either. Each step of the coarsest scale is taken three times, going back in between,
+# for old and new to agree.
 
 edit = Edit(known=(picture, 1 - hole), hole=hole, resample=3)
 images = pipeline.generate(picture.shape[1:], count=2, edit=edit, progress=False)

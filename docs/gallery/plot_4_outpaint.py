@@ -4,7 +4,7 @@ More around a photograph
 
 A photograph in the middle of a larger canvas, and the rest of the canvas made to go on from it.
 
-On the command line: ``thaw edit outpaint photo.jpg --size 160x260``.
+On the command line: ``thaw edit outpaint photo.jpg --size 128x208``.
 """
 
 from pathlib import Path
@@ -17,14 +17,15 @@ from restore.data.images import to_bytes
 from restore.pipelines.editing import on_canvas
 
 photo = Path(sklearn.__file__).parent / "datasets/images/china.jpg"
-pipeline = closed_form(photo, detail=160)
-canvas, mask = on_canvas(pipeline.photograph, (160, 260))
-wider = pipeline.generate((160, 260), edit=Edit(known=(canvas, mask), resample=3), progress=False)[0]
+pipeline = closed_form(photo, detail=128)
+canvas, mask = on_canvas(pipeline.photograph, (128, 208))
+wider = pipeline.generate((128, 208), edit=Edit(known=(canvas, mask), resample=3), progress=False)[0]
 
 # %%
-# Left: what is known (china.jpg of scikit-learn, by danielbuechele, CC BY 2.0). Right: with more around it.
+# Left: what is known (china.jpg of scikit-learn, by danielbuechele, CC BY 2.0). Right: with more
+# around it.
 
-fig, axes = plt.subplots(1, 2, figsize=(10, 3.2), layout="constrained")
+_, axes = plt.subplots(1, 2, figsize=(10, 3.2), layout="constrained")
 for ax, image in zip(axes, (canvas + (1 - mask), wider), strict=True):
     ax.imshow(to_bytes(image).permute(1, 2, 0))
     ax.axis("off")

@@ -2,13 +2,16 @@
 Digits from a folder of images
 ==============================
 
-Generation learned from a folder whose sub-folders are classes: simple diffusion, at sizes that train in a minute. The digits come with
-scikit-learn; ``digits`` is the name of the set, in place of a folder.
+Generation learned from a folder whose sub-folders are classes: simple diffusion, at sizes that
+train in a minute. The digits come with scikit-learn; ``digits`` is the name of the set, in place
+of a folder.
 
-On the command line: ``thaw simple-diffusion train digits``, then ``thaw simple-diffusion sample runs/digits --label 3 --guidance 2``.
+On the command line: ``thaw simple-diffusion train digits``, then ``thaw simple-diffusion sample
+runs/digits --label 3 --guidance 2``.
 """
 
-import os
+import json
+from contextlib import chdir
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,18 +25,21 @@ from restore import train
 from restore.data.images import grid, to_bytes
 
 work = TemporaryDirectory()
-os.chdir(work.name)  # the set is written to runs/data
+folder = Path(work.name) / "run"
 
 # %%
-# The preset has 2500 steps; 500 are enough to see digits. Layout and precision are named, so that nothing is measured beforehand.
+# The preset has 2500 steps; 400 are enough to see digits. Layout and precision are named, so that
+# nothing is measured beforehand.
 
 recipe = simple_diffusion.recipe("digits")
-training = replace(recipe.training, steps=500, preview_every=1000, layout="channels-last", precision="float32")
+training = replace(recipe.training, steps=400, preview_every=1000, layout="channels-last", precision="float32")
 recipe = replace(recipe, training=training)
-run = train(recipe, "runs/digits")
+with chdir(work.name):  # the set is written to runs/data below it
+    run = train(recipe, folder)
 
 # %%
-# A column for each class, at guidance 2: what tells the classes apart weighs twice as much as the network learned it to.
+# A column for each class, at guidance 2: what tells the classes apart weighs twice as much as the
+# network learned it to.
 
 classes = Condition(label=torch.arange(10).repeat(4))
 images = run.using(guidance=2.0, steps=20).generate(count=40, condition=classes, batch=40, progress=False)
@@ -45,10 +51,9 @@ plt.axis("off")
 # %%
 # ``metrics.jsonl`` holds a line every 50 steps:
 
-import json
-
-lines = [json.loads(line) for line in Path("runs/digits/metrics.jsonl").read_text().splitlines()]
+lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 plt.figure(figsize=(6, 2.6), layout="constrained")
 plt.semilogy([line["step"] for line in lines], [line["loss"] for line in lines])
 plt.xlabel("step")
 plt.ylabel("loss")
+work.cleanup()

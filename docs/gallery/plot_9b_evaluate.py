@@ -2,8 +2,8 @@
 How good are new images of one photograph?
 ==========================================
 
-One figure is not enough: a copy has no artefacts, and noise is never copied. ``Judge`` holds a sample against the photograph, without
-a pretrained network.
+One figure is not enough: a copy has no artefacts, and noise is never copied. ``Judge`` holds a
+sample against the photograph, without a pretrained network.
 
 On the command line: ``thaw judge photo.jpg samples/*.png --size 250``.
 """
@@ -19,19 +19,21 @@ from restore.evaluation.single_image import Judge
 from restore.patches.settings import dialled
 
 photo = Path(sklearn.__file__).parent / "datasets/images/china.jpg"
-photograph = closed_form(photo, 140).photograph
-judge = Judge(photograph, every=2)  # every other patch is looked up: nearly the same figures, sooner
+photograph = closed_form(photo, 112).photograph
+judge = Judge(photograph, every=4)  # every fourth patch is looked up: nearly the same figures, sooner
 
-dial = (0.0, 0.25, 0.5, 0.75, 1.0)
-samples = [closed_form(photo, 140, dialled(novelty)).generate(progress=False)[0] for novelty in dial]
+dial = (0.0, 0.33, 0.67, 1.0)
+samples = [closed_form(photo, 112, dialled(novelty)).generate(progress=False)[0] for novelty in dial]
 reports = [judge(sample) for sample in samples]
 
 # %%
-# The dial of novelty trades coherence (distance of the sample's patches to the nearest of the photograph: artefacts raise it) and
-# completeness (the other way round: what is left out raises it) for less that is copied.
+# The dial of novelty trades coherence (distance of the sample's patches to the nearest of the
+# photograph: artefacts raise it) and completeness (the other way round: what is left out raises
+# it) for less that is copied.
 
-fig, axes = plt.subplots(2, 3, figsize=(10, 5), layout="constrained")
-for ax, image, title in zip(axes.flat, [photograph, *samples], ["the photograph", *(f"novelty {d}" for d in dial)], strict=True):
+_, axes = plt.subplots(1, 5, figsize=(10, 1.8), layout="constrained")
+titles = ["the photograph", *(f"novelty {novelty}" for novelty in dial)]
+for ax, image, title in zip(axes, [photograph, *samples], titles, strict=True):
     ax.imshow(to_bytes(image).permute(1, 2, 0))
     ax.set_title(title, fontsize=9)
     ax.axis("off")
