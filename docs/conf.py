@@ -45,7 +45,6 @@ autodoc_default_options = {
     "undoc-members": True,
     "special-members": "__call__",
     "member-order": "bysource",
-    "show-inheritance": True,
 }
 sphinx_gallery_conf = {
     "examples_dirs": "gallery",
@@ -68,7 +67,7 @@ python_use_unqualified_type_names = True
 
 # Other projects' names, and type variables: their pages are elsewhere, and looking them up takes a network.
 nitpick_ignore_regex = [
-    ("py:.*", r"(torch|pathlib|collections\.abc|enum|typing|types|numpy)\..*"),
-    ("py:class", r"Tensor|Path|Generator|nn\.Module|Sequence|Mapping|Iterator|Callable"),
+    ("py:.*", r"(torch|pathlib|abc|collections\.abc|contextlib|enum|typing|types|numpy)\..*"),
+    ("py:class", r"tuple\[.*|Tensor|Path|Generator|nn\.Module|Sequence|Mapping|Iterator|Callable"),
     ("py:.*", r"(degrade|samplers|models)\.\w+\.[A-Z]|[A-Z]"),  # type variables: one letter
 ]

@@ -14,8 +14,8 @@ from sphinx.application import Sphinx
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 
-FIELD = "Alias for field number"
-"""What Python says of the entries of a NamedTuple that say nothing themselves."""
+SAYS_NOTHING = ("Alias for field number", "Call self as a function")
+"""What Python says of what has no docstring itself."""
 
 
 class Markdown(SphinxDirective):
@@ -49,7 +49,7 @@ def beside(name: str, obj: object) -> list[str]:
 def converted(app: Sphinx, what: str, name: str, obj: object, options: Any, lines: list[str]) -> None:
     if what in ("data", "type"):
         lines[:] = beside(name, obj)
-    if not lines or lines[0].startswith(FIELD):
+    if not lines or lines[0].startswith(SAYS_NOTHING):
         lines[:] = []
         return
     end = next((i for i, line in enumerate(lines) if not line.strip()), len(lines))

@@ -40,7 +40,13 @@ def public_bases(app: Sphinx, name: str, obj: type, options: object, bases: list
     bases[:] = [base for base in found if base not in (object, Protocol, Generic)] or [object]
 
 
+def readable(app: Sphinx, what: str, name: str, obj: object, options: object, arguments: str | None, returned: str | None):
+    """Defaults that are made anew each time as dots: what Python calls them is no Python."""
+    return arguments and arguments.replace("<factory>", "..."), returned
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("builder-inited", strip, priority=900)
     app.connect("autodoc-process-bases", public_bases)
+    app.connect("autodoc-process-signature", readable)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -45,5 +45,5 @@ row = [closed_form(photo, 128, dialled(novelty)).generate(seed=1, progress=False
 show([row])
 
 # %%
-# Novelty 0, .5 and 1, where nothing of the layout is left. The photograph's size is the default: ``pipeline.generate((100, 180))``,
-# ``--size 100x180``, makes another.
+# Novelty 0, .5 and 1, where nothing of the layout is left. Images have the photograph's size unless
+# another is named: ``pipeline.generate((100, 180))``, or ``--size 100x180``.
