@@ -4,7 +4,7 @@ More around a photograph
 
 A photograph in the middle of a larger canvas, and the rest of the canvas made to go on from it.
 
-On the command line: ``thaw edit outpaint photo.jpg --size 128x208``.
+On the command line: ``thaw edit outpaint photo.jpg --size 112x184``.
 """
 
 from pathlib import Path
@@ -18,8 +18,8 @@ from restore.pipelines.editing import on_canvas
 
 photo = Path(sklearn.__file__).parent / "datasets/images/china.jpg"
 pipeline = closed_form(photo, detail=128)
-canvas, mask = on_canvas(pipeline.photograph, (128, 208))
-wider = pipeline.generate((128, 208), edit=Edit(known=(canvas, mask), resample=3), progress=False)[0]
+canvas, mask = on_canvas(pipeline.photograph, (112, 184))
+wider = pipeline.generate((112, 184), seed=3, edit=Edit(known=(canvas, mask), resample=3), progress=False)[0]
 
 # %%
 # Left: what is known (china.jpg of scikit-learn, by danielbuechele, CC BY 2.0). Right: with more
