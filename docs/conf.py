@@ -52,6 +52,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
     "parallel": 2,
+    "write_computation_times": False,  # a page with scripts from elsewhere
     "download_all_examples": False,
     "show_signature": False,
     "doc_module": ("degrade", "models", "samplers", "restore"),
