@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import sys
-from configparser import ConfigParser
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE / "extensions")]
 
-_metadata = ConfigParser()
-_metadata.read(HERE.parent / "setup.cfg", encoding="utf-8")
+from _thaw import VERSION  # noqa: E402
 
 project = "Thaw"
 copyright = "Thaw's authors"
-release = version = _metadata["metadata"]["version"]
+release = version = VERSION
 
 extensions = [
     "myst_parser",
