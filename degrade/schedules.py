@@ -272,7 +272,9 @@ class ShiftedCosine(_VariancePreserving):
 
 
 SCHEDULES = (LinearBeta, CosineBeta, Cosine, ShiftedCosine, RectifiedFlow)
+"""The schedules that a checkpoint may name."""
 Schedule = Union[LinearBeta, CosineBeta, Cosine, ShiftedCosine, RectifiedFlow]
+"""Any schedule of the project."""
 
 
 def check_schedule(schedule: object) -> None:

@@ -33,10 +33,12 @@ from samplers.times import GRIDS, LogSNRUniform, Respaced, TimeGrid, Uniform, un
 from samplers.trajectory import Trajectory
 
 SAMPLERS = (DDIM, DDPM, DPMSolver, Euler, Heun, Improved, Midpoint, Naive)
+"""The samplers that a checkpoint may name."""
 if TYPE_CHECKING:
     AnySampler = Sampler
 else:
     AnySampler = Union[SAMPLERS]
+    """Any sampler of the project."""
 
 NAMED: dict[str, Sampler] = {
     "ddim": DDIM(),

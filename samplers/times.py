@@ -138,3 +138,4 @@ def _spread(steps: int, counts: Sequence[int]) -> list[int]:
 
 
 GRIDS = (Uniform, LogSNRUniform, Respaced)
+"""The time grids that a checkpoint may name."""
