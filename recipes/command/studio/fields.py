@@ -23,7 +23,7 @@ def count_field(name: str, value: int = 2) -> gr.Number:
 
 
 def seed_field(name: str) -> gr.Number:
-    return gr.Number(0, label="Seed", info="", precision=0, minimum=0, min_width=90, elem_id=f"{name}-seed")
+    return gr.Number(0, label="Seed", precision=0, minimum=0, min_width=90, elem_id=f"{name}-seed")
 
 
 def size_field(name: str, otherwise: str) -> gr.Textbox:

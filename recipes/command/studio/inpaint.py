@@ -21,7 +21,8 @@ def build(workshop: Workshop, source: Source) -> None:
     with gr.Row():
         with gr.Column(scale=3, min_width=320):
             help_line("Paint over what is to be made anew; every other pixel stays as it is (known pixels, RePaint).")
-            brush = gr.Brush(default_size=40, colors=["#38bdf8"], default_color="#38bdf8", color_mode="fixed")
+            blue = ("#38bdf8", 0.75)
+            brush = gr.Brush(default_size=40, colors=[blue], default_color=blue, color_mode="fixed")
             editor = editor_field("inpaint", "Mask", source.photo, brush)
             with gr.Row():
                 count, seed = count_field("inpaint", 1), seed_field("inpaint")

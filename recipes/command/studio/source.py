@@ -11,7 +11,7 @@ from recipes.command.studio import inputs, look
 from recipes.command.studio.workshop import Workshop
 from restore.data.decoding import ImageError
 
-ALONE = "the photograph alone, without training"
+ALONE = "the photograph itself"
 
 
 class Source(NamedTuple):
@@ -42,12 +42,12 @@ def source_panel(workshop: Workshop, photograph: Path | None, run: Path | None) 
         choices,
         value=str(run) if run else ALONE,
         label="Made by",
-        info="Its patches (closed form), or the folder of a run: a restorer (denoiser) that was trained.",
+        info="Without training, by its patches (closed form); or by a run: a trained restorer (denoiser).",
         allow_custom_value=True,
         elem_id="run",
     )
     detail = gr.Slider(
-        64, 512, 250, step=2, label="Longer side, pixels", info="Smaller is faster; a run keeps its own size.", elem_id="detail"
+        64, 512, 250, step=2, label="Longer side", info="Smaller is faster; runs keep theirs.", elem_id="detail"
     )
 
     def take(path: str):
