@@ -35,7 +35,7 @@ class Studio:
     source: Positional[Path | None] = None
     """A photograph, or the folder of a run, to begin with (default: a photograph of scikit-image, if that is installed)."""
     host: str = "127.0.0.1"
-    """Address that it answers on. Whoever reaches another than this machine's own can read the pictures, and start work here."""
+    """Address to answer on. Whoever reaches another than this machine's own can read the pictures, and start work here."""
     port: int = 7860
     """Of the address."""
     out: Path = Path("runs/studio")

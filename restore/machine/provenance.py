@@ -15,7 +15,6 @@ from pathlib import Path
 from _thaw import VERSION
 from degrade.lazy import torch
 
-
 _command: ContextVar[str | None] = ContextVar("command", default=None)
 
 

@@ -117,8 +117,8 @@ class Base(ABC):
         progress: bool = True,
         on_step: Callable[[Step], None] | None = None,
     ) -> Tensor:
-        """From `start` through `scales` to clean x (B, C, *space). Tells who watches (`watching`): what a step takes goes by its
-        cells."""
+        """From `start` through `scales` to clean x (B, C, *space). Who watches (`watching`) is told how far it is, by the cells
+        of its steps."""
         from tqdm import tqdm
 
         from restore.machine.allocator import keep_freed_memory

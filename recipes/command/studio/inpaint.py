@@ -22,7 +22,7 @@ def build(workshop: Workshop, source: Source) -> None:
         with gr.Column(scale=3, min_width=320):
             help_line("Paint over what is to be made anew; every other pixel stays as it is (known pixels, RePaint).")
             blue = ("#38bdf8", 0.75)
-            brush = gr.Brush(default_size=40, colors=[blue], default_color=blue, color_mode="fixed")
+            brush = gr.Brush(default_size=24, colors=[blue], default_color=blue, color_mode="fixed")
             editor = editor_field("inpaint", "Mask", source.photo, brush)
             with gr.Row():
                 count, seed = count_field("inpaint", 1), seed_field("inpaint")

@@ -21,8 +21,8 @@ SHOWN = 768
 
 
 def keep(upload: Path, home: Path) -> Path:
-    """`upload`, checked, under a name of its content in `home`, where commands find it again. ImageError in one line for what is
-    no picture, broken, or of more pixels than is safe; nothing is kept of it."""
+    """`upload`, checked, under a name of its content in `home`, where commands find it again. ImageError in one line for
+    what is no picture, broken, or of more pixels than is safe; nothing is kept of it."""
     from restore.data.decoding import ImageError, image_size
 
     if upload.stat().st_size > MOST_BYTES:

@@ -16,7 +16,7 @@ from restore.machine.provenance import made_by
 from restore.pipelines.watched import watching
 
 
-class Cancelled(Exception):
+class CancelledError(Exception):
     """What ends a walk that nobody waits for any more."""
 
 
@@ -58,7 +58,7 @@ class Job:
         try:
             with watching(self._step), made_by(self.line), redirect_stdout(printed):
                 self.command()
-        except Cancelled:
+        except CancelledError:
             self.state = "cancelled"
         except Exception as error:
             reason = cli.in_words(error)
@@ -71,7 +71,7 @@ class Job:
 
     def _step(self, share: float) -> None:
         if self._asked_to_stop.is_set():
-            raise Cancelled
+            raise CancelledError
         self.share = min(0.99, (self._walked + share) / self.walks)
         self._walked += share == 1
 

@@ -22,13 +22,25 @@ def theme() -> gr.themes.Base:
     sans = ["system-ui", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif"]
     mono = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
     base = gr.themes.Soft(
-        primary_hue="sky", secondary_hue="sky", neutral_hue="slate", spacing_size="sm", radius_size="md", font=sans, font_mono=mono
+        primary_hue="sky",
+        secondary_hue="sky",
+        neutral_hue="slate",
+        spacing_size="sm",
+        radius_size="md",
+        font=sans,
+        font_mono=mono,
     )
     title = {"block_title_background_fill": "none", "block_title_padding": "0", "block_title_text_weight": "600"}
     label = {"block_label_background_fill": "*background_fill_secondary", "block_label_text_weight": "600"}
     colours = {f"block_{part}_text_color{dark}": "*body_text_color" for part in ("title", "label") for dark in ("", "_dark")}
-    fills = {"body_background_fill": "*neutral_100", "block_background_fill": "white", "block_background_fill_dark": "*neutral_800"}
-    return base.set(**title, **label, **colours, **fills, button_large_text_size="*text_md", button_large_padding="*spacing_md *spacing_xl")
+    fills = {
+        "body_background_fill": "*neutral_100",
+        "block_background_fill": "white",
+        "block_background_fill_dark": "*neutral_800",
+    }
+    return base.set(
+        **title, **label, **colours, **fills, button_large_text_size="*text_md", button_large_padding="*spacing_md *spacing_xl"
+    )
 
 
 def words(text: str) -> str:

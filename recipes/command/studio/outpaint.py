@@ -22,7 +22,13 @@ def build(workshop: Workshop, source: Source) -> None:
             help_line("The photograph stays in the middle, pixel for pixel, and the scene goes on around it.")
             size = size_field("outpaint", "empty: half as much again")
             crop = gr.Slider(
-                0.3, 1, 1, step=0.05, label="Middle", info="Take only this share of the photograph's sides.", elem_id="outpaint-crop"
+                0.3,
+                1,
+                1,
+                step=0.05,
+                label="Middle",
+                info="Take only this share of the photograph's sides.",
+                elem_id="outpaint-crop",
             )
             with gr.Row():
                 count, seed = count_field("outpaint", 1), seed_field("outpaint")

@@ -49,9 +49,21 @@ def results(name: str, columns: int = 2) -> Shown:
     """The right half of a page."""
     said = gr.HTML(look.words(""), elem_id=f"{name}-said")
     gallery = gr.Gallery(
-        label="Results", columns=columns, height=430, object_fit="contain", format="png", buttons=["fullscreen"], elem_id=f"{name}-gallery"
+        label="Results",
+        columns=columns,
+        height=430,
+        object_fit="contain",
+        format="png",
+        buttons=["fullscreen"],
+        elem_id=f"{name}-gallery",
     )
-    files = gr.File(label="Download: PNG with its settings", file_count="multiple", interactive=False, visible=False, elem_id=f"{name}-files")
+    files = gr.File(
+        label="Download: PNG with its settings",
+        file_count="multiple",
+        interactive=False,
+        visible=False,
+        elem_id=f"{name}-files",
+    )
     command = gr.Code(
         label="The command that makes the same", language="shell", lines=1, wrap_lines=True, show_line_numbers=False,
         interactive=False, visible=False, elem_id=f"{name}-command",

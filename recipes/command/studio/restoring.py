@@ -1,4 +1,4 @@
-"""Restoring: with a run what it learned to undo; without training what is named, under a photograph as prior (recipes/solve.py)."""
+"""Restoring: what a run learned to undo; or what is named, under a photograph as prior (recipes/solve.py)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def build(workshop: Workshop, source: Source) -> None:
     degraded = gr.State(None)
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
-            help_line("A degraded picture, and what it may have been: under the photograph as prior, or by a run that learned it.")
+            help_line(
+                "A degraded picture, and what it may have been: under the photograph as prior, or by a run that learned it."
+            )
             picture = gr.Image(label="Degraded picture", format="png", interactive=False, buttons=[], height=200)
             with gr.Row():
                 upload = gr.UploadButton("Choose a picture", file_types=["image"], size="sm", elem_id="restore-upload")
@@ -78,6 +80,8 @@ def build(workshop: Workshop, source: Source) -> None:
         return Asked(Solve(picture, prior=needed(photo), degradation=named[operator], severity=(severity,), **options), out)
 
     upload.upload(take, upload, [degraded, picture, shown.said], show_progress="hidden")
-    example.click(degrade, [source.photo, source.detail, operator, severity], [degraded, picture, shown.said], show_progress="hidden")
+    example.click(
+        degrade, [source.photo, source.detail, operator, severity], [degraded, picture, shown.said], show_progress="hidden"
+    )
     connect(workshop, "restore", pressed, [*source, degraded, severity, operator, noise, count, seed], ask, shown)
     source.run.change(lambda run: gr.update(visible=run == ALONE), source.run, prior, show_progress="hidden")

@@ -21,7 +21,7 @@ PAGES = (new_images, inpaint, outpaint, strokes, restoring, training)
 
 
 def serve(source: Path | None, host: str, port: int, out: Path, device: str | None) -> None:
-    """Answers on host:port until Ctrl-C. Raises ValueError in one line for a source that is none, and for a port that is taken."""
+    """Answers on host:port until Ctrl-C. Raises ValueError in one line for a source that is none, or a port that is taken."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         try:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

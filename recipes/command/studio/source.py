@@ -46,9 +46,7 @@ def source_panel(workshop: Workshop, photograph: Path | None, run: Path | None) 
         allow_custom_value=True,
         elem_id="run",
     )
-    detail = gr.Slider(
-        64, 512, 250, step=2, label="Longer side", info="Smaller is faster; runs keep theirs.", elem_id="detail"
-    )
+    detail = gr.Slider(64, 512, 250, step=2, label="Longer side", info="Smaller is faster; runs keep theirs.", elem_id="detail")
 
     def take(path: str):
         try:

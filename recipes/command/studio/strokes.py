@@ -22,7 +22,7 @@ def build(workshop: Workshop, source: Source) -> None:
     with gr.Row():
         with gr.Column(scale=3, min_width=320):
             help_line("Paint in colour on the photograph: the strokes become matter of the scene (SDEdit).")
-            brush = gr.Brush(default_size=30, colors=COLOURS, default_color=COLOURS[0], color_mode="defaults")
+            brush = gr.Brush(default_size=20, colors=COLOURS, default_color=COLOURS[0], color_mode="defaults")
             editor = editor_field("strokes", "Strokes", source.photo, brush)
             severity = severity_field("strokes", 0.5, "More changes more: little keeps the strokes, much only their layout.")
             with gr.Row():

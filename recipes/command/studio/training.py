@@ -121,7 +121,7 @@ def _ended(folder: Path) -> bool:
 def _where(folder: Path, workshop: Workshop) -> str:
     """How far the training is, in a line."""
     last, saved = _last(folder), last_step(folder)
-    who = "trains" if workshop.trainings.runs and workshop.trainings.folder == folder else "at rest, as far as this studio knows"
+    who = "trains" if workshop.trainings.runs and workshop.trainings.folder == folder else "not trained by this studio"
     at = f"step {last['step']}, loss {last['loss']:.4f}" if last and last["loss"] is not None else "no step yet"
     return f"{folder.name}: {who}; {at}; {'saved at step ' + str(saved) if saved is not None else 'nothing saved yet'}"
 
