@@ -4,6 +4,7 @@ one line; nothing is asked of another machine."""
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Callable
 from importlib import import_module
 from io import BytesIO
@@ -20,7 +21,7 @@ from tests.browser import browser, browser_path, served
 from tests.conftest import draw_photo
 from tests.tiny import tiny
 
-SOON = 15_000
+SOON = 120_000
 """Milliseconds: never waited for where all is well."""
 
 
@@ -70,11 +71,10 @@ def says(tab: Any, name: str, text: str) -> None:
 
 
 def until(tab: Any, true: Callable[[], bool]) -> None:
-    for _ in range(SOON // 100):
-        if true():
-            return
-        tab.wait_for_timeout(100)
-    raise AssertionError("nothing came of it")
+    end = time.monotonic() + SOON / 1000
+    while not true():
+        assert time.monotonic() < end, "nothing came of it"
+        tab.wait_for_timeout(300)
 
 
 def paint(tab: Any, name: str, middle: NDArray[Any]) -> None:
