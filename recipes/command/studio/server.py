@@ -7,8 +7,11 @@ import os
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # is read when gradio is imported
 import socket
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import gradio as gr
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from recipes.command.studio import inpaint, new_images, outpaint, restoring, strokes, training
 from recipes.command.studio.inputs import MOST_BYTES
@@ -17,6 +20,7 @@ from recipes.command.studio.source import source_panel
 from recipes.command.studio.workshop import Workshop
 from restore.data import bundled
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PAGES = (new_images, inpaint, outpaint, strokes, restoring, training)
 
 
@@ -31,25 +35,33 @@ def serve(source: Path | None, host: str, port: int, out: Path, device: str | No
     workshop = Workshop(out, device)
     is_run = source is not None and source.is_dir()
     photograph = bundled.example() if source is None or is_run else workshop.photograph(source)
-    pages = blocks(workshop, photograph, source if is_run else None)
-    print(f"the studio answers on http://{host}:{port}; Ctrl-C ends it. What it makes goes to {out}")
-    try:
-        pages.launch(
-            server_name=host,
-            server_port=port,
-            share=False,
-            quiet=True,
-            ssr_mode=False,
-            theme=theme(),
-            css=CSS,
-            max_file_size=MOST_BYTES,
-            allowed_paths=[str(out.resolve())],
-            footer_links=[],
-            enable_monitoring=False,
-            run_history=False,
-        )
-    finally:
-        workshop.close()
+    with TemporaryDirectory(prefix="studio-") as copies:
+        os.environ["GRADIO_TEMP_DIR"] = copies
+        pages = blocks(workshop, photograph, source if is_run else None)
+        print(f"the studio answers on http://{host}:{port}; Ctrl-C ends it. What it makes goes to {out}", flush=True)
+        try:
+            pages.launch(
+                server_name=host,
+                server_port=port,
+                share=False,
+                quiet=True,
+                ssr_mode=False,
+                theme=theme(),
+                css=CSS,
+                max_file_size=MOST_BYTES,
+                allowed_paths=[str(out.resolve())],
+                footer_links=[],
+                enable_monitoring=False,
+                run_history=False,
+                app_kwargs={"middleware": [own_name_only()] if host in LOOPBACK else []},
+            )
+        finally:
+            workshop.close()
+
+
+def own_name_only() -> Middleware:
+    """Refuses what comes under another name than this machine's own: of a page elsewhere, whose name was made to point here."""
+    return Middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, "[::1]"])
 
 
 def blocks(workshop: Workshop, photograph: Path | None, run: Path | None) -> gr.Blocks:
