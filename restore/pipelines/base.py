@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -15,7 +13,6 @@ from degrade.tree import tree_map
 from restore.data.images import image_files
 from restore.data.sources import Source
 from restore.pipelines.conditioning import Asked
-from restore.pipelines.watched import tell
 from restore.sampling import Sampling
 from restore.space import Pixels, Space
 from samplers import Scale, Step, pyramid
@@ -117,21 +114,18 @@ class Base(ABC):
         progress: bool = True,
         on_step: Callable[[Step], None] | None = None,
     ) -> Tensor:
-        """From `start` through `scales` to clean x (B, C, *space). Who watches (`watching`) is told how far it is, by the cells
-        of its steps."""
+        """From `start` through `scales` to clean x (B, C, *space)."""
         from tqdm import tqdm
 
         from restore.machine.allocator import keep_freed_memory
 
         keep_freed_memory()
         start = tree_map(lambda z: z.to(self.device), start)
-        cells = [math.prod(scale.size) for scale in scales for _ in scale.times[1:]]
-        shares = iter([done / sum(cells) for done in itertools.accumulate(cells)])
-        with tqdm(total=len(cells), desc="sampling", unit="step", disable=not progress, dynamic_ncols=True) as bar:
+        total = sum(len(scale.times) - 1 for scale in scales)
+        with tqdm(total=total, desc="sampling", unit="step", disable=not progress, dynamic_ncols=True) as bar:
 
             def watched(step: Step) -> None:
                 bar.update()
-                tell(next(shares))
                 if on_step is not None:
                     on_step(step)
 

@@ -9,7 +9,7 @@ import gradio as gr
 
 from recipes.command.studio import inputs
 from recipes.command.studio.fields import count_field, editor_field, help_line, seed_field
-from recipes.command.studio.page import Asked, buttons, connect, results, walks
+from recipes.command.studio.page import Asked, buttons, connect, results
 from recipes.command.studio.source import Source, needed, run_of
 from recipes.command.studio.workshop import Workshop
 from recipes.edit import Inpaint
@@ -39,6 +39,6 @@ def build(workshop: Workshop, source: Source) -> None:
         out = workshop.new_folder(image, "inpaint")
         given = {"image": image, "device": workshop.device} if run else {"detail": detail}
         command = Inpaint(run or image, mask=mask, count=count, seed=seed, soft=soft, out=out, **given)
-        return Asked(command, out, walks(count))
+        return Asked(command, out)
 
     connect(workshop, "inpaint", pressed, [*source, editor, count, seed, soft], ask, shown)

@@ -13,7 +13,7 @@ from typing import Literal
 
 from recipes.command import cli
 from restore.machine.provenance import made_by
-from restore.pipelines.watched import watching
+from samplers.watched import watching
 
 
 class CancelledError(Exception):
@@ -23,14 +23,14 @@ class CancelledError(Exception):
 class Job:
     """A command that someone waits for."""
 
-    def __init__(self, command: Callable[[], None], owner: str, line: str = "", walks: int = 1) -> None:
-        self.command, self.owner, self.line, self.walks = command, owner, line, walks
+    def __init__(self, command: Callable[[], None], owner: str, line: str = "") -> None:
+        self.command, self.owner, self.line = command, owner, line
         self.state: Literal["waits", "runs", "done", "failed", "cancelled"] = "waits"
         self.said = ""
         """What the command printed, or the line that says why it failed."""
         self.share = 0.0
-        """Of all its walks, done."""
-        self._walked = 0
+        """Done, as it says itself."""
+        self._steady = True
         self._asked_to_stop = threading.Event()
         self._since = 0.0
 
@@ -40,8 +40,10 @@ class Job:
 
     @property
     def seconds_left(self) -> float | None:
-        """At the pace so far; None where nothing can be said yet."""
-        return (time.monotonic() - self._since) * (1 - self.share) / self.share if self.share else None
+        """At the pace so far; None where nothing can be said: at the start, and where walks began that were not counted on."""
+        if not self.share or not self._steady:
+            return None
+        return (time.monotonic() - self._since) * (1 - self.share) / self.share
 
     def cancel(self) -> None:
         """Ends it: at once while it waits, after the step that it is at when it runs."""
@@ -72,8 +74,8 @@ class Job:
     def _step(self, share: float) -> None:
         if self._asked_to_stop.is_set():
             raise CancelledError
-        self.share = min(0.99, (self._walked + share) / self.walks)
-        self._walked += share == 1
+        self._steady = self._steady and share >= self.share
+        self.share = share
 
 
 class Jobs:

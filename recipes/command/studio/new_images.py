@@ -8,7 +8,7 @@ import gradio as gr
 
 from recipes.command.size import size_of
 from recipes.command.studio.fields import count_field, help_line, seed_field, size_field
-from recipes.command.studio.page import Asked, buttons, connect, results, walks
+from recipes.command.studio.page import Asked, buttons, connect, results
 from recipes.command.studio.source import ALONE, Source, needed, run_of
 from recipes.command.studio.workshop import Workshop
 from recipes.command.walk import Sample
@@ -41,11 +41,11 @@ def build(workshop: Workshop, source: Source) -> None:
         run, wanted = run_of(made_by), size_of(size) if size.strip() else None
         if run is not None:
             out = workshop.new_folder(run, "samples")
-            return Asked(Sample(run, size=wanted, count=count, seed=seed, out=out, device=workshop.device), out, walks(count))
+            return Asked(Sample(run, size=wanted, count=count, seed=seed, out=out, device=workshop.device), out)
         image = needed(photo)
         out = workshop.new_folder(image, "instant")
         options = {"novelty": novelty, "tileable": tileable, "retarget": retarget, "judge": False}
-        return Asked(Instant(image, size=wanted, count=count, seed=seed, out=out, detail=detail, **options), out, walks(count))
+        return Asked(Instant(image, size=wanted, count=count, seed=seed, out=out, detail=detail, **options), out)
 
     connect(workshop, "new", pressed, [*source, novelty, count, seed, size, tileable, retarget], ask, shown)
     dial = [novelty, shapes]

@@ -8,7 +8,7 @@ import gradio as gr
 
 from recipes.command.size import size_of
 from recipes.command.studio.fields import count_field, help_line, seed_field, size_field
-from recipes.command.studio.page import Asked, buttons, connect, results, walks
+from recipes.command.studio.page import Asked, buttons, connect, results
 from recipes.command.studio.source import Source, needed, run_of
 from recipes.command.studio.workshop import Workshop
 from recipes.edit import Outpaint
@@ -42,6 +42,6 @@ def build(workshop: Workshop, source: Source) -> None:
         out = workshop.new_folder(image, "outpaint")
         given = {"image": image, "device": workshop.device} if run else {"detail": detail}
         command = Outpaint(run or image, size=wanted, crop=crop, count=count, seed=seed, out=out, **given)
-        return Asked(command, out, walks(count))
+        return Asked(command, out)
 
     connect(workshop, "outpaint", pressed, [*source, size, crop, count, seed], ask, shown)

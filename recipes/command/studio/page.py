@@ -27,13 +27,6 @@ class Asked(NamedTuple):
     """A command of another recipe: a dataclass that is called, and read by its command line."""
     out: Path
     """Its folder."""
-    walks: int = 1
-    """How many it takes, for the time that is left."""
-
-
-def walks(count: int) -> int:
-    """How many walks make `count` images: four walk together."""
-    return -(-count // 4)
 
 
 class Shown(NamedTuple):
@@ -99,7 +92,7 @@ def connect(
             yield look.wrong(reason), gr.skip(), gr.skip(), gr.skip()
             return
         line = spelled(asked.command)
-        job = workshop.jobs.submit(Job(asked.command, f"{request.session_hash} {name}", line, asked.walks))
+        job = workshop.jobs.submit(Job(asked.command, f"{request.session_hash} {name}", line))
         try:
             yield look.words("..."), gr.skip(), gr.skip(), gr.Code(line, visible=True)
             while not job.ended:
@@ -123,7 +116,7 @@ def _progress(workshop: Workshop, job: Job) -> tuple[str, float]:
         return f"waits for {before} other{'s' if before > 1 else ''} to end", 0.0
     left = job.seconds_left
     if left is None:
-        return "begins", 0.0
+        return "works", 0.0
     minutes, seconds = divmod(round(left), 60)
     return f"{job.share:.0%} done, about {f'{minutes} min ' if minutes else ''}{seconds} s left", job.share
 

@@ -9,7 +9,7 @@ import gradio as gr
 
 from recipes.command.studio import inputs
 from recipes.command.studio.fields import count_field, editor_field, help_line, seed_field, severity_field
-from recipes.command.studio.page import Asked, buttons, connect, results, walks
+from recipes.command.studio.page import Asked, buttons, connect, results
 from recipes.command.studio.source import Source, needed, run_of
 from recipes.command.studio.workshop import Workshop
 from recipes.edit import SDEdit
@@ -42,6 +42,6 @@ def build(workshop: Workshop, source: Source) -> None:
         out = workshop.new_folder(under, "sdedit")
         given = {"device": workshop.device} if run else {"detail": detail}
         command = SDEdit(run or under, image, severities=(severity,), mask=mask, count=count, seed=seed, out=out, **given)
-        return Asked(command, out, walks(count))
+        return Asked(command, out)
 
     connect(workshop, "strokes", pressed, [*source, editor, severity, count, seed, only], ask, shown)

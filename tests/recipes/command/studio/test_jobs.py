@@ -19,12 +19,12 @@ def ended(*jobs: Job) -> list[str]:
 
 def test_a_walk_tells_how_far_it_is_and_ends_where_it_is_cancelled(photo):
     pipeline, shares = closed_form(load_image(photo, 24)).using(steps=2), []
-    whole = Job(lambda: pipeline.generate((16, 20), 2, batch=1, progress=False), "tab a", walks=2)
+    whole = Job(lambda: pipeline.generate((16, 20), 2, batch=1, progress=False), "tab a")
     step = whole._step
     whole._step = lambda share: (step(share), shares.append(whole.share))  # type: ignore[method-assign]
     whole.run()
     assert whole.state == "done" and whole.share == 1
-    assert shares == sorted(shares) and 0 < shares[0] < 0.2 and shares[len(shares) // 2 - 1] == 0.5 and shares[-1] == 0.99
+    assert shares == sorted(shares) and 0 < shares[0] < 0.2 and shares[len(shares) // 2 - 1] == 0.5 and shares[-1] == 1
     job = Job(lambda: pipeline.generate((16, 20), progress=False), "tab a")
     job._asked_to_stop.set()
     job.run()
