@@ -53,5 +53,5 @@ def editor_field(name: str, label: str, photo: gr.State, brush: gr.Brush) -> gr.
     return editor
 
 
-def _canvas(photo: Path | None) -> dict[str, Any] | None:
+def _canvas(photo: Path | None) -> Any:
     return {"background": inputs.shown(photo), "layers": [], "composite": None} if photo else None

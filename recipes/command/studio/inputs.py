@@ -13,6 +13,7 @@ from recipes.command.outputs import plain_stem
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from torch import Tensor
 
 MOST_BYTES = 64 * 2**20
 """Of an upload."""
@@ -39,12 +40,11 @@ def keep(upload: Path, home: Path) -> Path:
 
 def shown(path: Path) -> NDArray[np.uint8]:
     """The picture (H, W, 3) at a size to paint on."""
-    from restore.data.images import load_image, to_bytes
+    from restore.data.images import load_image
 
     x = load_image(path, SHOWN)
     repeat = max(1, SHOWN // (2 * max(x.shape[1:])))
-    x = x.repeat_interleave(repeat, 1).repeat_interleave(repeat, 2)
-    return to_bytes(x).permute(1, 2, 0).numpy()
+    return _pixels(x.repeat_interleave(repeat, 1).repeat_interleave(repeat, 2))
 
 
 def painted(editor: dict[str, Any] | None) -> NDArray[np.uint8]:
@@ -73,13 +73,20 @@ def mask_file(editor: dict[str, Any] | None, picture: Path, home: Path) -> Path:
 
 
 def strokes_file(editor: dict[str, Any] | None, picture: Path, home: Path) -> Path:
-    """`picture`, as it is shown, with what was painted on it."""
+    """`picture`, at the size that it is shown at, but for pixels that are repeated, with what was painted on it."""
     from PIL import Image
 
-    strokes = Image.fromarray(painted(editor))
-    under = Image.fromarray(shown(picture)).convert("RGBA").resize(strokes.size, Image.Resampling.NEAREST)
-    under.alpha_composite(strokes)
+    from restore.data.images import load_image
+
+    under = Image.fromarray(_pixels(load_image(picture, SHOWN))).convert("RGBA")
+    under.alpha_composite(Image.fromarray(painted(editor)).resize(under.size, Image.Resampling.BOX))
     return _written(under.convert("RGB"), home, "strokes")
+
+
+def _pixels(x: Tensor) -> NDArray[np.uint8]:
+    from restore.data.images import to_bytes
+
+    return to_bytes(x).permute(1, 2, 0).numpy()
 
 
 def _written(image: Any, home: Path, name: str) -> Path:

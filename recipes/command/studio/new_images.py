@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -44,7 +45,7 @@ def build(workshop: Workshop, source: Source) -> None:
             return Asked(Sample(run, size=wanted, count=count, seed=seed, out=out, device=workshop.device), out)
         image = needed(photo)
         out = workshop.new_folder(image, "instant")
-        options = {"novelty": novelty, "tileable": tileable, "retarget": retarget, "judge": False}
+        options: dict[str, Any] = {"novelty": novelty, "tileable": tileable, "retarget": retarget, "judge": False}
         return Asked(Instant(image, size=wanted, count=count, seed=seed, out=out, detail=detail, **options), out)
 
     connect(workshop, "new", pressed, [*source, novelty, count, seed, size, tileable, retarget], ask, shown)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -76,7 +77,7 @@ def build(workshop: Workshop, source: Source) -> None:
         run, out = run_of(made_by), workshop.new_folder(picture, "restored")
         if run is not None:
             return Asked(Restore(run, picture, severities=(severity,), seed=seed, out=out, device=workshop.device), out)
-        options = {"noise": noise, "count": count, "seed": seed, "side": detail, "detail": detail, "out": out}
+        options: dict[str, Any] = {"noise": noise, "count": count, "seed": seed, "side": detail, "detail": detail, "out": out}
         return Asked(Solve(picture, prior=needed(photo), degradation=named[operator], severity=(severity,), **options), out)
 
     upload.upload(take, upload, [degraded, picture, shown.said], show_progress="hidden")
