@@ -15,16 +15,8 @@ from recipes.command.studio.workshop import Workshop
 from recipes.edit import SDEdit
 
 NAME = "Strokes"
-COLOURS: list[str | tuple[str, float]] = [
-    "#4a2511",
-    "#f5e9d3",
-    "#b5522b",
-    "#1f4e79",
-    "#3f7d3a",
-    "#d8a03d",
-    "#111111",
-    "#ffffff",
-]
+Colour = str | tuple[str, float]
+COLOURS: list[Colour] = ["#4a2511", "#f5e9d3", "#b5522b", "#1f4e79", "#3f7d3a", "#d8a03d", "#111111", "#ffffff"]
 
 
 def build(workshop: Workshop, source: Source) -> None:
