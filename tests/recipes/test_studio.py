@@ -173,9 +173,9 @@ def test_one_job_at_a_time(tab):
     says(other, "new", "1 images in")
 
 
-def test_uploads_that_are_refused(tab, tmp_path):
+def test_uploads_that_are_refused(tab, photo, tmp_path):
     Image.new("1", (20_000, 10_000)).save(tmp_path / "huge.png")
-    (tmp_path / "broken.png").write_bytes((tmp_path / "huge.png").read_bytes()[:2000])
+    (tmp_path / "broken.png").write_bytes(photo.read_bytes()[:2000])
     page = tab()
     for name, words in (("huge", "claims more pixels than is safe to decode"), ("broken", "cannot be read, it may be broken")):
         page.set_input_files("#source input[type=file]", tmp_path / f"{name}.png")
