@@ -100,6 +100,8 @@ def connect(
                 await asyncio.sleep(0.25)
         finally:  # also where the tab was closed
             job.cancel()
+            with suppress(OSError):  # what was made stays
+                asked.out.rmdir()
         yield _outcome(job, asked.out)
 
     begin.click(run, list(given), list(shown), concurrency_limit=None, show_progress="hidden")
@@ -123,8 +125,6 @@ def _progress(workshop: Workshop, job: Job) -> tuple[str, float]:
 
 def _outcome(job: Job, out: Path) -> tuple:
     if job.state != "done":
-        with suppress(OSError):  # it stays where there is something in it
-            out.rmdir()
         said = look.words("cancelled") if job.state == "cancelled" else look.wrong(job.said)
         return said, gr.skip(), gr.skip(), gr.skip()
     files = sorted(out.rglob("*.png"), key=lambda path: (path.stem in SHEETS, path))

@@ -46,6 +46,7 @@ def build(workshop: Workshop, source: Source) -> None:
                 learn = gr.Button("Learn the photograph", variant="primary", elem_id="training-learn")
                 resume = gr.Button("Resume the run", elem_id="training-resume")
                 stop = gr.Button("Stop and save", elem_id="training-stop")
+            answer = gr.HTML(look.words(""), elem_id="training-answer")
             said = gr.HTML(look.words(""), elem_id="training-said")
             command = gr.Code(
                 label="The command that does the same", language="shell", lines=1, wrap_lines=True, show_line_numbers=False,
@@ -97,9 +98,9 @@ def build(workshop: Workshop, source: Source) -> None:
             return told, gr.skip(), gr.skip(), gr.skip()
         return told, _curve(folder), _previews(folder), now
 
-    learn.click(begin, [source.photo, minutes], [run, said, command], show_progress="hidden")
-    resume.click(go_on, [run, minutes], [said, command], show_progress="hidden")
-    stop.click(end, None, said, show_progress="hidden")
+    learn.click(begin, [source.photo, minutes], [run, answer, command], show_progress="hidden")
+    resume.click(go_on, [run, minutes], [answer, command], show_progress="hidden")
+    stop.click(end, None, answer, show_progress="hidden")
     shown = [said, curve, previews, seen]
     gr.Timer(2).tick(follow, [run, seen], shown, show_progress="hidden", concurrency_limit=None)
     run.change(lambda run: follow(run, None), run, shown, show_progress="hidden")
