@@ -19,16 +19,24 @@ NAME = "New images"
 
 
 def build(workshop: Workshop, source: Source) -> None:
+    alone = source.run.value == ALONE
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
             help_line("Images that were never taken, of what the photograph shows. A run samples from its prior instead.")
             novelty = gr.Slider(
-                0, 1, 0.25, step=0.05, label="Novelty", info="0: near the photograph; 1: rearranged.", elem_id="new-novelty"
+                0,
+                1,
+                0.25,
+                step=0.05,
+                label="Novelty",
+                info="0: near the photograph; 1: rearranged.",
+                visible=alone,
+                elem_id="new-novelty",
             )
             with gr.Row():
                 count, seed = count_field("new"), seed_field("new")
             size = size_field("new", "empty: the photograph's, or the run's")
-            with gr.Row() as shapes:
+            with gr.Row(visible=alone) as shapes:
                 tileable = gr.Checkbox(False, label="Tileable", elem_id="new-tileable")
                 retarget = gr.Checkbox(False, label="Same scene, in another shape")
             pressed = buttons("new", "Make new images")

@@ -43,7 +43,7 @@ def build(workshop: Workshop, source: Source) -> None:
                 upload = gr.UploadButton("Choose a picture", file_types=["image"], size="sm", elem_id="restore-upload")
                 example = gr.Button("Degrade the photograph", size="sm", elem_id="restore-example")
             severity = severity_field("restore", 0.3, "How far it was degraded: a gaussian-blur of .3 is one of 2.4 pixels.")
-            with gr.Column() as prior:
+            with gr.Column(visible=source.run.value == ALONE) as prior:
                 operator = gr.Dropdown(list(named), value="gaussian-blur", label="Degradation (measurement operator)")
                 with gr.Row():
                     noise = gr.Number(0.02, label="Noise", minimum=0, maximum=2, step=0.01, min_width=90)

@@ -19,6 +19,7 @@ from recipes.command.studio.look import CSS, theme
 from recipes.command.studio.source import source_panel
 from recipes.command.studio.workshop import Workshop
 from restore.data import bundled
+from restore.run import read_recipe
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PAGES = (new_images, inpaint, outpaint, strokes, restoring, training)
@@ -34,7 +35,7 @@ def serve(source: Path | None, host: str, port: int, out: Path, device: str | No
             raise ValueError(f"{host}:{port} cannot be answered on ({error}): choose another --port, or --host.") from None
     workshop = Workshop(out, device)
     is_run = source is not None and source.is_dir()
-    photograph = bundled.example() if source is None or is_run else workshop.photograph(source)
+    photograph = bundled.example() if source is None else _learned(source) if is_run else workshop.photograph(source)
     with TemporaryDirectory(prefix="studio-") as copies:
         os.environ["GRADIO_TEMP_DIR"] = copies
         pages = blocks(workshop, photograph, source if is_run else None)
@@ -57,6 +58,12 @@ def serve(source: Path | None, host: str, port: int, out: Path, device: str | No
             )
         finally:
             workshop.close()
+
+
+def _learned(run: Path) -> Path | None:
+    """The photograph that a run was trained on, or another where that is not there. CheckpointError in one line for no run."""
+    images = read_recipe(run).images
+    return images if images.is_file() else bundled.example()
 
 
 def own_name_only() -> Middleware:

@@ -53,8 +53,16 @@ def build(workshop: Workshop, source: Source) -> None:
                 interactive=False, visible=False, elem_id="training-command",
             )  # fmt: skip
         with gr.Column(scale=3):
-            curve = gr.Image(label="Loss, and norm of the gradient", interactive=False, buttons=[], elem_id="training-curve")
-            previews = gr.Gallery(label="Previews", columns=1, format="png", object_fit="contain", elem_id="training-previews")
+            curve = gr.Image(
+                label="Loss, and norm of the gradient",
+                show_label=False,
+                interactive=False,
+                buttons=[],
+                elem_id="training-curve",
+            )
+            previews = gr.Gallery(
+                label="Previews", columns=2, height=300, format="png", object_fit="contain", elem_id="training-previews"
+            )
 
     def begin(photo: Path | None, minutes: float) -> tuple:
         try:

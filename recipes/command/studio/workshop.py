@@ -49,8 +49,9 @@ class Workshop:
                 number += 1
 
     def runs(self) -> list[str]:
-        """Folders of runs below runs/, those trained last first."""
-        found = [path.parent for path in Path("runs").glob("*/checkpoints") if last_step(path.parent) is not None]
+        """Folders of runs in runs/, and of those made here, those trained last first."""
+        homes = {Path("runs"), self.home}
+        found = [path.parent for home in homes for path in home.glob("*/checkpoints") if last_step(path.parent) is not None]
         found.sort(key=lambda folder: (folder / "checkpoints").stat().st_mtime, reverse=True)
         return [str(folder) for folder in found]
 
