@@ -91,6 +91,7 @@ class Instant:
 
     def __call__(self) -> None:
         from restore.data.images import grid, save_image
+        from restore.machine.provenance import provenance
 
         pipeline = closed_form(self.image, self.detail, self.arranged()).using(steps=self.steps)
         photograph = pipeline.photograph
@@ -104,9 +105,10 @@ class Instant:
         images = pipeline.generate(size, self.count, self.seed, edit=edit, on_step=film)
         for i, image in enumerate(images):
             shown = image.repeat(1, 2, 2) if self.tileable else image
-            save_image(image, folder / f"{size[0]}x{size[1]}-seed-{self.seed + i}.png", {"seed": str(self.seed + i)})
+            name, note = f"{size[0]}x{size[1]}-seed-{self.seed + i}", {**provenance(), "seed": str(self.seed + i)}
+            save_image(image, folder / f"{name}.png", note)
             if self.tileable:
-                save_image(shown, folder / f"{size[0]}x{size[1]}-seed-{self.seed + i}-2x2.png")
+                save_image(shown, folder / f"{name}-2x2.png")
         picture = save_image(grid([photograph, *images]), folder / "grid.png")
         if film:
             film.save()
