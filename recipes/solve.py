@@ -35,7 +35,7 @@ from recipes.command.outputs import check_file, first_free, plain_stem, severity
 from recipes.command.pasteable import file_of_types, program
 from recipes.command.reduced import say_reduced
 from recipes.command.size import OptionalSize
-from recipes.command.source import opened
+from recipes.command.source import is_run, opened
 from restore.data.sources import LEAST
 from restore.own_types import choice, offered, types_in
 from restore.pipelines.solving import Forward, reduced_to
@@ -169,7 +169,7 @@ class Solve:
         pipeline = opened(self.prior, detail, self.types, self.device).using(steps=self.steps)
         degraded = load_image(self.image, self.side, pipeline.size[0])
         say_reduced(self.image, degraded, "--side")
-        if not self.prior.is_dir():
+        if not is_run(self.prior):
             say_reduced(self.prior, pipeline.read(), "--detail")
         if self.size and (degraded.shape[1] > height or degraded.shape[2] > width):
             raise ValueError(

@@ -14,7 +14,11 @@ WINDOWS = """
 import fcntl, importlib, os, pkgutil, signal, sys, types
 from pathlib import Path
 
-import torch  # which has its own build for Windows
+import torch  # which has its own build for Windows, as others have
+try:
+    import gradio
+except ImportError:
+    pass
 
 descriptor_flags, open_, fsync = fcntl.fcntl, os.open, os.fsync
 

@@ -64,7 +64,7 @@ class Panorama:
         writer(check_file(path, self.source))  # refuses what could not be written in the end
         folder = subfolder(path.parent, f".{path.name}.canvas")
         pipeline = opened(self.source, self._detail(), self.types, self.device).using(steps=self.steps).spanning(self.size)
-        if not self.source.is_dir():
+        if not is_run(self.source):
             say_reduced(self.source, pipeline.read(), "--detail")
         degradation = pipeline.degradation
         if pipeline.halo is None or not isinstance(degradation, Gaussian):
