@@ -23,11 +23,14 @@ from degrade.snow import Snow
 from degrade.tree import NoLatent
 
 OPERATORS = (GaussianNoise, GaussianBlur, IteratedBlur, GaussianMask, ImageMixing, Bridge, Pixelate, Decolour, Snow)
+"""Every operator: laws, command line and checkpoints read this list."""
 PRIORS = (GaussianPrior, ThumbnailPrior, ImagePrior, PartnerPrior, BridgePrior, LatentPrior)
+"""The priors that a checkpoint may name."""
 if TYPE_CHECKING:
     Operator = Degradation
 else:
     Operator = Union[OPERATORS]  # the command line offers each as a sub-command
+    """Any operator of the project."""
 
 __all__ = [
     "COUPLINGS",

@@ -149,7 +149,9 @@ class ShiftedCosine(VariancePreserving):
 
 
 SCHEDULES = (LinearBeta, CosineBeta, Betas, Cosine, ShiftedCosine, RectifiedFlow)
+"""The schedules that a checkpoint may name."""
 Schedule = Union[LinearBeta, CosineBeta, Betas, Cosine, ShiftedCosine, RectifiedFlow]
+"""Any schedule of the project."""
 
 
 def check_schedule(schedule: object) -> None:

@@ -33,8 +33,9 @@ from recipes.command import cli
 from recipes.command.limits import COUNT, NOISE, SEED, SHARE, SIDE, STEPS, check_options
 from recipes.command.outputs import check_file, first_free, plain_stem, severity_name
 from recipes.command.pasteable import file_of_types, program
+from recipes.command.reduced import say_reduced
 from recipes.command.size import OptionalSize
-from recipes.command.source import opened
+from recipes.command.source import is_run, opened
 from restore.data.sources import LEAST
 from restore.own_types import choice, offered, types_in
 from restore.pipelines.solving import Forward, reduced_to
@@ -60,7 +61,7 @@ class Solve:
     """The degraded picture, at the size that it was degraded at."""
     _: KW_ONLY
     prior: Path
-    """A photograph of the same kind of thing, or the folder of a run of noise."""
+    """A photograph of the same kind of thing, or a run of noise (its folder, or hf://user/run)."""
     degradation: Annotated[Degradation | None, choice(Degradation, (*KNOWN, type(None)))] = None
     """What was done to it (default: nothing but that it was made smaller, see --size)."""
     severity: tuple[float, ...] = (0.5,)
@@ -169,6 +170,9 @@ class Solve:
         detail = self.detail or max(height, width)
         pipeline = opened(self.prior, detail, self.types, self.device).using(steps=self.steps)
         degraded = load_image(self.image, self.side, pipeline.size[0])
+        say_reduced(self.image, degraded, "--side")
+        if not is_run(self.prior):
+            say_reduced(self.prior, pipeline.read(), "--detail")
         if self.size and (degraded.shape[1] > height or degraded.shape[2] > width):
             raise ValueError(
                 f"{self.image} has {degraded.shape[1]}x{degraded.shape[2]} pixels, --size {height}x{width} is smaller: reduce "

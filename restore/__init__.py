@@ -2,6 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from _thaw import own
+
+own("degrade", "models", "samplers")
+
 from restore.data.batch import Batch, Batches
 from restore.data.images import ImageError, load_image, save_image
 from restore.data.sources import SOURCES, Crops, Folder, OneImage, Source

@@ -15,6 +15,8 @@ from restore.machine.processes import usable_device
 from restore.pipelines.network import NetworkPipeline
 from restore.recipe import ALLOWED, Recipe
 from restore.restorer import Restorer
+from restore.sharing.address import address_of
+from restore.sharing.download import local
 from restore.storage.checkpoint import Checkpoint, CheckpointError, open_checkpoint
 from restore.storage.older import current
 from restore.storage.reading import text
@@ -58,8 +60,8 @@ class Specification(NamedTuple):
     """Channels, height, width of the training image."""
     classes: tuple[str, ...]
 
-    def run(self, folder: Path, restorer: Restorer, step: int, device: str) -> Run:
-        """The run of these settings around a trained restorer."""
+    def run(self, folder: Path, name: str, restorer: Restorer, step: int, device: str) -> Run:
+        """The run of these settings around a trained restorer, called `name` in messages."""
         recipe = self.recipe
         return Run(
             degradation=recipe.degradation,
@@ -73,7 +75,7 @@ class Specification(NamedTuple):
             classes=self.classes,
             device=device,
             restorer=restorer,
-            name=str(folder),
+            name=name,
             network_stride=recipe.stride,
             folder=folder,
             recipe=recipe,
@@ -82,8 +84,9 @@ class Specification(NamedTuple):
 
 
 def open_run(folder: str | Path, device: str | None = None, types: Sequence[type] = ()) -> Run | Published:
-    """The run in `folder`: trained, at its last checkpoint, or a published model that was imported. Raises CheckpointError, or
-    ValueError, with one clear line if it holds none.
+    """The run in `folder`: trained, at its last checkpoint, or a published model that was imported; or at hf://user/run, or
+    hf://user/run@revision, which is downloaded once (extra `hub`). Raises CheckpointError, or ValueError, with one clear line
+    if it holds none.
 
     types: your own operator, sampler or network, where the run was trained with one: a file names types, and brings no code.
     """
@@ -97,7 +100,8 @@ def open_run(folder: str | Path, device: str | None = None, types: Sequence[type
 def open_trained(folder: str | Path, device: str | None = None, types: Sequence[type] = ()) -> Run:
     """The run in `folder` that was trained here, at its last checkpoint. Raises CheckpointError in one line."""
     device = usable_device(device)
-    checkpoint = open_checkpoint(Path(folder))
+    home = local(folder)
+    checkpoint = open_checkpoint(home)
     specification = specified(checkpoint, types)
     recipe = specification.recipe
     check_weights(checkpoint, recipe)
@@ -109,15 +113,17 @@ def open_trained(folder: str | Path, device: str | None = None, types: Sequence[
     checkpoint.load("ema", dict(network.named_parameters()))
     network.to(device=device, memory_format=recipe.training.memory_format).eval()  # type: ignore[call-overload]
     restorer = Restorer(network, recipe.degradation, recipe.prediction, recipe.training.computes)
-    return specification.run(Path(folder), restorer, checkpoint.step, device)
+    return specification.run(home, str(address_of(folder) or folder), restorer, checkpoint.step, device)
 
 
 def read_recipe(path: Path, types: Sequence[type] = ()) -> Recipe:
-    """The recipe of a run: of its folder, of one of its checkpoints, or of a run.json. Raises CheckpointError in one line.
+    """The recipe of a run: of its folder or hf://user/run, of one of its checkpoints, or of a run.json. Raises CheckpointError
+    in one line.
 
     Where its metrics went is left out: a stranger's file does not send anything anywhere.
     """
     try:
+        path = local(path)
         if path.is_dir():
             recipe = specified(open_checkpoint(path), types).recipe
         else:

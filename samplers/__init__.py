@@ -2,6 +2,10 @@
 
 from typing import TYPE_CHECKING, Union
 
+from _thaw import own
+
+own("degrade")
+
 from samplers.dpm_solver import DPMSolver
 from samplers.driver import OneStep, Sampler, Step, sample
 from samplers.first_order import DDIM, DDPM, Improved, Naive
@@ -32,11 +36,14 @@ from samplers.times import LogSNRUniform, Respaced, TimeGrid, Uniform, uniform
 from samplers.trajectory import Trajectory
 
 GRIDS = (Uniform, LogSNRUniform, Respaced, Spaced, Shifted)
+"""The time grids that a checkpoint may name."""
 SAMPLERS = (DDIM, DDPM, DPMSolver, Euler, Heun, Improved, Midpoint, Naive)
+"""The samplers that a checkpoint may name."""
 if TYPE_CHECKING:
     AnySampler = Sampler
 else:
     AnySampler = Union[SAMPLERS]
+    """Any sampler of the project."""
 
 NAMED: dict[str, Sampler] = {
     "ddim": DDIM(),

@@ -11,10 +11,14 @@ from models.settings.stems import PatchStem, WaveletStem
 from models.settings.unet import UNetConfig
 
 NETWORKS = (PatchUNetConfig, DDPMUNetConfig, ConvNeXtUNetConfig, UNetConfig, DiTConfig, ADMUNetConfig)
+"""The settings of every network that a checkpoint may name."""
 STEMS = (WaveletStem, PatchStem)
+"""The stems that a checkpoint may name."""
 if TYPE_CHECKING:
     NetworkConfig = PatchUNetConfig | DDPMUNetConfig | ConvNeXtUNetConfig | UNetConfig | DiTConfig | ADMUNetConfig
     Stem = WaveletStem | PatchStem
 else:
     NetworkConfig = Union[NETWORKS]  # the command line offers each as a sub-command
+    """Settings of any network of the project."""
     Stem = Union[STEMS]
+    """Any stem of the project."""

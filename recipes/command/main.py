@@ -9,7 +9,8 @@ import keyword
 from collections.abc import Sequence
 from pathlib import Path
 
-from recipes.command.pasteable import RUN_WORDS, word
+from _thaw import VERSION
+from recipes.command.pasteable import NAME, RUN_WORDS, word
 
 HERE = Path(__file__).resolve().parents[1]
 
@@ -33,12 +34,15 @@ def _is_main(node: ast.stmt) -> bool:
 def thaw(args: Sequence[str]) -> None:
     """Runs the recipe that the first argument names, with the others; or what it says with a run. Raises ValueError where there
     is nothing of that name."""
+    if args[:1] in (["--version"], ["-V"]):
+        print(f"{NAME} {VERSION}")
+        return
     known = recipes_by_name()
     if not args or args[0] in ("-h", "--help"):
         width = max(map(len, known))
         print("usage: thaw RECIPE ..., or thaw COMMAND RUN ...\n")
         print("\n".join(f"  {name:{width}}  {line}" for name, line in known.items()))
-        print(f"\nWith a run, whatever recipe it is of: {', '.join(RUN_WORDS)}.\nthaw RECIPE --help says more.")
+        print(f"\nWith a run, whatever recipe it is of: {', '.join(RUN_WORDS)}.\nthaw RECIPE --help says more; thaw --version.")
         return
     name = args[0].replace("_", "-")
     if name in RUN_WORDS:

@@ -12,6 +12,8 @@ from degrade.files import subfolder
 from recipes.command.limits import SHARE, SIDE, check_options
 from recipes.command.masks import read_mask
 from recipes.command.outputs import check_file, first_free, plain_stem, severity_name
+from recipes.command.reduced import say_reduced
+from recipes.command.source import results
 from recipes.command.walk import Walk
 from restore.machine.provenance import provenance
 
@@ -50,18 +52,12 @@ class Restore(Walk):
             )
 
     def __call__(self) -> None:
-        from restore.data.decoding import image_size
         from restore.data.images import grid, load_image, save_image
 
         run = self.opened()
         degraded = load_image(self.image, self.side, run.size[0]) if self.side else run.read(self.image)
-        stored = image_size(self.image)
-        if tuple(degraded.shape[1:]) != stored:
-            print(
-                f"{self.image} is resized from {stored[0]}x{stored[1]} to {degraded.shape[1]}x{degraded.shape[2]}"
-                f"{'' if self.side else ', as for training (--side for another size)'}"
-            )
-        folder = self.out or first_free(subfolder(self.run, "restored") / plain_stem(self.image))
+        say_reduced(self.image, degraded, "--side")
+        folder = self.out or first_free(subfolder(results(self.run), "restored") / plain_stem(self.image))
         severities = self.severities or ((1.0,) if run.paired else (0.2, 0.4, 0.6, 0.8))
         names = [f"{severity_name(severity)}.png" for severity in severities]
         for name in (*names, "strip.png"):
@@ -69,7 +65,7 @@ class Restore(Walk):
         shown = [degraded]
         for severity, name in zip(severities, names, strict=True):
             shown.append(self.restored(run, degraded, severity))
-            note = {"run": str(self.run), **run.origin, "severity": f"{severity:g}"}
+            note = {"run": run.name, **run.origin, "severity": f"{severity:g}"}
             save_image(shown[-1], folder / name, {**provenance(), **note})
         strip = save_image(grid(shown, len(shown)), folder / "strip.png")
         at = ", ".join(f"{severity:g}" for severity in severities)
@@ -111,7 +107,7 @@ class DegradeAndRestore(Walk):
         if run.paired:
             raise ValueError(f"{self.run} learned from pairs, and degrades no picture: restore one that is degraded.")
         clean = run.read(self.image)
-        out = check_file(self.out or self.run / "restored.png", self.image, run.images)
+        out = check_file(self.out or results(self.run) / "restored.png", self.image, run.images)
         format_of(out)  # refuses what could not be written in the end
         strip = out.with_stem(f"{out.stem}-trajectory")
         if self.trajectory:

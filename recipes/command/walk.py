@@ -12,7 +12,7 @@ from degrade.files import subfolder
 from recipes.command.limits import COUNT, GUIDANCE, NOISE, SEED, STEPS, check_options
 from recipes.command.outputs import check_folder
 from recipes.command.size import OptionalSize
-from recipes.command.source import worded
+from recipes.command.source import results, worded
 from restore.machine.processes import here
 from restore.machine.provenance import provenance
 from restore.own_types import types_in
@@ -30,7 +30,7 @@ else:
 @dataclass(frozen=True)
 class Walk:
     run: Positional[Path]
-    """Folder of the run, such as runs/photo."""
+    """Folder of the run, such as runs/photo; or hf://user/run."""
     _: KW_ONLY
     steps: int | None = None
     """Steps of the walk back (default: the recipe's)."""
@@ -87,11 +87,11 @@ class Sample(Walk):
         run = worded(self.opened().using(guidance=self.guidance), self.prompt, self.negative)
         if self.noise is not None:
             run = run.with_noise(self.noise)
-        folder = self.out or subfolder(self.run, "samples")
+        folder = self.out or subfolder(results(self.run), "samples")
         check_folder(folder)
-        note = {"run": str(self.run), **run.origin, "sampler": str(self.sampler or run.sampling.sampler)}
-        made, asked = 0, self.label if self.prompt is None else self.prompt
-        for seed, image in run.stream(self.size, self.count, self.seed, condition=asked, processes=here()):
+        note = {"run": run.name, **run.origin, "sampler": str(self.sampler or run.sampling.sampler)}
+        made = 0
+        for seed, image in run.stream(self.size, self.count, self.seed, condition=self.label, processes=here()):
             name = f"{image.shape[1]}x{image.shape[2]}-seed-{seed}.png"
             save_image(image, folder / name, {**provenance(), **note, "seed": str(seed)})
             made += 1

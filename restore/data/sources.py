@@ -255,3 +255,4 @@ class Folder:
 
 
 SOURCES = (OneImage, Crops, Folder)
+"""The sources that a checkpoint may name."""

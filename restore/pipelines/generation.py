@@ -16,6 +16,7 @@ from restore.pipelines.conditioning import Asked, of_images
 from restore.pipelines.editing import Guide
 from restore.space import Pixels, grown
 from samplers import Resampled, Sampler, Scale, Step, blended, enlarge
+from samplers.watched import part
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -114,10 +115,12 @@ class Generation(Base):
             raise ValueError(f"count, batch, height and width are at least 1, got {count}, {batch}, {height}, {width}.")
         edit.check(self.size[0], size)
         pipeline, edit = self.prepared(size, edit)
-        for first in range(0, count, batch)[processes.rank :: processes.count]:
+        firsts = range(0, count, batch)[processes.rank :: processes.count]
+        for place, first in enumerate(firsts):
             numbers = range(seed + first, seed + min(first + batch, count))
             asked = of_images(condition, slice(first, first + len(numbers)), count)
-            x = pipeline._made(size, numbers, asked, edit, progress, on_step)
+            with part(place / len(firsts), (place + 1) / len(firsts)):
+                x = pipeline._made(size, numbers, asked, edit, progress, on_step)
             images = self.decoded(x, size)
             if edit.known is not None and not isinstance(self.space, Pixels):  # encoded and decoded, they changed a little
                 images = torch.lerp(images, *edit.known)

@@ -26,26 +26,26 @@ class Published(NetworkPipeline):
 
     words: Callable[[Sequence[str]], Condition] | None = None
     """The condition that prompts are, where it is conditioned on words: `condition="a prompt"` then."""
+    prompt: str = ""
+    """What is asked for where nothing else is."""
     negative: str = ""
     """What guidance leads away from."""
     told: Tensor | None = None
     """The picture (1, C, h, w) that its network is told, in x."""
 
-    @property
-    def origin(self) -> dict[str, str]:
-        return {"model": self.name}
-
-    def avoiding(self, words: str) -> Self:
-        """The same, guidance leading away from `words`."""
+    def saying(self, prompt: str | None = None, negative: str | None = None) -> Self:
+        """The same, asked for `prompt` where nothing else is, guidance leading away from `negative`; None leaves one as it is.
+        ValueError in one line for a model that is not conditioned on words."""
         if self.words is None:
-            raise ValueError(f"{self.name} is not conditioned on words: there are none to avoid.")
-        return replace(self, negative=words)
+            raise ValueError(f"{self.name} is not conditioned on words: leave out prompt and negative.")
+        prompt, negative = (old if new is None else new for old, new in ((self.prompt, prompt), (self.negative, negative)))
+        return replace(self, prompt=prompt, negative=negative)
 
     def conditions(self, numbers: range, asked: Asked = None) -> Condition:
         if self.words is None or isinstance(asked, Condition):
             condition = super().conditions(numbers, asked)
         else:
-            condition = self._said(asked or "", len(numbers))
+            condition = self._said(self.prompt if asked is None else asked, len(numbers))
         if self.told is None:
             return condition
         return condition._replace(image=self.told.expand(len(numbers), *self.told.shape[1:]))

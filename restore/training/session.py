@@ -20,6 +20,7 @@ from restore.machine.provenance import provenance
 from restore.pictures import picture
 from restore.recipe import ALLOWED, Recipe
 from restore.run import Run, Specification, check_walk, check_weights, open_trained, specified
+from restore.sharing.address import address_of
 from restore.storage.checkpoint import Checkpoint, CheckpointError, last_step, open_checkpoint
 from restore.storage.lock import locked
 from restore.storage.specification import SpecificationError, check_round_trip, decode, encode, own_types
@@ -93,6 +94,9 @@ def resume(
     if steps is not None and minutes is not None:
         raise ValueError("steps and minutes both say how long to train: give one of them.")
     plan = Steps() if minutes is None else Clock(Budget(minutes), extends=True)
+    address = address_of(folder)
+    if address is not None:
+        raise CheckpointError(f"{address} is shared without what a training goes on with: train anew with --recipe {address}.")
     folder = Path(folder)
     device = usable_device(device)
     checkpoint = open_checkpoint(folder)
@@ -179,7 +183,7 @@ def _continued(
 
     def drawn(steps: int, progress: bool = False) -> torch.Tensor:
         with trainer.averaged_weights() as restorer:
-            run = specification.run(folder, restorer, trainer.step, str(trainer.device)).using(steps=steps)
+            run = specification.run(folder, str(folder), restorer, trainer.step, str(trainer.device)).using(steps=steps)
             return picture(run, batches.images, recipe.show, progress, batches.paired)
 
     def save_picture(path: Path, steps: int, progress: bool = False) -> None:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from samplers.guides.measurement import Measurement
 
 Method = Literal["ddnm", "diffpir", "pigdm", "moments", "dps"]
+"""How samples are held to a measurement; ddnm, pigdm and moments are for linear operators."""
 RATIO = 1.0
 """Of diffpir: how much the prior counts (published, as lambda: 3 to 25; at 1 digits come out 2 to 3 dB better)."""
 ROUNDS = 3

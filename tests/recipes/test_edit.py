@@ -129,6 +129,30 @@ def test_bad_input(photo, mask, tmp_path):
     assert result.returncode != 0 and "0x10" in result.stderr and "Traceback" not in result.stderr
 
 
+def test_a_large_picture_keeps_its_size(tmp_path, capsys):
+    """With a mask: nothing else changes by a bit, and what is laid out at fewer pixels is said; without, what is reduced."""
+    picture = np.random.default_rng(1).integers(0, 255, (12, 18, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
+    Image.fromarray(picture).save(tmp_path / "large.png")
+    values = np.zeros((96, 144), np.uint8)
+    values[40:60, 60:90] = 255
+    Image.fromarray(values).save(tmp_path / "hole.png")
+    paths = {"image": tmp_path / "large.png", "mask": tmp_path / "hole.png"}
+    options = {"detail": 48, "steps": 1, "out": tmp_path / "out"}
+    for make in (
+        lambda: edit.Inpaint(paths["image"], mask=paths["mask"], **options),
+        lambda: edit.SDEdit(paths["image"], **paths, severities=(0.5,), **options),
+        lambda: edit.Harmonise(paths["image"], **paths, margin=0, severities=(0.5,), **options),
+    ):
+        make()()
+        assert "large.png keeps its 96x144 pixels; what is made anew is laid out at 48" in capsys.readouterr().out
+        (path,) = (path for path in (tmp_path / "out").iterdir() if path.stem != "grid")
+        made = np.asarray(Image.open(path))
+        assert (made == picture)[values == 0].all() and (made != picture)[values > 0].mean() > 0.1
+        path.unlink()
+    edit.Variations(paths["image"], severities=(0.3,), **options)()
+    assert "large.png is reduced from 96x144 to 32x48 pixels: --detail for another size" in capsys.readouterr().out
+
+
 def test_soft_edges(photo, mask, tmp_path):
     """Known pixels change near what is new, less the further away; beyond the edge's width they stay."""
     edit.Inpaint(photo, mask=mask, soft=6, count=2, out=tmp_path / "out")()

@@ -23,7 +23,7 @@ def test_sample_edit_and_solve(run, photo, tmp_path, capsys):
     entry.thaw(
         ["sample", str(run), "--prompt", "a cat", "--negative", "rain", "--count", "1", "--steps", "2", "--size", "24x32"]
     )
-    expected = open_run(run).using(steps=2).avoiding("rain").generate((24, 32), condition="a cat", progress=False)[0]
+    expected = open_run(run).using(steps=2).saying(negative="rain").generate((24, 32), condition="a cat", progress=False)[0]
     found = load_image(run / "samples/24x32-seed-0.png")
     torch.testing.assert_close(found, expected, rtol=0, atol=1 / 255 + 1e-6)
     save_image(torch.ones(3, 23, 32), tmp_path / "mask.png")

@@ -22,7 +22,12 @@ from recipes.command.pasteable import RUN_WORDS, word
 from tests import own_types
 
 ROOT = Path(__file__).resolve().parents[3]
-TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+GENERATED = {"_build", "auto_gallery", "commands", "generated"}
+TEXTS = [
+    *(ROOT / "README.md", ROOT / "CONTRIBUTING.md"),
+    *(path for path in sorted((ROOT / "docs").rglob("*.md")) if not GENERATED & {*path.parts}),
+    *sorted((ROOT / "docs" / "gallery").glob("*.py")),
+]
 START = r"(?:python recipes/(\w+)\.py|torchrun (?:[^`\n]|\\\n)*?recipes/(\w+)\.py|thaw ([\w-]+))"
 COMMAND = re.compile(rf"`(?:[^`\n]*&& )?{START}\b([^`]*)`|^ *(?:[^`\n]*&& )?{START}\b((?:[^\\\n]|\\\n)*)$", re.MULTILINE)
 """In an inline `code` of one line or more, or a line of its own, which a backslash continues."""

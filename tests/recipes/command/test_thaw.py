@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import _thaw
 from recipes.command import main as entry
 from recipes.command.pasteable import pasteable, program, word
 from restore.training.session import train
@@ -19,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def called(monkeypatch, *args: str) -> None:
     monkeypatch.setattr(sys, "argv", ["/somewhere/bin/thaw", *args])
-    entry.main()
+    _thaw.main()
 
 
 def test_every_recipe_is_listed(monkeypatch, capsys):
@@ -63,8 +64,7 @@ def test_setup_installs_it():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     module, _, function = setup["options.entry_points"]["console_scripts"].strip().removeprefix("thaw = ").partition(":")
-    assert getattr(import_module(module), function) is entry.main
-    assert module.rpartition(".")[0] in setup["options"]["packages"].split()
+    assert getattr(import_module(module), function) is _thaw.main and module in setup["options"]["py_modules"].split()
 
 
 def test_what_is_done_with_a_run_needs_no_recipe(photo, tmp_path, monkeypatch, capsys):

@@ -85,7 +85,7 @@ def test_text_to_image(name, guidance, both):
         latents=drawn(ours),
         output_type="pt",
     ).images
-    ours = ours.using(steps=8, guidance=guidance, rescale=0.7).avoiding("blurry")
+    ours = ours.using(steps=8, guidance=guidance, rescale=0.7).saying(negative="blurry")
     assert_same(generated(ours, condition=PROMPT), expected)
 
 
