@@ -18,16 +18,19 @@ from degrade.pixelate import Pixelate
 from degrade.priors import BridgePrior, GaussianPrior, ImagePrior, LatentPrior, PartnerPrior, ThumbnailPrior, Thumbnails
 from degrade.protocols import Affine, Degradation, Estimable, Gaussian, Markov, Mixing, Prior, Scheduled, State
 from degrade.random import Field, Stream, seeded, seeds
-from degrade.schedules import SCHEDULES, Cosine, CosineBeta, LinearBeta, RectifiedFlow, Schedule, ShiftedCosine
+from degrade.schedules import SCHEDULES, Betas, Cosine, CosineBeta, LinearBeta, RectifiedFlow, Schedule, ShiftedCosine
 from degrade.snow import Snow
 from degrade.tree import NoLatent
 
 OPERATORS = (GaussianNoise, GaussianBlur, IteratedBlur, GaussianMask, ImageMixing, Bridge, Pixelate, Decolour, Snow)
+"""Every operator: laws, command line and checkpoints read this list."""
 PRIORS = (GaussianPrior, ThumbnailPrior, ImagePrior, PartnerPrior, BridgePrior, LatentPrior)
+"""The priors that a checkpoint may name."""
 if TYPE_CHECKING:
     Operator = Degradation
 else:
     Operator = Union[OPERATORS]  # the command line offers each as a sub-command
+    """Any operator of the project."""
 
 __all__ = [
     "COUPLINGS",
@@ -35,6 +38,7 @@ __all__ = [
     "PRIORS",
     "SCHEDULES",
     "Affine",
+    "Betas",
     "Bridge",
     "BridgePrior",
     "Compose",

@@ -97,6 +97,7 @@ class OptimalTransport:
 
 
 COUPLINGS = (Independent, Paired, OptimalTransport)
+"""The couplings that a checkpoint may name."""
 
 
 def partners(degradation: Degradation) -> int:

@@ -88,11 +88,16 @@ def discard(path: Path) -> None:
 
 def flush(path: Path) -> None:
     """Forces the file or folder to disk, so that a rename after it cannot come first."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    if not path.is_dir():
+        with open(path, "r+b") as file:  # Windows forces only what may be written to
+            os.fsync(file.fileno())
+        return
+    with suppress(PermissionError):  # Windows opens no folders
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 @lru_cache

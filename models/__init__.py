@@ -14,6 +14,7 @@ from models.condition import Condition
 from models.settings import (
     NETWORKS,
     STEMS,
+    ADMUNetConfig,
     ConvNeXtUNetConfig,
     DDPMUNetConfig,
     DiTConfig,
@@ -27,6 +28,7 @@ from models.settings import (
 from models.settings.network import NetworkSettings
 
 if TYPE_CHECKING:
+    from models.adm_unet import ADMUNet
     from models.convnext_unet import ConvNeXtUNet
     from models.ddpm_unet import DDPMUNet
     from models.dit import DiT
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 __all__ = [
     "NETWORKS",
     "STEMS",
+    "ADMUNet",
+    "ADMUNetConfig",
     "Condition",
     "ConvNeXtUNet",
     "ConvNeXtUNetConfig",
@@ -61,6 +65,7 @@ def __getattr__(name: str):
     import importlib
 
     homes = {
+        "ADMUNet": "models.adm_unet",
         "ConvNeXtUNet": "models.convnext_unet",
         "DDPMUNet": "models.ddpm_unet",
         "DiT": "models.dit",

@@ -52,10 +52,11 @@ class Condition(NamedTuple):
 
         encoded = [caption.encode() for caption in captions]
         longest = max(encoded, key=len)
+        length = max(1, len(longest))
         if len(longest) > LONGEST:
             raise ValueError(f"a caption has at most {LONGEST} bytes, got {len(longest)}: {longest.decode()[:60]}...")
-        rows = [[*line, *[0] * (len(longest) - len(line))] for line in encoded]
-        return cls(text=torch.tensor(rows, dtype=torch.long).reshape(len(rows), len(longest)))
+        rows = [[*line, *[0] * (length - len(line))] for line in encoded]
+        return cls(text=torch.tensor(rows, dtype=torch.long))
 
     def dropped(self, drop: Mapping[str, Tensor]) -> Condition:
         """The condition with "nothing" in place of the parts that `drop` names, for the images whose entry (B,) is True."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,39 +11,58 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from models.adm_unet import ADMUNet
 from models.convnext_unet import ConvNeXtUNet
 from models.ddpm_unet import DDPMUNet
 from models.patch_unet import PatchUNet
 
-N = TypeVar("N", PatchUNet, DDPMUNet, ConvNeXtUNet)
+N = TypeVar("N", PatchUNet, DDPMUNet, ConvNeXtUNet, ADMUNet)
 
 
 def load_published(network: N, weights: str | Path | Mapping[str, Any]) -> N:
-    """Copies published weights into `network`: a PatchUNet (WeilunWang/SinDiffusion), or a DDPMUNet or ConvNeXtUNet
-    (arpitbansal297/Cold-Diffusion-Models).
+    """Copies published weights into `network`: a PatchUNet (WeilunWang/SinDiffusion), a DDPMUNet or ConvNeXtUNet
+    (arpitbansal297/Cold-Diffusion-Models), or an ADMUNet (openai/guided-diffusion).
 
     `weights` is a state dict or a .pt file, of which the EMA is taken if it has one. DataParallel's "module." prefixes are
     dropped; of a whole diffusion model, so are the kernels and schedules that were stored with it (the operators compute
     theirs). Files are read as tensors only, no code in them is run. Raises ValueError that names the missing, surplus or
-    misshapen entries, and changes nothing then.
+    misshapen entries, and changes nothing then. A network on the meta device takes the tensors as they are, in float32.
     """
-    state = _network_entries(_read(weights) if isinstance(weights, str | Path) else weights)
+    state = read_published(weights) if isinstance(weights, str | Path) else _network_entries(weights)
+    wrong = mismatch(network, state)
+    if wrong is not None:
+        raise ValueError(wrong)
+    ours = network.state_dict()
+    like = {name: state[published_name(network, name)].reshape(value.shape) for name, value in ours.items()}
+    meta = any(value.is_meta for value in ours.values())
+    network.load_state_dict({name: value.float() for name, value in like.items()} if meta else like, assign=meta)
+    return network
+
+
+def mismatch(network: nn.Module, state: Mapping[str, Any]) -> str | None:
+    """How `state` differs from the published weights of `network`, in a line; None where it does not."""
     ours = network.state_dict()
     names = {name: published_name(network, name) for name in ours}
     missing = sorted(set(names.values()) - set(state))
     surplus = sorted(set(state) - set(names.values()))
     if missing or surplus:
-        raise ValueError(
+        return (
             f"these are not the published weights of a network with {network.config}: "
             f"{len(missing)} entries missing {missing[:3]}, {len(surplus)} surplus {surplus[:3]}."
         )
     for name, theirs in names.items():
         if state[theirs].squeeze().shape != ours[name].squeeze().shape:
-            raise ValueError(
-                f"{theirs} has the shape {tuple(state[theirs].shape)}, {network.config} expects {tuple(ours[name].shape)}."
-            )
-    network.load_state_dict({name: state[theirs].reshape(ours[name].shape) for name, theirs in names.items()})
-    return network
+            return f"{theirs} has the shape {tuple(state[theirs].shape)}, {network.config} expects {tuple(ours[name].shape)}."
+    return None
+
+
+def read_published(path: str | Path) -> dict[str, Tensor]:
+    """The network's entries of a .pt file of published weights, which stay in the file's pages until they are used. Raises
+    ValueError if it is none."""
+    state = _network_entries(_read(path))
+    if not state or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ValueError(f"{path} holds no weights of a network: expected tensors by their names.")
+    return state
 
 
 def published_name(network: nn.Module, name: str) -> str:
@@ -52,13 +72,14 @@ def published_name(network: nn.Module, name: str) -> str:
     if isinstance(network, ConvNeXtUNet):
         for ours, theirs in _CONVNEXT:
             name = re.sub(ours, theirs, name)
-    return name  # DDPMUNet uses the published names
+    return name  # DDPMUNet and ADMUNet use the published names
 
 
 def _read(path: str | Path) -> Mapping[str, Any]:
     """The tensors of a .pt file. Raises ValueError if it is none."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        mapped = zipfile.is_zipfile(path)  # else of before torch 1.6
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist: expected a .pt file of published weights.") from None
     except Exception as error:  # whatever the unpickler meets in a foreign file

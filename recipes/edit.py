@@ -27,134 +27,25 @@ if __name__ == "__main__":  # this project's packages come before any other of t
     import recipes.command.interrupt  # noqa: F401
 
 import tyro
-from tyro.conf import Positional
 
+from degrade.lazy import torch
 from recipes.command import cli
-from recipes.command.limits import COUNT, SEED, SHARE, SIDE, STEPS, WIDTH, check_options
-from recipes.command.masks import read_mask
-from recipes.command.outputs import check_folder
+from recipes.command.editing import Edited, Resampled, Soft
+from recipes.command.limits import SHARE, WIDTH, check_options
 from recipes.command.panorama import Panorama
 from recipes.command.pasteable import program
 from recipes.command.size import OptionalSize
-from recipes.command.source import opened
-from restore.pipelines.editing import Guide, layout_guide, middle, on_canvas, softened, widened
-from restore.pipelines.generation import UNEDITED, Edit
+from restore.pipelines.editing import middle, on_canvas, widened
+from restore.pipelines.generation import Edit
+from restore.pipelines.native import inpaint
 from restore.pipelines.pipeline import Pipeline
-from samplers import loss_guidance
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @dataclass(frozen=True)
-class _Edit:
-    source: Positional[Path]
-    """Folder of a run, or a photograph to work from without training."""
-    image: Path | None = None
-    """The picture to edit (default: the photograph of the source)."""
-    count: int = 1
-    """Images of each kind; image i has the seed `seed + i`."""
-    seed: int = 0
-    """Everything random derives from it."""
-    steps: int | None = None
-    """Steps of the walk back (default: the run's; without training, 6 a scale)."""
-    detail: int = 250
-    """Without training, the longer side of the pictures is reduced to this, pixels."""
-    out: Path | None = None
-    """Folder for the images (default: runs/<name>-<command>)."""
-    text: str | None = None
-    """Words that the result is pulled towards, with --clip."""
-    clip: str | None = None
-    """Folder, or name on the hub, of a CLIP for --text (extra `text`)."""
-    style: Path | None = None
-    """Picture whose colours and textures the result is pulled towards."""
-    layout: Path | None = None
-    """Picture, such as a sketch, whose coarse shapes and colours the result takes."""
-    weight: float = 0.05
-    """How far --text and --style may move a value in a step, of the range [-1, 1]."""
-    types: Path | None = None
-    """Python file with your own operator, sampler or network, where the run has one; it is executed."""
-    device: str | None = None
-    """Where a run is used, such as cpu or cuda:1 (default: a GPU if available)."""
-
-    def __post_init__(self) -> None:
-        check_options(self, count=COUNT, steps=STEPS, detail=SIDE, seed=SEED, weight=(0, 2))
-        if bool(self.text) != bool(self.clip):
-            raise ValueError("--text and --clip belong together: words, and the CLIP that understands them.")
-
-    @property
-    def folder(self) -> Path:
-        """Where the images go."""
-        return self.out or Path("runs") / f"{self.source.stem}-{type(self).__name__.lower()}"
-
-    def opened(self) -> tuple[Pipeline, Tensor]:
-        """The pipeline and the picture (C, H, W). Raises ValueError where the result could not be written."""
-        pipeline = opened(self.source, self.detail, self.types, self.device).using(steps=self.steps)
-        check_folder(self.folder)
-        return pipeline, pipeline.read(self.image)
-
-    def hole(self, path: Path, picture: Tensor) -> Tensor:
-        """The mask (1, H, W) of what is to be made anew."""
-        return read_mask(path, picture, self.image or (None if self.source.is_dir() else self.source))
-
-    def made(self, pipeline: Pipeline, size: tuple[int, int], edit: Edit) -> Tensor:
-        """`count` images of `size`."""
-        return pipeline.generate(size, self.count, self.seed, edit=edit._replace(guides=self.guides()))
-
-    def guides(self) -> list[Guide]:
-        """What the result is pulled towards."""
-        from restore.data.images import load_image
-        from samplers.guides import losses
-
-        pulls: list[Callable[[Tensor], Tensor]] = []
-        if self.text and self.clip:
-            pulls.append(losses.text(self.text, self.clip))
-        if self.style is not None:
-            pulls.append(losses.style(load_image(self.style, self.detail), 3))
-        guides = [_pull(loss, self.weight) for loss in pulls]
-        return guides + ([layout_guide(load_image(self.layout, self.detail))] if self.layout else [])
-
-    def finish(self, images: dict[str, Tensor], shown: list[Tensor], columns: int) -> None:
-        """Writes the images by name, and the grid."""
-        from restore.data.images import grid, save_image
-        from restore.machine.provenance import provenance
-
-        for name, image in images.items():
-            save_image(image, self.folder / f"{name}.png", provenance())
-        save_image(grid(shown, columns), self.folder / "grid.png")
-        print(f"{len(images)} image(s) in {self.folder}; grid.png shows them")
-
-
-@dataclass(frozen=True)
-class _Soft(_Edit):
-    soft: int = 0
-    """Pixels over which what is known gives way to what is new: those of the known that lie nearer to it change too."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_options(self, soft=WIDTH)
-
-    def kept(self, picture: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """What is known, and how far each of its pixels stays."""
-        return picture, softened(mask, self.soft)
-
-
-@dataclass(frozen=True)
-class _Resampled(_Soft):
-    resample: int = 3
-    """Times that each step is taken, for old and new to agree; without training, each of the coarsest scale."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_options(self, resample=(1, 1000))
-
-
-def _pull(loss: Callable[[Tensor], Tensor], weight: float) -> Guide:
-    return lambda restore, _: loss_guidance(restore, loss, weight)
-
-
-@dataclass(frozen=True)
-class Outpaint(_Resampled):
+class Outpaint(Resampled):
     """More of a picture around it; its own pixels stay."""
 
     size: OptionalSize = None
@@ -180,25 +71,29 @@ class Outpaint(_Resampled):
 
 
 @dataclass(frozen=True)
-class Inpaint(_Resampled):
-    """Part of a picture made anew; the rest stays."""
+class Inpaint(Resampled):
+    """Part of a picture made anew; the rest stays, and so does the picture's size."""
 
     _: KW_ONLY
     mask: Path
     """Picture of the same size, white where it is to be made anew."""
 
     def __call__(self) -> None:
-        pipeline, picture = self.opened()
+        pipeline, picture = self.opened_whole()
         hole = self.hole(self.mask, picture)
-        learned_from = hole if self.image in (None, self.source) else None
-        edit = Edit(known=self.kept(picture, 1 - hole), resample=self.resample, hole=learned_from)
-        made = self.made(pipeline, (picture.shape[1], picture.shape[2]), edit)
+        own = self.image in (None, self.source)
+        made = [
+            inpaint(
+                pipeline, picture, hole, self.seed + i, soft=self.soft, resample=self.resample, own=own, guides=self.guides()
+            )
+            for i in range(self.count)
+        ]
         images = {f"seed-{self.seed + i}": image for i, image in enumerate(made)}
-        self.finish(images, [picture * (1 - hole) + hole, *made], 1 + min(3, len(made)))
+        self.finish(images, [torch.where(hole > 0, 1.0, picture), *made], 1 + min(3, len(made)))
 
 
 @dataclass(frozen=True)
-class _FromSeverities(_Edit):
+class _FromSeverities(Edited):
     severities: tuple[float, ...] = (0.3, 0.5, 0.7)
     """How far the picture is degraded before it is restored: more changes more."""
 
@@ -206,27 +101,38 @@ class _FromSeverities(_Edit):
         super().__post_init__()
         check_options(self, severities=SHARE)
 
-    def made_at(self, pipeline: Pipeline, picture: Tensor, edit: Edit = UNEDITED) -> None:
+    def made_at(self, pipeline: Pipeline, picture: Tensor) -> None:
         """A row of images for each severity."""
         size = (picture.shape[1], picture.shape[2])
-        images: dict[str, Tensor] = {}
-        for severity in self.severities:
-            made = self.made(pipeline, size, edit._replace(begin=picture, severity=severity))
-            images |= {f"severity-{severity:g}-seed-{self.seed + i}": image for i, image in enumerate(made)}
-        found = list(images.values())
-        rows = [found[i : i + self.count] for i in range(0, len(found), self.count)]
-        columns = 1 + len(rows)
-        shown = [x for i in range(self.count) for x in (picture, *(row[i] for row in rows))]
-        self.finish(images, shown, columns)
+        self.show(picture, lambda severity: list(self.made(pipeline, size, Edit(begin=picture, severity=severity))))
+
+    def show(self, picture: Tensor, make: Callable[[float], list[Tensor]]) -> None:
+        """Writes the images that `make` makes at each severity, and a grid with a row for each seed."""
+        rows = {severity: make(severity) for severity in self.severities}
+        images = {f"severity-{s:g}-seed-{self.seed + i}": x for s, row in rows.items() for i, x in enumerate(row)}
+        shown = [x for i in range(self.count) for x in (picture, *(row[i] for row in rows.values()))]
+        self.finish(images, shown, 1 + len(rows))
 
 
 @dataclass(frozen=True)
-class _ByHand(_Soft, _FromSeverities):
+class _ByHand(Soft, _FromSeverities):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.image is None:
             command = type(self).__name__.lower()
             raise ValueError(f"{command} takes a picture that was changed by hand: --image strokes.png, or with a paste.")
+
+    def made_within(self, mask: Path, margin: int = 0, keeps: bool = False) -> None:
+        """The same where the mask is bright, and `margin` pixels around it, at the picture's own size."""
+        pipeline, picture = self.opened_whole()
+        hole = widened(self.hole(mask, picture), margin)
+        options = {"soft": self.soft, "resample": 1, "own": False, "keeps": keeps, "guides": self.guides()}
+
+        def make(severity: float) -> list[Tensor]:
+            seeds = range(self.seed, self.seed + self.count)
+            return [inpaint(pipeline, picture, hole, seed, severity=severity, **options) for seed in seeds]  # type: ignore[arg-type]
+
+        self.show(picture, make)
 
 
 @dataclass(frozen=True)
@@ -237,9 +143,10 @@ class SDEdit(_ByHand):
     """Picture of the same size, white where it may change (default: everywhere)."""
 
     def __call__(self) -> None:
-        pipeline, picture = self.opened()
-        known = self.kept(picture, 1 - self.hole(self.mask, picture)) if self.mask else None
-        self.made_at(pipeline, picture, Edit(known=known))
+        if self.mask:
+            self.made_within(self.mask)
+        else:
+            self.made_at(*self.opened())
 
 
 @dataclass(frozen=True)
@@ -259,9 +166,7 @@ class Harmonise(_ByHand):
         check_options(self, margin=WIDTH)
 
     def __call__(self) -> None:
-        pipeline, picture = self.opened()
-        hole = widened(self.hole(self.mask, picture), self.margin)
-        self.made_at(pipeline, picture, Edit(known=self.kept(picture, 1 - hole), layout=True))
+        self.made_within(self.mask, self.margin, keeps=True)
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
     python recipes/evaluate.py restoration runs/digits-iterated-blur                   # the test images of its set
     python recipes/evaluate.py restoration runs/faces-snow test/ --severities 0.5 1
-    python recipes/evaluate.py restoration runs/faces-snow test/ --features inception.safetensors
+    python recipes/evaluate.py restoration runs/faces-snow test/ --features inception.safetensors --lpips alex.safetensors
     python recipes/evaluate.py generation runs/digits-iterated-blur --noise 0
     python recipes/evaluate.py classes runs/digits --guidance 1 1.5 2 3
 
-PSNR (inf where an image equals the clean one), SSIM and RMSE (in units of [0, 1] pixels) compare with the clean image; the
-Frechet distance compares the set with the clean set, in the features of FID's Inception if you have its weights
-(docs/evaluation.md), else of a small classifier that is trained here and named.
+PSNR (inf where an image equals the clean one), SSIM, RMSE (in units of [0, 1] pixels), and LPIPS if you have its weights,
+compare with the clean image. The Frechet and the kernel distance compare the set with the clean set: FID and KID, in the
+features of FID's Inception, if you have its weights (docs/evaluation.md), else in those of a small classifier that is trained
+here and named.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from degrade.lazy import torch
 from recipes.command import cli
 from recipes.command.limits import COUNT, GUIDANCE, NOISE, SEED, SHARE, STEPS, check_options
 from recipes.command.pasteable import program
-from recipes.command.source import opened
+from recipes.command.source import is_run, opened, results
 from restore.data import bundled
 from restore.pipelines.pipeline import Pipeline
 from restore.run import Run
@@ -42,12 +43,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from restore.evaluation.features import Features
+    from restore.evaluation.perceptual import Perceptual
 
 
 @dataclass(frozen=True)
 class _Evaluation:
     source: Positional[Path]
-    """Folder of a run, or a photograph to work from without training."""
+    """A run (its folder, or hf://user/run), or a photograph to work from without training."""
     test: Positional[Path | None] = None
     """Folder of test images (default: the folder "test" beside the training images)."""
     features: Path | None = None
@@ -86,12 +88,16 @@ class _Evaluation:
         from restore.evaluation.features import of_network
         from restore.storage.weights import load_network
 
-        if pipeline.size[0] not in (1, 3):
-            raise ValueError(
-                f"Inception takes grey or colour images, and {self.source} makes images of {pipeline.size[0]} channels."
-            )
+        self.check_colours(pipeline)
         network = load_network(InceptionV3, weights)
         return of_network(network, f"2048 features of FID's Inception-v3, weights {weights.name}", pipeline.device)
+
+    def check_colours(self, pipeline: Pipeline) -> None:
+        """Raises ValueError for images that no published network takes."""
+        if pipeline.size[0] not in (1, 3):
+            raise ValueError(
+                f"published networks take grey or colour images, and {self.source} makes images of {pipeline.size[0]} channels."
+            )
 
     def generated(self, pipeline: Pipeline, like: Tensor, what: str, guidance: float | None = None) -> Tensor:
         """As many images as `like` holds, of their size; image i has the seed `seed + i`."""
@@ -110,14 +116,15 @@ class _Evaluation:
         images: list[Tensor],
         columns: int,
         shown: str,
+        note: str = "",
     ) -> None:
         """Prints the table, and writes it and the picture into the run's folder, or into one of the photograph's name."""
         from restore.data.images import grid, save_image
 
-        table = "\n".join([*rows, "", f"Frechet distance: {features.name}. Restorer: {pipeline.identity}."])
+        table = "\n".join([*rows, "", f"Frechet and kernel distance: {features.name}. {note}Restorer: {pipeline.identity}."])
         print(table)
-        own = self.source.is_dir()
-        folder = subfolder(self.source, "evaluation") if own else Path("runs") / f"{self.source.stem}-evaluation"
+        own = Path("runs") / f"{self.source.stem}-evaluation"
+        folder = subfolder(results(self.source), "evaluation") if is_run(self.source) else own
         picture = save_image(grid(images, columns, at_least=64), folder / f"{name}.png")
         with atomic_write(folder / f"{name}.md") as part:
             part.write_text(table + "\n", encoding="utf-8")
@@ -137,24 +144,44 @@ class Restoration(_Evaluation):
 
     severities: tuple[float, ...] = (1.0,)
     """How far to degrade, each in (0, 1]."""
+    lpips: Path | None = None
+    """Weights of LPIPS, a safetensors file: how to make it is said in docs/evaluation.md."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_options(self, severities=SHARE)
 
     def __call__(self) -> None:
+        from restore.evaluation.tables import DISTANCES, FIDELITY, distances, fidelity, header, line
+
         pipeline = self.opened()
         if isinstance(pipeline, Run) and pipeline.recipe.paired:
             raise ValueError(f"{self.source} learned from pairs, and cannot degrade test images: see benchmarks/pairs.py.")
+        perceptual = self.perceptual(pipeline)
         clean, features = self.compared(pipeline)
+        if perceptual:
+            perceptual.distance(clean[:1], clean[:1])  # refuses images that are too small, before the work
         reference = features.extract(clean)
-        rows = ["| severity | images | PSNR, dB | SSIM | RMSE | Frechet distance |", "| --- | --- | --- | --- | --- | --- |"]
+        rows = header("severity", "images", *FIDELITY, *(["LPIPS"] if perceptual else []), *DISTANCES)
         strips: list[Tensor] = []
         for severity in self.severities:
             columns = self.restored(pipeline, clean, severity)
-            rows += [row(f"{severity:g}", name, x, clean, features, reference) for name, x in columns.items()]
+            for name, x in columns.items():
+                seen = [f"{float(perceptual.distance(x, clean).mean()):.4f}"] if perceptual else []
+                apart = distances(features.extract(x), reference)
+                rows.append(line(f"{severity:g}", name, *fidelity(x, clean), *seen, *apart))
             strips += [x[i] for i in range(min(6, len(clean))) for x in (clean, *columns.values())]
-        self.finish(pipeline, "restoration", rows, features, strips, 1 + len(columns), f"clean, {', '.join(columns)}")
+        note, shown = f"{perceptual.name}. " if perceptual else "", f"clean, {', '.join(columns)}"
+        self.finish(pipeline, "restoration", rows, features, strips, 1 + len(columns), shown, note)
+
+    def perceptual(self, pipeline: Pipeline) -> Perceptual | None:
+        """LPIPS, where its weights were given."""
+        if self.lpips is None:
+            return None
+        from restore.evaluation.perceptual import perceptual
+
+        self.check_colours(pipeline)
+        return perceptual(self.lpips, pipeline.device)
 
     def restored(self, pipeline: Pipeline, clean: Tensor, severity: float) -> dict[str, Tensor]:
         """What becomes of the clean images, by name."""
@@ -175,7 +202,8 @@ class Restoration(_Evaluation):
 
 @dataclass(frozen=True)
 class Generation(_Evaluation):
-    """Images from the run's prior beside the test images: Frechet distance and diversity; the table and a grid go into the run.
+    """Images from the run's prior beside the test images: Frechet and kernel distance, diversity; the table and a grid go into
+    the run.
 
     Diversity: per-pixel standard deviation over the images. Distance: RMS between two images. In units of [0, 1] pixels.
     """
@@ -188,7 +216,7 @@ class Generation(_Evaluation):
         check_options(self, noise=NOISE)
 
     def __call__(self) -> None:
-        from restore.evaluation.features import frechet_distance
+        from restore.evaluation.tables import DISTANCES, distances, header, line
 
         pipeline = self.opened()
         if self.noise is not None:
@@ -196,11 +224,11 @@ class Generation(_Evaluation):
         clean, features = self.compared(pipeline)
         reference = features.extract(clean)
         made = self.generated(pipeline, clean, "generating")
-        rows = ["| images | Frechet distance | diversity | distance |", "| --- | --- | --- | --- |"]
+        rows = header("images", *DISTANCES, "diversity", "distance")
         for name, x in (("test images", clean), ("generated", made)):
-            far = frechet_distance(features.extract(x), reference)
             between = ((x - x.roll(1, 0)) / 2).square().flatten(1).mean(1).sqrt().mean()
-            rows.append(f"| {name} | {far:.3f} | {float((x / 2).std(0).mean()):.4f} | {float(between):.4f} |")
+            apart = distances(features.extract(x), reference)
+            rows.append(line(name, *apart, f"{float((x / 2).std(0).mean()):.4f}", f"{float(between):.4f}"))
         name = "generation" if self.noise is None else f"generation-noise-{self.noise:g}"
         self.finish(pipeline, name, rows, features, list(made[:32]), 8, "generated")
 
@@ -208,7 +236,7 @@ class Generation(_Evaluation):
 @dataclass(frozen=True)
 class Classes(_Evaluation):
     """Images of each class in turn, at each guidance: the share that a classifier takes for what was asked for, their Frechet
-    distance and diversity; the table and a grid, ten images a class at the last guidance, go into the run."""
+    and kernel distance, and diversity; the table and a grid, ten images a class at the last guidance, go into the run."""
 
     guidance: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0)
     """How strongly the class counts."""
@@ -220,7 +248,7 @@ class Classes(_Evaluation):
             raise ValueError("classes are told apart by a classifier that is trained on them: leave out --features.")
 
     def __call__(self) -> None:
-        from restore.evaluation.features import frechet_distance
+        from restore.evaluation.tables import DISTANCES, distances, header, line
 
         pipeline = self.opened()
         if len(pipeline.classes) < 2:
@@ -228,13 +256,13 @@ class Classes(_Evaluation):
         clean, features = self.compared(pipeline)
         reference = features.extract(clean)
         assert features.classify is not None
-        rows = ["| guidance | images | accuracy | Frechet distance | diversity |", "| --- | --- | --- | --- | --- |"]
+        rows = header("guidance", "images", "accuracy", *DISTANCES, "diversity")
         for weight in self.guidance:
             made = self.generated(pipeline, clean, f"generating at guidance {weight:g}", weight)
             asked = (self.seed + torch.arange(len(made))) % len(pipeline.classes)
             right = (features.classify(made) == asked).float().mean()
-            far, varied = frechet_distance(features.extract(made), reference), float((made / 2).std(0).mean())
-            rows.append(f"| {weight:g} | {len(made)} | {float(right):.1%} | {far:.3f} | {varied:.4f} |")
+            apart, varied = distances(features.extract(made), reference), float((made / 2).std(0).mean())
+            rows.append(line(f"{weight:g}", len(made), f"{float(right):.1%}", *apart, f"{varied:.4f}"))
         columns = len(pipeline.classes)
         self.finish(
             pipeline, "classes", rows, features, list(made[: 10 * columns]), columns, f"a column for each of {columns} classes"
@@ -246,15 +274,6 @@ def batches(count: int, what: str) -> Iterator[int]:
     from tqdm import tqdm
 
     return iter(tqdm(range(0, count, 32), desc=what, unit="batch", leave=False))
-
-
-def row(severity: str, name: str, x: Tensor, clean: Tensor, features: Features, reference: Tensor) -> str:
-    """The figures of images x beside the clean ones, whose features are `reference`."""
-    from restore.evaluation.features import frechet_distance
-    from restore.evaluation.metrics import psnr, rmse, ssim
-
-    p, s, r = (float(metric(x, clean).mean()) for metric in (psnr, ssim, rmse))
-    return f"| {severity} | {name} | {p:.2f} | {s:.4f} | {r:.4f} | {frechet_distance(features.extract(x), reference):.3f} |"
 
 
 Command = Union[

@@ -34,6 +34,7 @@ from recipes.command.film import Film
 from recipes.command.limits import COUNT, SEED, SIDE, STEPS, check_options
 from recipes.command.outputs import check_file, check_folder
 from recipes.command.pasteable import program
+from recipes.command.reduced import say_reduced
 from recipes.command.size import OptionalSize
 from restore.patches.settings import PatchSettings, dialled
 from restore.pipelines.closed_form import closed_form
@@ -90,9 +91,11 @@ class Instant:
 
     def __call__(self) -> None:
         from restore.data.images import grid, save_image
+        from restore.machine.provenance import provenance
 
         pipeline = closed_form(self.image, self.detail, self.arranged()).using(steps=self.steps)
         photograph = pipeline.photograph
+        say_reduced(self.image, photograph, "--detail")
         folder = self.out or Path("runs") / f"{self.image.stem}-instant"
         check_folder(folder)
         size = self.size or (photograph.shape[1], photograph.shape[2])
@@ -102,9 +105,10 @@ class Instant:
         images = pipeline.generate(size, self.count, self.seed, edit=edit, on_step=film)
         for i, image in enumerate(images):
             shown = image.repeat(1, 2, 2) if self.tileable else image
-            save_image(image, folder / f"{size[0]}x{size[1]}-seed-{self.seed + i}.png", {"seed": str(self.seed + i)})
+            name, note = f"{size[0]}x{size[1]}-seed-{self.seed + i}", {**provenance(), "seed": str(self.seed + i)}
+            save_image(image, folder / f"{name}.png", note)
             if self.tileable:
-                save_image(shown, folder / f"{size[0]}x{size[1]}-seed-{self.seed + i}-2x2.png")
+                save_image(shown, folder / f"{name}-2x2.png")
         picture = save_image(grid([photograph, *images]), folder / "grid.png")
         if film:
             film.save()

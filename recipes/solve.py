@@ -33,8 +33,10 @@ from recipes.command import cli
 from recipes.command.limits import COUNT, NOISE, SEED, SHARE, SIDE, STEPS, check_options
 from recipes.command.outputs import check_file, first_free, plain_stem, severity_name
 from recipes.command.pasteable import file_of_types, program
+from recipes.command.reduced import say_reduced
 from recipes.command.size import OptionalSize
-from recipes.command.source import opened
+from recipes.command.source import is_run, opened
+from restore.data.sources import LEAST
 from restore.own_types import choice, offered, types_in
 from restore.pipelines.solving import Forward, reduced_to
 from samplers import Method
@@ -59,14 +61,14 @@ class Solve:
     """The degraded picture, at the size that it was degraded at."""
     _: KW_ONLY
     prior: Path
-    """A photograph of the same kind of thing, or the folder of a run of noise."""
+    """A photograph of the same kind of thing, or a run of noise (its folder, or hf://user/run)."""
     degradation: Annotated[Degradation | None, choice(Degradation, (*KNOWN, type(None)))] = None
     """What was done to it (default: nothing but that it was made smaller, see --size)."""
     severity: tuple[float, ...] = (0.5,)
     """How far it was degraded, in (0, 1] (a gaussian-blur of .25: 2 of 8 pixels); of several a strip is made, and the likeliest
     named where the noise is known."""
     noise: float = 0.0
-    """Standard deviation of the picture's noise, white being 1 and black -1: .02 is 2.5 of 255."""
+    """Standard deviation of the picture's noise, white being 1 and black -1: .02 is 2.5 of 255; 0: exact to the last bit."""
     method: Method = "diffpir"
     """How samples are held to the picture; ddnm, pigdm and moments are for linear degradations."""
     count: int = 4
@@ -81,6 +83,8 @@ class Solve:
     """The longer side of a photograph taken as prior, pixels (default: that of what is wanted)."""
     steps: int | None = None
     """Steps of the walk back (default: the run's; without training, 6 a scale)."""
+    prompt: str = ""
+    """What the picture shows: words, for an imported model that knows words, or a class."""
     seed: int = 0
     """Of the samples: sample i has `seed + i`."""
     out: Path | None = None
@@ -136,8 +140,10 @@ class Solve:
     def say_which(self, misfits: Sequence[float]) -> None:
         """The largest severity that explains the picture but for its noise: smaller ones do, too, and leave the rest of it."""
         if len(misfits) == 1:
-            if self.noise and misfits[0] > 3 * self.noise:
+            if misfits[0] > max(3 * self.noise, UNEXPLAINED):
                 print(f"that is far more than the noise, {self.noise:g}: the picture was degraded in another way, or less.")
+            if not self.noise:
+                print("no noise was stated (--noise): a file of 8 bits has .003, one that looks grainy .02 and more.")
             return
         if not self.noise:
             print("which severity it is can be told where the noise is known (--noise).")
@@ -164,10 +170,18 @@ class Solve:
         detail = self.detail or max(height, width)
         pipeline = opened(self.prior, detail, self.types, self.device).using(steps=self.steps)
         degraded = load_image(self.image, self.side, pipeline.size[0])
+        say_reduced(self.image, degraded, "--side")
+        if not is_run(self.prior):
+            say_reduced(self.prior, pipeline.read(), "--detail")
         if self.size and (degraded.shape[1] > height or degraded.shape[2] > width):
             raise ValueError(
                 f"{self.image} has {degraded.shape[1]}x{degraded.shape[2]} pixels, --size {height}x{width} is smaller: reduce "
                 "the picture with --side."
+            )
+        if min(pipeline.size[1:]) < LEAST:
+            raise ValueError(
+                f"{self.prior} is seen as {pipeline.size[1]}x{pipeline.size[2]} pixels, too few for a prior: expected sides of "
+                f"at least {LEAST}. Cut its longer side, or name a larger photograph."
             )
         return pipeline, degraded
 
@@ -195,9 +209,11 @@ class Solve:
 
     def solved(self, pipeline: Pipeline, degraded: Tensor, operator: Forward, size: tuple[int, int]) -> Solution:
         options = {"noise": self.noise, "method": self.method, "count": self.count, "size": size, "seed": self.seed}
-        return pipeline.solve(degraded, operator, **options)  # type: ignore[arg-type]
+        return pipeline.solve(degraded, operator, condition=self.prompt, **options)  # type: ignore[arg-type]
 
 
+UNEXPLAINED = 0.02
+"""What the mean may differ by from the picture where there is little noise."""
 WITHIN = 1.1
 """Of the noise, what a picture may differ by that a severity explains."""
 

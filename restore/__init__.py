@@ -2,6 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from _thaw import own
+
+own("degrade", "models", "samplers")
+
 from restore.data.batch import Batch, Batches
 from restore.data.images import ImageError, load_image, save_image
 from restore.data.sources import SOURCES, Crops, Folder, OneImage, Source
@@ -20,6 +24,7 @@ from restore.training.settings import Training
 from restore.training.times import TIMES, Levels, LogitNormal, TimeSampling, UniformTimes
 
 if TYPE_CHECKING:
+    from restore.published.opening import pretrained
     from restore.training.session import resume, train
 
 __all__ = [
@@ -53,6 +58,7 @@ __all__ = [
     "closed_form",
     "load_image",
     "open_run",
+    "pretrained",
     "resume",
     "save_image",
     "train",
@@ -60,8 +66,13 @@ __all__ = [
 
 
 def __getattr__(name: str):
-    if name not in ("train", "resume"):
-        raise AttributeError(f"module 'restore' has no attribute {name!r}")
-    from restore.training import session
+    import importlib
 
-    return getattr(session, name)
+    homes = {
+        "pretrained": "restore.published.opening",
+        "resume": "restore.training.session",
+        "train": "restore.training.session",
+    }
+    if name not in homes:
+        raise AttributeError(f"module 'restore' has no attribute {name!r}")
+    return getattr(importlib.import_module(homes[name]), name)

@@ -10,6 +10,9 @@ from restore.pipelines.pipeline import Pipeline
 if TYPE_CHECKING:
     from torch import Tensor
 
+COLUMNS, GAP = 5, 4
+"""Of a picture of samples: images in its row, and pixels between them."""
+
 
 def picture(
     pipeline: Pipeline,
@@ -21,7 +24,8 @@ def picture(
     """Clean images (N, C, H, W) beside samples; or rows of clean, degraded, direct and restored, at severities from 1/4 to 1,
     or of those that they are `paired` with: (C, height, width)."""
     if show == "samples":
-        return grid([clean[0], *pipeline.generate(count=4, progress=progress)], 5, at_least=64)
+        samples = pipeline.generate(count=COLUMNS - 1, progress=progress)
+        return grid([clean[0], *samples], COLUMNS, GAP, at_least=64)
     rows = []
     if paired is not None:
         for x0, y in zip(clean[:4], paired, strict=False):
@@ -31,3 +35,9 @@ def picture(
     for i, severity in enumerate((0.25, 0.5, 0.75, 1.0)):
         rows += list(pipeline.degrade_and_restore(clean[i % len(clean)], severity, seed=i, progress=progress))
     return grid(rows, 4, at_least=64)
+
+
+def without_first(samples: Tensor) -> Tensor | None:
+    """The picture of samples without the training image that it begins with; None for a picture of another make."""
+    width, rest = divmod(samples.shape[2] - GAP, COLUMNS)
+    return samples[:, :, width:] if not rest and width > GAP else None

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from degrade import Prior, seeds
 from degrade.lazy import torch
 from degrade.severity import per_sample
-from models.condition import LONGEST
+from models.condition import LONGEST, Condition
 from restore.machine.processes import usable_device
 from restore.pipelines.network import NetworkPipeline
 from restore.recipe import ALLOWED, Recipe
 from restore.restorer import Restorer
+from restore.sharing.address import address_of
+from restore.sharing.download import local
 from restore.storage.checkpoint import Checkpoint, CheckpointError, open_checkpoint
 from restore.storage.older import current
 from restore.storage.reading import text
@@ -24,6 +26,8 @@ from samplers import sample
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from restore.pipelines.published import Published
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,6 +43,19 @@ class Run(NetworkPipeline):
         weights = open_checkpoint(self.folder).sums["ema.safetensors"][:16]
         return f"{self.folder.resolve()} at step {self.step}, weights {weights}"
 
+    @property
+    def origin(self) -> dict[str, str]:
+        return {"step": str(self.step)}
+
+    @property
+    def paired(self) -> bool:
+        return self.recipe.paired is not None
+
+
+def captioned(captions: Sequence[str]) -> Condition:
+    """Captions as the bytes that a network with a text encoder of its own reads."""
+    return Condition.written(*captions)
+
 
 class Specification(NamedTuple):
     """What a checkpoint says of itself beside its weights."""
@@ -51,8 +68,8 @@ class Specification(NamedTuple):
     captions: tuple[str, ...] = ()
     """Some of the training images'."""
 
-    def run(self, folder: Path, restorer: Restorer, step: int, device: str) -> Run:
-        """The run of these settings around a trained restorer."""
+    def run(self, folder: Path, name: str, restorer: Restorer, step: int, device: str) -> Run:
+        """The run of these settings around a trained restorer, called `name` in messages."""
         recipe = self.recipe
         return Run(
             degradation=recipe.degradation,
@@ -65,9 +82,10 @@ class Specification(NamedTuple):
             partners=self.prior if recipe.others is not None else None,
             classes=self.classes,
             captions=self.captions,
+            words=captioned if "text" in recipe.accepts else None,
             device=device,
             restorer=restorer,
-            name=str(folder),
+            name=name,
             network_stride=recipe.stride,
             folder=folder,
             recipe=recipe,
@@ -75,13 +93,25 @@ class Specification(NamedTuple):
         )
 
 
-def open_run(folder: str | Path, device: str | None = None, types: Sequence[type] = ()) -> Run:
-    """The run in `folder`, at its last checkpoint. Raises CheckpointError with one clear line if it holds none.
+def open_run(folder: str | Path, device: str | None = None, types: Sequence[type] = ()) -> Run | Published:
+    """The run in `folder`: trained, at its last checkpoint, or a published model that was imported; or at hf://user/run, or
+    hf://user/run@revision, which is downloaded once (extra `hub`). Raises CheckpointError, or ValueError, with one clear line
+    if it holds none.
 
     types: your own operator, sampler or network, where the run was trained with one: a file names types, and brings no code.
     """
+    from restore.published.imported import is_imported, open_imported
+
+    if is_imported(Path(folder)):
+        return open_imported(Path(folder), device)
+    return open_trained(folder, device, types)
+
+
+def open_trained(folder: str | Path, device: str | None = None, types: Sequence[type] = ()) -> Run:
+    """The run in `folder` that was trained here, at its last checkpoint. Raises CheckpointError in one line."""
     device = usable_device(device)
-    checkpoint = open_checkpoint(Path(folder))
+    home = local(folder)
+    checkpoint = open_checkpoint(home)
     specification = specified(checkpoint, types)
     recipe = specification.recipe
     check_weights(checkpoint, recipe)
@@ -93,15 +123,17 @@ def open_run(folder: str | Path, device: str | None = None, types: Sequence[type
     checkpoint.load("ema", dict(network.named_parameters()))
     network.to(device=device, memory_format=recipe.training.memory_format).eval()  # type: ignore[call-overload]
     restorer = Restorer(network, recipe.degradation, recipe.prediction, recipe.training.computes)
-    return specification.run(Path(folder), restorer, checkpoint.step, device)
+    return specification.run(home, str(address_of(folder) or folder), restorer, checkpoint.step, device)
 
 
 def read_recipe(path: Path, types: Sequence[type] = ()) -> Recipe:
-    """The recipe of a run: of its folder, of one of its checkpoints, or of a run.json. Raises CheckpointError in one line.
+    """The recipe of a run: of its folder or hf://user/run, of one of its checkpoints, or of a run.json. Raises CheckpointError
+    in one line.
 
     Where its metrics went is left out: a stranger's file does not send anything anywhere.
     """
     try:
+        path = local(path)
         if path.is_dir():
             recipe = specified(open_checkpoint(path), types).recipe
         else:

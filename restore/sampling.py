@@ -28,6 +28,11 @@ class Sampling:
     """Weight of the condition: 1 as learned, more for plainer examples of it (classifier-free guidance)."""
     guidance_interval: tuple[float, float] = (0.0, 1.0)
     """Guidance acts at severities above the first and up to the second."""
+    rescale: float = 0.0
+    """Share by which a guided output gets the deviation of the conditional one, against too strong colours (.7 is usual)."""
+    threshold: float = 0.0
+    """Where estimates are clamped: the quantile of an image's values that may lie beyond the range, which then are all divided
+    (dynamic thresholding, .995); 0 for the range itself."""
 
     def __post_init__(self) -> None:
         low, high = self.guidance_interval
@@ -35,4 +40,4 @@ class Sampling:
             raise ValueError(f"guidance is >= 0, its interval rises within [0, 1]; got {self.guidance} and ({low}, {high}).")
         if self.steps < 1 or self.pad_to < 1:
             raise ValueError(f"steps and pad_to are at least 1, got {self.steps} and {self.pad_to}.")
-        bounded(self, steps=(1, 100_000), pad_to=(1, 256), guidance=(0, 1000))
+        bounded(self, steps=(1, 100_000), pad_to=(1, 256), guidance=(0, 1000), rescale=(0, 1), threshold=(0, 1))

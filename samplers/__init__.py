@@ -2,6 +2,10 @@
 
 from typing import TYPE_CHECKING, Union
 
+from _thaw import own
+
+own("degrade")
+
 from samplers.dpm_solver import DPMSolver
 from samplers.driver import OneStep, Sampler, Step, sample
 from samplers.first_order import DDIM, DDPM, Improved, Naive
@@ -10,7 +14,6 @@ from samplers.guides import (
     Measurement,
     Method,
     Symmetry,
-    classifier_free,
     clip,
     ilvr,
     known_pixels,
@@ -19,20 +22,28 @@ from samplers.guides import (
     pad_to,
     seamless,
     symmetric,
+    telescoped,
+    threshold,
 )
+from samplers.inversion import invert
 from samplers.large.canvas import Canvas, CanvasError
 from samplers.large.panorama import panorama
 from samplers.large.pyramid import Scale, enlarge, pyramid, sizes
 from samplers.large.tiles import blended, tiled
+from samplers.published_times import Shifted, Spaced
 from samplers.resampled import Resampled
-from samplers.times import GRIDS, LogSNRUniform, Respaced, TimeGrid, Uniform, uniform
+from samplers.times import LogSNRUniform, Respaced, TimeGrid, Uniform, uniform
 from samplers.trajectory import Trajectory
 
+GRIDS = (Uniform, LogSNRUniform, Respaced, Spaced, Shifted)
+"""The time grids that a checkpoint may name."""
 SAMPLERS = (DDIM, DDPM, DPMSolver, Euler, Heun, Improved, Midpoint, Naive)
+"""The samplers that a checkpoint may name."""
 if TYPE_CHECKING:
     AnySampler = Sampler
 else:
     AnySampler = Union[SAMPLERS]
+    """Any sampler of the project."""
 
 NAMED: dict[str, Sampler] = {
     "ddim": DDIM(),
@@ -70,16 +81,18 @@ __all__ = [
     "Respaced",
     "Sampler",
     "Scale",
+    "Shifted",
+    "Spaced",
     "Step",
     "Symmetry",
     "TimeGrid",
     "Trajectory",
     "Uniform",
     "blended",
-    "classifier_free",
     "clip",
     "enlarge",
     "ilvr",
+    "invert",
     "known_pixels",
     "likelihood",
     "loss_guidance",
@@ -90,6 +103,8 @@ __all__ = [
     "seamless",
     "sizes",
     "symmetric",
+    "telescoped",
+    "threshold",
     "tiled",
     "uniform",
 ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, TypeVar, runti
 from degrade.lazy import torch
 from degrade.protocols import Degradation, State
 from degrade.severity import wide_dtype
+from samplers.watched import tell
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,8 +65,8 @@ def sample(
     """Walks from `start`, an image of severity times[0], along falling `times` (N + 1,); returns x at times[-1].
 
     `generator`: one for the batch, or one for each sample, so that a sample depends on its own seed only. Gradients are
-    off; a restorer that needs them (guidance by a loss) turns them on for itself. Raises ValueError for times that do
-    not fall within [0, 1].
+    off; a restorer that needs them (guidance by a loss) turns them on for itself. Who watches (`samplers.watched`) is told
+    after each step how far it is. Raises ValueError for times that do not fall within [0, 1].
     """
     grid = [float(t) for t in times]
     if len(grid) < 2 or not all(1 >= t > s >= 0 for t, s in itertools.pairwise(grid)):
@@ -87,4 +88,5 @@ def sample(
             state = sampler.step(watched, degradation, state, before, after, generator)
             if on_step is not None:
                 on_step(Step(number, len(grid) - 1, t, s, x0[0], state.x))
+            tell(number / (len(grid) - 1))
         return state.x

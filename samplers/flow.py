@@ -4,8 +4,8 @@
 
 Along a straight path (RectifiedFlow) v = z_hat - x0_hat, and flow matching's samplers (Lipman et al. 2022, arXiv 2210.02747)
 are these. Errors fall with the first power of the step's length for Euler, with the second for Heun and midpoint, which ask the
-restorer twice a step. On arriving at s = 0 the result is the last x0_hat: along a straight path Euler's step, and under others
-without the noise that a step of finite length would leave.
+restorer twice a step. On arriving at s = 0, Euler's result is x0_hat, which is its step along a straight path; so it is for all
+under others, where a step of finite length would leave noise.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ class Heun(_Flow):
 
 @dataclass(frozen=True)
 class Midpoint(_Flow):
-    """x_s = x_t + (s - t) v(x', m), x' Euler's x at m = (t + s)/2."""
+    """x_s = x_t + (s - t) v(x', m), x' Euler's x at m = (t + s)/2; on arriving at s = 0 along a path that is not straight,
+    x0_hat(x', m)."""
 
     def step(
         self, restore: Restore, degradation: Degradation, state: State, t: Tensor, s: Tensor, generator: Random = None
@@ -70,6 +71,8 @@ class Midpoint(_Flow):
         middle = (t + s) / 2
         x0, v = velocity(restore, degradation, state.x, t)
         x0, v = velocity(restore, degradation, _moved(state.x, t, middle, v, x0), middle)
+        if _straight(degradation, t, middle):
+            x0 = state.x + per_sample(s - t, v) * v
         return State(_moved(state.x, t, s, v, x0), state.latent)
 
 
@@ -83,6 +86,14 @@ def velocity(restore: Restore, degradation: Degradation, x: Tensor, t: Tensor) -
     (alpha, sigma), (alpha_slope, sigma_slope) = degradation.coefficients(t), degradation.derivatives(t)
     ratio = sigma_slope / sigma
     return x0, per_sample(alpha_slope - alpha * ratio, x) * x0 + per_sample(ratio, x) * x
+
+
+def _straight(degradation: Degradation, t: Tensor, s: Tensor) -> bool:
+    """Whether alpha and sigma are as steep at t as at s."""
+    if not isinstance(degradation, Affine):
+        return False
+    slopes = zip(degradation.derivatives(t), degradation.derivatives(s), strict=True)
+    return all(torch.allclose(a, b, rtol=1e-5, atol=1e-8) for a, b in slopes)
 
 
 def _moved(x: Tensor, t: Tensor, s: Tensor, v: Tensor, x0: Tensor) -> Tensor:

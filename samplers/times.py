@@ -135,6 +135,3 @@ def _spread(steps: int, counts: Sequence[int]) -> list[int]:
             place += spacing
         first += length
     return kept
-
-
-GRIDS = (Uniform, LogSNRUniform, Respaced)

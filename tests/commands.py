@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
+from subprocess import CompletedProcess
+
+from tests import forked
+from tests.forked import Program
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = [
@@ -49,7 +52,11 @@ def arguments(*args: str | Path, processes: int = 1) -> list[str]:
     return [sys.executable, *torchrun, str(ROOT / "recipes" / "sindiffusion.py"), *map(str, args)]
 
 
-def command(*args: str | Path, cwd: Path, processes: int = 1) -> subprocess.CompletedProcess:
+def start(*args: str | Path, cwd: Path, processes: int = 1, recipe: str = "sindiffusion") -> Program:
+    """Starts `python recipes/sindiffusion.py *args`, or the same under torchrun, in processes that are forked."""
+    return forked.start([str(ROOT / "recipes" / f"{recipe}.py"), *map(str, args)], cwd, processes)
+
+
+def command(*args: str | Path, cwd: Path, processes: int = 1, recipe: str = "sindiffusion") -> CompletedProcess[str]:
     """Runs it to its end."""
-    line = arguments(*args, processes=processes)
-    return subprocess.run(line, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    return start(*args, cwd=cwd, processes=processes, recipe=recipe).finish()

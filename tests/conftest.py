@@ -33,4 +33,5 @@ def images() -> torch.Tensor:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=0, help="how often tests/recipes/test_kills.py kills each run")
     parser.addoption("--extremes", action="store_true", help="put every option of every program through the parser")
+    parser.addoption("--damages", type=int, default=15, help="how often tests/damaged_*.py damage a file in each of their ways")
     parser.addoption("--crafts", type=int, default=30, help="how many run folders tests/crafted_runs.py crafts")

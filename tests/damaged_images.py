@@ -12,10 +12,17 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 from PIL import Image
 
 from restore import ImageError, load_image
 from tests.damage import Evil, main, outcome, report
+from tests.profiles import P3, press, profile
+
+pillow_heif.register_heif_opener()
+
+
+KINDS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp", "TIFF": "tif", "GIF": "gif", "BMP": "bmp", "HEIF": "heic", "AVIF": "avif"}
 
 
 def picture(rng: random.Random) -> Image.Image:
@@ -23,9 +30,7 @@ def picture(rng: random.Random) -> Image.Image:
 
 
 def encoded(rng: random.Random) -> tuple[bytes, str]:
-    kind, suffix = rng.choice(
-        [("PNG", "png"), ("JPEG", "jpg"), ("WEBP", "webp"), ("TIFF", "tif"), ("GIF", "gif"), ("BMP", "bmp")]
-    )
+    kind, suffix = rng.choice([*KINDS.items()])
     file = io.BytesIO()
     picture(rng).save(file, kind)
     return file.getvalue(), suffix
@@ -72,7 +77,7 @@ def bomb(rng: random.Random, mark: Path) -> tuple[bytes, str]:
 @lru_cache
 def zeros(size: int) -> bytes:
     """So many zeros, compressed."""
-    return zlib.compress(bytes(size), 9)
+    return zlib.compress(bytes(size), 1)
 
 
 def text_bomb(rng: random.Random, mark: Path) -> tuple[bytes, str]:
@@ -117,8 +122,19 @@ def infinite_tiff(rng: random.Random, mark: Path) -> tuple[bytes, str]:
     return file.getvalue(), "tif"
 
 
-IMAGES = (truncated_image, flipped_image, bomb, text_bomb, no_image, odd_tiff, infinite_tiff)
-MAY_DECODE = {"flipped_image", "odd_tiff", "text_bomb"}
+def odd_profile(rng: random.Random, mark: Path) -> tuple[bytes, str]:
+    """A picture whose colour profile is damaged."""
+    data = bytearray(rng.choice([profile(P3), profile(gamma=1.8, grey=True), press()]))
+    for _ in range(rng.choice([1, 30])):
+        data[rng.randrange(len(data))] = rng.choice([0, 255, rng.randrange(256)])
+    kind, mode = rng.choice([("PNG", "RGB"), ("PNG", "LA"), ("TIFF", "CMYK"), ("JPEG", "L"), ("JPEG", "CMYK")])
+    file = io.BytesIO()
+    picture(rng).convert(mode).save(file, kind, icc_profile=bytes(data[: rng.choice([len(data), rng.randrange(len(data))])]))
+    return file.getvalue(), kind.lower()
+
+
+IMAGES = (truncated_image, flipped_image, bomb, text_bomb, no_image, odd_tiff, infinite_tiff, odd_profile)
+MAY_DECODE = {"flipped_image", "odd_tiff", "text_bomb", "odd_profile"}
 """What a decoder may make an image of after all."""
 
 

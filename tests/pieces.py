@@ -1,4 +1,4 @@
-"""The losses of two steps for every operator, however a batch of eight is shared out; run by torchrun, by two processes.
+"""The losses of two steps for operators, however a batch of eight is shared out; run by torchrun, by two processes.
 
 torchrun --nproc-per-node 2 -m tests.pieces photo.png losses.json
 """
@@ -20,6 +20,10 @@ from restore.training.trainer import Trainer
 
 CHAIN = Compose((Stage(ImageMixing()), Stage(GaussianNoise(RectifiedFlow()), Curve(end=0.5)), Stage(ImageMixing())))
 CASES: list[Degradation] = [*(operator() for operator in OPERATORS), CHAIN]
+FEW: list[Degradation] = [GaussianNoise(), ImageMixing(), CHAIN]
+"""Latents of an image's own, partners, and both: what is shared out is the same for the other operators."""
+SHARED = ((FEW, 1, False), (CASES, 4, False), (FEW, 2, True))
+"""What two processes do: the cases, in how many pieces each, and whether the weights are shared out too."""
 NETWORK = replace(
     UNetConfig(widths=(8, 16), depths=(1, 1), dropout=(0.2, 0.4), attention=(), transformer=1, head=8, groups=4),
     classes=2,
@@ -54,8 +58,8 @@ def losses(made: Trainer, photo: Path, steps: int = 2) -> list[float]:
 if __name__ == "__main__":
     with process_group() as processes:
         found = [
-            [losses(trainer(case, accumulate, processes, shard), Path(sys.argv[1])) for case in CASES]
-            for accumulate, shard in ((1, False), (4, False), (2, True))
+            [losses(trainer(case, accumulate, processes, shard), Path(sys.argv[1])) for case in cases]
+            for cases, accumulate, shard in SHARED
         ]
         if processes.is_main:
             Path(sys.argv[2]).write_text(json.dumps(found), encoding="utf-8")

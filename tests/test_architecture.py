@@ -93,8 +93,14 @@ def test_circles_are_found():
     assert imported(ast.parse("from a import b"), {"a", "a.b"}) == {"a.b"}
 
 
-NAMED = {"restore/recipe.py": {"GaussianNoise", "Compose"}, "restore/pipelines/closed_form.py": {"GaussianNoise"}}
-"""What is undone unless another is named; and, since OPERATORS lacks it, among the types that a checkpoint may name."""
+NAMED = {
+    "restore/recipe.py": {"GaussianNoise", "Compose"},
+    "restore/pipelines/closed_form.py": {"GaussianNoise"},
+    "restore/published/scheduler.py": {"GaussianNoise"},
+    "restore/published/weights_file.py": {"GaussianNoise"},
+}
+"""What is undone unless another is named; since OPERATORS lacks it, among the types that a checkpoint may name; and what the
+published models undo."""
 
 
 @pytest.mark.parametrize("room", ["samplers", "restore", "recipes/command", "recipes/edit.py", "recipes/evaluate.py"])

@@ -14,6 +14,7 @@ from models import PatchUNetConfig
 from recipes import sindiffusion
 from restore import Crops, load_image, save_image
 from restore.own_types import types_in
+from restore.pipelines.likeness import Likeness
 from restore.run import open_run
 from restore.training.session import resume, train
 from samplers import Improved
@@ -27,9 +28,10 @@ def test_snippets(photo, monkeypatch):
 
     def small(*args, **kwargs):
         recipe = whole(*args, **kwargs)
-        network = PatchUNetConfig(channels=8, multipliers=(1, 2), kernels=(3, 3), norm="pixel")
+        network = PatchUNetConfig(channels=8, multipliers=(1,), kernels=(3,), patch=4, norm="pixel")
         training = replace(recipe.training, steps=2, warmup=1)
-        return replace(recipe, network=network, data=Crops(size=32, crop=16), training=training)
+        prior = recipe.prior and Likeness(directions=2)
+        return replace(recipe, network=network, data=Crops(size=32, crop=16), training=training, prior=prior)
 
     monkeypatch.setattr(sindiffusion, "recipe", small)
     monkeypatch.chdir(photo.parent)
@@ -51,11 +53,15 @@ def test_snippet_of_the_editing_guide(photo, monkeypatch):
     monkeypatch.chdir(photo.parent)
     photo.rename("photo.jpg")
     save_image(load_image("photo.jpg").flip(-1), "strokes.png")
+    hole = torch.zeros(1, 40, 56)
+    hole[:, 15:22, 20:30] = 1
+    save_image(2 * hole - 1, "mask.png")
     (snippet,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/editing.md").read_text(encoding="utf-8"), re.DOTALL)
     names: dict = {}
     exec(compile(snippet.replace("(256, 384)", "(60, 80)"), "docs/editing.md", "exec"), names)
     assert names["wider"].shape == (2, 3, 60, 80) and names["painted"].shape == (1, 3, 40, 56)
     assert float((names["wider"][0, :, 10:50, 12:68] - load_image("photo.jpg")).abs().max()) < 1e-4
+    assert torch.equal(names["filled"] * (1 - hole), load_image("photo.jpg") * (1 - hole))
 
 
 def test_operator_of_the_contributing_guide(photo, tmp_path, monkeypatch):

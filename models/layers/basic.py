@@ -7,7 +7,7 @@ from typing import TypeVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-L = TypeVar("L", nn.Conv2d, nn.Linear)
+L = TypeVar("L", nn.Conv1d, nn.Conv2d, nn.Linear)
 
 
 class PixelNorm(nn.LayerNorm):

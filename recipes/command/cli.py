@@ -118,9 +118,17 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
     """Calls `main` with the arguments; what a user can put right ends in one line, without a traceback."""
     try:
         main(sys.argv[1:])
-    except (ValueError, OSError, ProcessError) as error:
-        _leave(str(error))
-    except (MemoryError, RuntimeError) as error:
-        if not exhausted(error):
+    except Exception as error:
+        reason = in_words(error)
+        if reason is None:
             raise
-        _leave("out of memory: choose a smaller size, or fewer images at a time.")
+        _leave(reason)
+
+
+def in_words(error: Exception) -> str | None:
+    """One line that says what a user can put right; None for anything else, which is a fault of the program."""
+    if isinstance(error, ValueError | OSError | ProcessError):
+        return str(error)
+    if isinstance(error, MemoryError | RuntimeError) and exhausted(error):
+        return "out of memory: choose a smaller size, or fewer images at a time."
+    return None

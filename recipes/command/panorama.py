@@ -15,10 +15,11 @@ from degrade.files import discard, subfolder
 from recipes.command.limits import SEED, SIDE, STEPS, check_options
 from recipes.command.outputs import check_file
 from recipes.command.pasteable import pasteable
+from recipes.command.reduced import say_reduced
 from recipes.command.size import Size
-from recipes.command.source import opened
+from recipes.command.source import is_run, name_of, opened, worded
 from restore.pipelines.generation import Edit
-from samplers import Canvas, blended, panorama
+from samplers import Canvas, panorama
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,14 +32,17 @@ class Panorama:
     """One image of any size, in tiles; its state lies on disk, and the same command goes on where it stopped."""
 
     source: Positional[Path]
-    """Folder of a run, or a photograph to work from without training. Of runs, those with a local network (PatchUNet with norm
-    pixel, such as SinDiffusion's fast preset) give the image of one call; others a blend of windows, made in memory."""
+    """A run (its folder, or hf://user/run), or a photograph to work from without training. Of runs, those with a local network
+    (PatchUNet with norm pixel, such as SinDiffusion's fast preset) give the image of one call; others a blend of windows, made
+    in memory."""
     size: Size = (512, 2048)
     """Height x width in pixels."""
     steps: int | None = None
     """Steps of the walk back (default: the run's; without training, 6 a scale)."""
     seed: int = 0
     """Everything random derives from it."""
+    prompt: str | None = None
+    """Words that it is to show, of an imported model that knows words."""
     tile: int = 512
     """Side of the tiles, pixels: more is faster and takes more memory."""
     detail: int | None = None
@@ -58,10 +62,13 @@ class Panorama:
         from restore.data.bands import write_bands, writer
 
         height, width = self.size
-        path = self.out or Path("runs") / f"{self.source.stem}-panorama" / f"{height}x{width}-seed-{self.seed}.png"
+        path = self.out or Path("runs") / f"{name_of(self.source)}-panorama" / f"{height}x{width}-seed-{self.seed}.png"
         writer(check_file(path, self.source))  # refuses what could not be written in the end
         folder = subfolder(path.parent, f".{path.name}.canvas")
         pipeline = opened(self.source, self._detail(), self.types, self.device).using(steps=self.steps).spanning(self.size)
+        pipeline = worded(pipeline, self.prompt, None)
+        if not is_run(self.source):
+            say_reduced(self.source, pipeline.read(), "--detail")
         degradation = pipeline.degradation
         if pipeline.halo is None or not isinstance(degradation, Gaussian):
             image = self._blended(pipeline)
@@ -80,7 +87,7 @@ class Panorama:
         """The longer side that a photograph is reduced to, pixels."""
         from restore.data.decoding import image_size
 
-        if self.detail is not None or self.source.is_dir():
+        if self.detail is not None or is_run(self.source):
             return self.detail or 0
         stored = image_size(self.source)
         axis = 0 if self.size[0] <= self.size[1] else 1
@@ -118,8 +125,8 @@ class Panorama:
             f"{self.source}: the network sees the whole image. Windows of {side} pixels and what is around them are blended, "
             "in memory; a run of SinDiffusion's fast preset would give one scene, on disk."
         )
-        overlap, stride = max(1, side // 4), pipeline.stride
-        windows = Edit(guides=[lambda restore, _: blended(restore, side, overlap, stride)])
+        cells = max(1, side // pipeline.space.stride)
+        windows = Edit(windows=(cells, max(1, cells // 4)))
         return pipeline.generate(self.size, seed=self.seed, edit=windows)[0]
 
 

@@ -16,7 +16,7 @@ RUN_WORDS = ("sample", "restore", "degrade-and-restore", "resume")
 
 def program(file: str | Path) -> str:
     """What the help calls the recipe in `file`: sindiffusion.py, or thaw sindiffusion."""
-    return f"{NAME} {_word(file)}" if _installed() else Path(file).name
+    return f"{NAME} {word(file)}" if _installed() else Path(file).name
 
 
 def pasteable(*words: str | Path, recipe: str | None = None) -> str:
@@ -28,8 +28,8 @@ def pasteable(*words: str | Path, recipe: str | None = None) -> str:
     if types is not None:
         words = (*words, "--types", types)
     if _installed():
-        word = _word(recipe) if recipe else sys.argv[1]
-        return shlex.join([NAME, *([] if word in RUN_WORDS else [word]), *map(str, words)])
+        first = word(recipe) if recipe else sys.argv[1]
+        return shlex.join([NAME, *([] if first in RUN_WORDS else [first]), *map(str, words)])
     return shlex.join(map(str, (sys.orig_argv[0], program.with_name(recipe) if recipe else program, *words)))
 
 
@@ -44,5 +44,6 @@ def _installed() -> bool:
     return Path(sys.argv[0]).stem == NAME
 
 
-def _word(file: str | Path) -> str:
-    return Path(file).stem.replace("_", "-")
+def word(file: str | Path) -> str:
+    """What a recipe's file is called: import_.py, which is a word of Python, import."""
+    return Path(file).stem.rstrip("_").replace("_", "-")

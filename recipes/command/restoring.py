@@ -12,12 +12,15 @@ from degrade.files import subfolder
 from recipes.command.limits import SHARE, SIDE, check_options
 from recipes.command.masks import read_mask
 from recipes.command.outputs import check_file, first_free, plain_stem, severity_name
+from recipes.command.reduced import say_reduced
+from recipes.command.source import results
 from recipes.command.walk import Walk
 from restore.machine.provenance import provenance
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from restore.pipelines.published import Published
     from restore.run import Run
 
 
@@ -49,32 +52,26 @@ class Restore(Walk):
             )
 
     def __call__(self) -> None:
-        from restore.data.decoding import image_size
         from restore.data.images import grid, load_image, save_image
 
         run = self.opened()
         degraded = load_image(self.image, self.side, run.size[0]) if self.side else run.read(self.image)
-        stored = image_size(self.image)
-        if tuple(degraded.shape[1:]) != stored:
-            print(
-                f"{self.image} is resized from {stored[0]}x{stored[1]} to {degraded.shape[1]}x{degraded.shape[2]}"
-                f"{'' if self.side else ', as for training (--side for another size)'}"
-            )
-        folder = self.out or first_free(subfolder(self.run, "restored") / plain_stem(self.image))
-        severities = self.severities or ((1.0,) if run.recipe.paired else (0.2, 0.4, 0.6, 0.8))
+        say_reduced(self.image, degraded, "--side")
+        folder = self.out or first_free(subfolder(results(self.run), "restored") / plain_stem(self.image))
+        severities = self.severities or ((1.0,) if run.paired else (0.2, 0.4, 0.6, 0.8))
         names = [f"{severity_name(severity)}.png" for severity in severities]
         for name in (*names, "strip.png"):
             check_file(folder / name, self.image, self.mask)
         shown = [degraded]
         for severity, name in zip(severities, names, strict=True):
             shown.append(self.restored(run, degraded, severity))
-            note = {"run": str(self.run), "step": str(run.step), "severity": f"{severity:g}"}
+            note = {"run": run.name, **run.origin, "severity": f"{severity:g}"}
             save_image(shown[-1], folder / name, {**provenance(), **note})
         strip = save_image(grid(shown, len(shown)), folder / "strip.png")
         at = ", ".join(f"{severity:g}" for severity in severities)
         print(f"the picture, then what becomes of it from severity {at}: {strip}; each beside it")
 
-    def restored(self, run: Run, degraded: Tensor, severity: float) -> Tensor:
+    def restored(self, run: Run | Published, degraded: Tensor, severity: float) -> Tensor:
         """What becomes of the picture (C, H, W) if it is degraded to `severity`."""
         if self.mask is not None:
             return run.fill(degraded, read_mask(self.mask, degraded, self.image), severity, seed=self.seed)
@@ -107,14 +104,14 @@ class DegradeAndRestore(Walk):
         from samplers import Trajectory
 
         run = self.opened()
-        if run.recipe.paired:
+        if run.paired:
             raise ValueError(f"{self.run} learned from pairs, and degrades no picture: restore one that is degraded.")
         clean = run.read(self.image)
-        out = check_file(self.out or self.run / "restored.png", self.image, run.recipe.images)
+        out = check_file(self.out or results(self.run) / "restored.png", self.image, run.images)
         format_of(out)  # refuses what could not be written in the end
         strip = out.with_stem(f"{out.stem}-trajectory")
         if self.trajectory:
-            check_file(strip, self.image, run.recipe.images)
+            check_file(strip, self.image, run.images)
         trajectory = Trajectory()
         result = run.degrade_and_restore(clean, self.severity, seed=self.seed, on_step=trajectory)
         for name in ("degraded", "direct", "restored"):

@@ -14,6 +14,7 @@ from degrade.checks import bounded
 from recipes.command.next_steps import say_how_to_go_on, say_what_is_saved, say_what_next
 from recipes.command.outputs import check_folder, first_free
 from recipes.command.pasteable import pasteable
+from recipes.command.reduced import say_reduced
 from restore.machine.processes import here, process_group
 from restore.own_types import kebab, types_in
 from restore.recipe import Recipe
@@ -33,7 +34,8 @@ class Train(Generic[P]):
     preset: P = "fast"  # type: ignore[assignment]
     """Minutes on two CPU cores, or as published: the recipe's file says what each one is."""
     stored: Annotated[Path | None, tyro.conf.arg(name="recipe")] = None
-    """A run, or its run.json, whose recipe is taken up in place of a preset; images and settings given here replace its own."""
+    """A run, its run.json, or hf://user/run, whose recipe is taken up in place of a preset; images and settings given here
+    replace its own."""
     out: Path | None = None
     """Folder of the run (default: below runs/, named after the images and the degradation)."""
     minutes: float | None = None
@@ -93,6 +95,9 @@ def train(recipe: Recipe, out: Path | None, minutes: float | None = None, device
     from restore.training import session
 
     def announce() -> None:
+        images = Path(recipe.images)
+        if images.is_file():
+            say_reduced(images, recipe.data.read(images), "--data.size")
         print(f"training {Path(recipe.images).name} in {folder}; Ctrl-C saves, and this goes on: {pasteable('resume', folder)}")
 
     with process_group(recipe.training.timeout) as processes:

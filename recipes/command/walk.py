@@ -12,12 +12,14 @@ from degrade.files import subfolder
 from recipes.command.limits import COUNT, GUIDANCE, NOISE, SEED, STEPS, check_options
 from recipes.command.outputs import check_folder
 from recipes.command.size import OptionalSize
+from recipes.command.source import results, worded
 from restore.machine.processes import here
 from restore.machine.provenance import provenance
 from restore.own_types import types_in
 from samplers import NAMED
 
 if TYPE_CHECKING:
+    from restore.pipelines.published import Published
     from restore.run import Run
 
     SamplerName = str
@@ -28,7 +30,7 @@ else:
 @dataclass(frozen=True)
 class Walk:
     run: Positional[Path]
-    """Folder of the run, such as runs/photo."""
+    """Folder of the run, such as runs/photo; or hf://user/run."""
     _: KW_ONLY
     steps: int | None = None
     """Steps of the walk back (default: the recipe's)."""
@@ -46,7 +48,7 @@ class Walk:
     def __post_init__(self) -> None:
         check_options(self, steps=STEPS, seed=SEED)
 
-    def opened(self) -> Run:
+    def opened(self) -> Run | Published:
         """The run, set to sample as the options say."""
         from restore.run import open_run
 
@@ -66,22 +68,28 @@ class Sample(Walk):
     """Standard deviation of a thumbnail prior's noise (default: the run's; 0 leaves symmetric images symmetric)."""
     label: str | None = None
     """Class of the images, "" for none in particular, if the run knows classes (default: each in turn)."""
+    prompt: str | None = None
+    """Words that the images are to show, of a model that knows words."""
+    negative: str | None = None
+    """Words that guidance leads away from."""
     guidance: float | None = None
-    """Weight of the class, 1 as learned (default: the recipe's)."""
+    """Weight of the class, or of the words, 1 as learned (default: the recipe's)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_options(self, count=COUNT, noise=NOISE, guidance=GUIDANCE)
+        if self.label is not None and self.prompt is not None:
+            raise ValueError("--label names a class, --prompt says words: give one.")
 
     def __call__(self) -> None:
         from restore.data.images import save_image
 
-        run = self.opened().using(guidance=self.guidance)
+        run = worded(self.opened().using(guidance=self.guidance), self.prompt, self.negative)
         if self.noise is not None:
             run = run.with_noise(self.noise)
-        folder = self.out or subfolder(self.run, "samples")
+        folder = self.out or subfolder(results(self.run), "samples")
         check_folder(folder)
-        note = {"run": str(self.run), "step": str(run.step), "sampler": str(self.sampler or run.recipe.sampling.sampler)}
+        note = {"run": run.name, **run.origin, "sampler": str(self.sampler or run.sampling.sampler)}
         made = 0
         for seed, image in run.stream(self.size, self.count, self.seed, condition=self.label, processes=here()):
             name = f"{image.shape[1]}x{image.shape[2]}-seed-{seed}.png"

@@ -119,6 +119,15 @@ def bundled_photograph() -> Path:
     return _shipped("skimage", "data/hubble_deep_field.jpg")
 
 
+def example() -> Path | None:
+    """A cup of coffee, by Rachel Michetti, in the public domain, that comes with scikit-image; None where that is missing."""
+    try:
+        path = _shipped("skimage", "data/coffee.png")
+    except ValueError:
+        return None
+    return path if path.exists() else None
+
+
 def _shipped(package: str, file: str) -> Path:
     """A file of an installed package, which is not imported."""
     from importlib.util import find_spec

@@ -4,27 +4,37 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from degrade.lazy import torch
+from restore.data.colours import grey_tones, to_srgb, transparent
 from restore.machine.memory import readable
 
 if TYPE_CHECKING:
+    import numpy as np
     from PIL.Image import Image
     from PIL.ImageFile import ImageFile
     from torch import Tensor
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "TIFF", "GIF", "PPM", "JPEG2000")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF")
 """What is decoded, whatever a file's name: none that runs another program, as Pillow does for EPS."""
+HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+"""How files begin, after "ftyp", that pillow-heif decodes; the last two may be AVIF."""
 MOST_PIXELS = 100_000_000
 """"Decompression bombs" claim more: a small file can grow a thousandfold."""
 MOST_BYTES = 600 * 2**20
 """That an image takes while it is read."""
-TAKEN = {"PNG": 4, "BMP": 4, "DIB": 4, "PPM": 4, "JPEG": 4, "MPO": 4, "GIF": 8, "TIFF": 12, "WEBP": 16, "JPEG2000": 20}
+TAKEN = {"PNG": 4, "BMP": 4, "DIB": 4, "PPM": 4, "JPEG": 4, "MPO": 4, "GIF": 8, "TIFF": 12, "WEBP": 16, "JPEG2000": 20} | {
+    "HEIF": 12,
+    "AVIF": 18,
+}
 """Bytes a pixel that Pillow takes at the most for a format, measured."""
 PROGRESSIVE = 12
 """The same for progressive JPEGs, whose coefficients are all held."""
+DEEP = 22
+"""The same for HEIC of more than 8 bits, unless its colours are stored at half the size."""
 RUN_LENGTHS = 60
 """The same for run-length encoded BMPs, which Pillow decodes in Python: at most 10 million pixels, in seconds."""
 BAND = 2**20
@@ -60,10 +70,12 @@ def decode(path: Path, resize: Resize, channels: int) -> Tensor:
     smaller = size[0] < shape[0] or size[1] < shape[1]
     width = size[1] if smaller else shape[1]
     white = _white(file)
+    wide = _wide(file)
+    tones, colours = (grey_tones(file), None) if wide else (None, to_srgb(file))
     x = torch.empty(channels, shape[0], width)
     top = 0
     for band in _bands(file, max(1, BAND // shape[1])):
-        part = _to_tensor(band, channels, white)
+        part = _widened(band, channels, white, tones) if wide else _to_tensor(colours(band) if colours else band, channels)
         if not bool(part.isfinite().all()):
             raise ImageError(f"{path} holds pixels that are NaN or infinite: expected finite numbers.")
         bottom = top + part.shape[1]
@@ -85,7 +97,7 @@ def _loaded(path: Path, resize: Resize, channels: int) -> ImageFile:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what matters of a file ends in an error below
-            with Image.open(path, formats=FORMATS) as file:
+            with Image.open(path, formats=(*FORMATS, *_with_heif(path))) as file:
                 if file.width * file.height > MOST_PIXELS:
                     raise Image.DecompressionBombError
                 _check(path, file, resize(file.height, file.width), channels)
@@ -96,15 +108,33 @@ def _loaded(path: Path, resize: Resize, channels: int) -> ImageFile:
     except Image.DecompressionBombError:
         raise ImageError(f"{path} claims more pixels than is safe to decode ({MOST_PIXELS}): reduce it first.") from None
     except UnidentifiedImageError:
-        raise ImageError(f"{path} is not an image that Pillow can read (PNG, JPEG, WebP, TIFF, ...).") from None
+        raise ImageError(f"{path} is not an image that Pillow can read (PNG, JPEG, WebP, TIFF, AVIF, ...).") from None
     except Exception as error:  # on broken files decoders raise what they like: struct.error, KeyError, ZeroDivisionError, ...
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(f"{path} cannot be read, it may be broken or cut off: {reason[:200]}.") from None
 
 
+def _with_heif(path: Path) -> tuple[str, ...]:
+    """The name of pillow-heif's format, registered, where the file begins like one. ImageError where that is not installed."""
+    with open(path, "rb") as file:
+        start = file.read(12)
+    if start[4:8] != b"ftyp" or start[8:] not in HEIF:
+        return ()
+    if find_spec("pillow_heif") is not None:
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener()
+        return ("HEIF",)
+    if start[8:] in (b"mif1", b"msf1"):
+        return ()
+    raise ImageError(f'{path}: HEIC files need pillow-heif: python -m pip install -c constraints.txt -e ".[heif]"')
+
+
 def _check(path: Path, file: ImageFile, size: tuple[int, int], channels: int) -> None:
     """Refuses an image that takes too much memory to decode, or at its new `size`."""
     each = PROGRESSIVE if "progressive" in file.info else TAKEN[file.format or ""]
+    if file.info.get("bit_depth", 8) > 8 and file.info.get("chroma") != 420:
+        each = DEEP
     if any(tile[0] == "bmp_rle" for tile in file.tile):
         each = RUN_LENGTHS
     tags = getattr(file, "tag_v2", {})
@@ -146,14 +176,21 @@ def _bands(file: ImageFile, rows: int) -> Iterator[Image]:
         yield band.transpose(Image.Transpose[TURNS[orientation]]) if orientation in TURNS else band
 
 
-def _to_tensor(picture: Image, channels: int, white: float) -> Tensor:
+def _widened(picture: Image, channels: int, white: float, tones: np.ndarray | None) -> Tensor:
+    """A band (channels, H, W) in [-1, 1] of floating-point numbers, or of integers of 16 bits and more."""
+    import numpy as np
+
+    values = np.asarray(picture, dtype=np.float32) / np.float32(white)
+    if tones is not None:
+        values = np.interp(values, np.linspace(0, 1, len(tones)), tones).astype(np.float32)
+    return torch.from_numpy(values)[None].expand(channels, -1, -1) * 2 - 1
+
+
+def _to_tensor(picture: Image, channels: int) -> Tensor:
     """A band (channels, H, W) in [-1, 1]."""
     import numpy as np
 
-    if _wide(picture):
-        x = torch.from_numpy(np.asarray(picture, dtype=np.float32).copy())[None] / white
-        return x.expand(channels, -1, -1) * 2 - 1
-    if "A" in picture.mode or "a" in picture.mode or "transparency" in picture.info:
+    if transparent(picture):
         from PIL import Image
 
         picture = picture.convert("RGBA")

@@ -16,7 +16,7 @@ from restore.data.decoding import ImageError, Resize, decode
 if TYPE_CHECKING:
     from torch import Tensor
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".heic", ".heif", ".hif", ".avif")
 WRITTEN = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 """What is written, by the ending of a file's name."""
 ANIMATED = {".gif": "GIF", ".webp": "WEBP"}
@@ -32,7 +32,8 @@ def load_image(path: str | Path, size: int | Resize | None = None, channels: int
     """The image file as (channels, H, W) float32 in [-1, 1].
 
     EXIF orientation is applied, transparency composited over white, 16-bit and floating-point images scaled by their
-    range, palettes and CMYK converted; of an animation the first frame counts. With `size`, the longer side is reduced
+    range, palettes and CMYK converted, colours made sRGB where a profile (ICC) says what they are; of an animation the first
+    frame counts. With `size`, the longer side is reduced
     to `size` pixels (bicubic, antialiased) if it is larger; a function of (H, W) says what they become. Raises ImageError
     with one clear line for a bad file, and for one that takes more memory than is safe.
     """
@@ -68,7 +69,7 @@ def image_files(folder: str | Path) -> list[Path]:
 
 def to_bytes(x: Tensor) -> Tensor:
     """[-1, 1] to uint8 [0, 255], rounded and clipped."""
-    return ((x.detach().float().cpu() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    return x.detach().float().cpu().add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
 
 
 def format_of(path: str | Path) -> str:

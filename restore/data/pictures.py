@@ -83,6 +83,8 @@ class Partners:
         reduced: Callable[[Path, int, int], tuple[int, int]],
         channels: int,
     ) -> None:
+        if folder.resolve() == home.resolve():
+            raise ImageError(f"{folder} holds both the clean and the degraded pictures: name another folder for one of them.")
         by_name = {file.relative_to(folder).with_suffix(""): file for file in image_files(folder)}
         names = {file: file.relative_to(home).with_suffix("") for file in files}
         missing = [file for file, name in names.items() if name not in by_name]

@@ -264,3 +264,4 @@ class Folder:
 
 
 SOURCES = (OneImage, Crops, Folder)
+"""The sources that a checkpoint may name."""

@@ -15,11 +15,7 @@ def free_memory(device: torch.device | str = "cpu") -> int:
     if torch.device(device).type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    free = _available()
     group = Path("/sys/fs/cgroup")
     with suppress(OSError, ValueError, StopIteration):  # no container, or one without a limit
         limit, current = (int((group / f"memory.{name}").read_text(encoding="ascii")) for name in ("max", "current"))
@@ -29,6 +25,18 @@ def free_memory(device: torch.device | str = "cpu") -> int:
     return max(0, free)
 
 
+def _available() -> int:
+    """Bytes of the machine that are not in use."""
+    with suppress(OSError, StopIteration):  # Linux
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    with suppress(ImportError):  # installed where there is no /proc
+        import psutil
+
+        return psutil.virtual_memory().available
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")  # all that it has
+
+
 def used_memory(device: torch.device | str = "cpu") -> int:
     """Bytes in use at the peak: of the GPU, or of the process."""
     if torch.device(device).type == "cuda":
@@ -36,8 +44,12 @@ def used_memory(device: torch.device | str = "cpu") -> int:
     with suppress(OSError, StopIteration):  # Linux: getrusage would count what the parent process held before the start
         lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
-    import resource
+    try:
+        import resource
+    except ImportError:  # Windows
+        import psutil
 
+        return psutil.Process().memory_info().peak_wset
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

@@ -10,7 +10,7 @@ D(y, t) = alpha y and s = sigma, this is the exact minimum mean square error den
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -48,6 +48,8 @@ class PatchPosterior:
         others: Sequence[Tensor] = (),
         balanced: bool = False,
         border: float = 0.0,
+        holes: Sequence[Tensor] = (),
+        degraded: Sequence[Tensor] = (),
     ) -> None:
         """From clean `images` (C, H_i, W_i) in [-1, 1].
 
@@ -57,7 +59,9 @@ class PatchPosterior:
         compares with all, in float64. floor: standard deviation that noiseless degradations are given, [0.001, 10]. latent:
         of x_t, where there is one; others: images that are mixed in. balanced, of Gaussian noise: each patch is compared with
         all, and every patch of the images is used about as often as it occurs (restore/patches/transport.py). border, of that:
-        how much it counts that a patch lies as near to an edge as where it comes from.
+        how much it counts that a patch lies as near to an edge as where it comes from. holes: masks (1, H_i, W_i), one for each
+        image: no patch is known that touches a pixel where they are 1. degraded: what the images look like degraded, where no
+        degradation says it: x_t is compared with their patches, at any t.
         """
         check_window(side, width, stride)
         if not LEAST_STD <= floor <= 10:
@@ -69,8 +73,13 @@ class PatchPosterior:
         self.images, self.degradation, self.latent = [x[None].float() for x in images], degradation, latent
         self.side, self.width, self.stride, self.floor, self.neighbours = side, width, stride, floor, neighbours
         self.balanced, self.border = balanced, border
-        self.restore_at = self._view(others)
+        self.whole = torch.cat([cut(hole[None].float(), side)[0].amax(1) == 0 for hole in holes]) if holes else None
+        if self.whole is not None and not bool(self.whole.any()):
+            raise ValueError(
+                f"no {side} x {side} pixels of the picture are outside of what is made anew: nothing to make it from."
+            )
         self._banks: dict[float, Bank] = {}
+        self.restore_at = self._view(others, degraded)
 
     def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
         if min(x_t.shape[-2:]) < self.side or x_t.shape[1] != self.images[0].shape[1]:
@@ -84,12 +93,15 @@ class PatchPosterior:
             out[here] = self.restore_at(x_t[here].float(), value, here).to(x_t)
         return out
 
-    def _view(self, others: Sequence[Tensor]) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    def _view(self, others: Sequence[Tensor], degraded: Sequence[Tensor]) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
         """How this degradation is compared."""
-        clean = torch.cat([cut(x, self.side)[0] for x in self.images])
+        clean = self._known(cut(x, self.side)[0] for x in self.images)
+        if degraded:
+            self.bank = Bank(self._known(cut(x[None].float(), self.side)[0] for x in degraded), clean, self.neighbours)
+            return lambda x, t, here: self._averaged(x, self.bank, 1.0, self.floor)
         if isinstance(self.degradation, Gaussian):
             if self.balanced:
-                near = torch.cat([self._nearness(x, 1) for x in self.images])
+                near = self._known(self._nearness(x, 1) for x in self.images)
                 self.transport = Transport(torch.cat([clean, near], 1), clean)
                 return self._transported
             self.bank = Bank(clean, clean, self.neighbours)
@@ -106,6 +118,11 @@ class PatchPosterior:
         if not list(tree_leaves(self.latent)):
             raise ValueError(f"the patch posterior has to know the latent of {name}: pass latent=, as it was drawn for x_t.")
         return self._seen
+
+    def _known(self, patches: Iterable[Tensor]) -> Tensor:
+        """Those of all patches, or what belongs to them, that touch no hole."""
+        found = torch.cat([*patches])
+        return found if self.whole is None else found[self.whole]
 
     def _noisy(self, x: Tensor, t: Tensor, here: Tensor) -> Tensor:
         alpha, sigma = self._coefficients(t)
@@ -130,7 +147,7 @@ class PatchPosterior:
         key = float(t)
         if key not in self._banks:
             self._check_local(t)
-            keys = torch.cat([cut(self.degradation(y, t[None].to(y), ()), self.side)[0] for y in self.images])
+            keys = self._known(cut(self.degradation(y, t[None].to(y), ()), self.side)[0] for y in self.images)
             self._banks = {**dict(list(self._banks.items())[-3:]), key: Bank(keys, self.clean, self.neighbours)}
         return self._averaged(x, self._banks[key], 1.0, self.floor)
 

@@ -20,21 +20,27 @@ MATCHED = (0.05, 0.3)
 
 
 class ScaleRestorer:
-    """R(x_t, t) -> x0_hat from the patches of `pieces`, parts of the photograph `small` (C, h, w), for images of `size`.
+    """R(x_t, t) -> x0_hat from the patches of the photograph `small` (C, h, w), for images of `size`; with a `hole` (1, h, w),
+    from those that touch no pixel where it is 1.
 
     Where x_t has another size, as with margins that go round, its edges are not those of an image.
     """
 
     def __init__(
-        self, small: Tensor, pieces: list[Tensor], degradation: Degradation, settings: PatchSettings, size: tuple[int, int]
+        self,
+        small: Tensor,
+        degradation: Degradation,
+        settings: PatchSettings,
+        size: tuple[int, int],
+        hole: Tensor | None = None,
     ) -> None:
-        self.small, self.pieces, self.degradation, self.settings, self.size = small, pieces, degradation, settings, size
+        self.small, self.degradation, self.settings, self.size, self.hole = small, degradation, settings, size, hole
         self._posteriors: dict[tuple[int, float], PatchPosterior] = {}
 
     def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
         settings, size = self.settings, (x_t.shape[2], x_t.shape[3])
         late = float(t.max()) <= DETAIL and min(self.size) >= FINE
-        edges = size == self.size and len(self.pieces) == 1
+        edges = size == self.size and self.hole is None
         x0 = self._posterior(settings.detail if late else settings.side, settings.border if edges else 0.0)(x_t, t)
         matched = settings.directions and MATCHED[0] < float(t.min()) and float(t.max()) <= MATCHED[1]
         return self.match(x0) if matched and min(*size, *self.small.shape[1:]) > SIDE else x0
@@ -46,10 +52,11 @@ class ScaleRestorer:
     def _posterior(self, side: int, border: float) -> PatchPosterior:
         if (side, border) not in self._posteriors:
             settings = self.settings
-            known = sum(_count((x.shape[1], x.shape[2]), side) for x in self.pieces)
-            balanced = known * _count(self.size, side) <= settings.balanced**2
+            balanced = (
+                _count((self.small.shape[1], self.small.shape[2]), side) * _count(self.size, side) <= settings.balanced**2
+            )
             self._posteriors[side, border] = PatchPosterior(
-                self.pieces,
+                [self.small],
                 self.degradation,
                 side,
                 settings.width,
@@ -57,6 +64,7 @@ class ScaleRestorer:
                 settings.neighbours,
                 balanced=balanced,
                 border=border,
+                holes=() if self.hole is None else [self.hole],
             )
         return self._posteriors[side, border]
 

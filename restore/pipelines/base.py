@@ -14,7 +14,7 @@ from restore.data.images import image_files
 from restore.data.sources import Source
 from restore.pipelines.conditioning import Asked
 from restore.sampling import Sampling
-from restore.space import Pixels, Space
+from restore.space import Masking, Pixels, Space
 from samplers import Scale, Step, pyramid
 
 if TYPE_CHECKING:
@@ -137,9 +137,10 @@ class Base(ABC):
         """Images (B, C, *size) in [-1, 1] of x, on the CPU."""
         return self.space.decode(x).clamp(-1, 1).cpu()[..., : size[0], : size[1]]
 
-    def _check_pixels(self) -> None:
-        """Raises ValueError where x is not made of pixels, and cannot be told what some of them are to be."""
-        if not isinstance(self.space, Pixels):
+    def _check_pixels(self, guides: bool = True) -> None:
+        """Raises ValueError where x is not made of pixels, and cannot be told what some of them are to be; without `guides`,
+        where it cannot be told which of them to keep."""
+        if not isinstance(self.space, Pixels if guides else Masking | Pixels):
             raise ValueError(
                 f"masks and guides act on pixels, this restorer works in {type(self.space).__name__}: leave them out, and "
                 "give a picture to begin with, or take a run of Pixels."

@@ -6,6 +6,7 @@ Every patch of the result is a mean of patches of the photograph, weighted by ho
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +18,7 @@ from models import Condition
 from restore.data.sources import OneImage
 from restore.patches.settings import LAST, ORDINARY, PatchSettings
 from restore.pipelines.conditioning import Asked
-from restore.pipelines.editing import around, filled, known_guide
+from restore.pipelines.editing import filled, known_guide
 from restore.pipelines.generation import Edit
 from restore.pipelines.pipeline import Pipeline
 from restore.sampling import Sampling
@@ -36,6 +37,8 @@ FINE = 0.5
 """Size of the coarsest scale, of the picture's, where its layout is to stay."""
 OPEN = 24
 """Shorter side of the coarsest scale, pixels, at least, where a picture goes on or is filled: a hole there leaves patches."""
+KNOWN = 0.2
+"""Share of a scale's patches that touch no hole, at least: scales with fewer are left out."""
 SMALL = 4
 """A photograph of fewer patches than this, a side, may have none of one matter (a sky) at its edge."""
 
@@ -124,6 +127,8 @@ class ClosedForm(Pipeline):
             picture, mask = edit.known
             edit = edit._replace(guides=(*edit.guides, known_guide(picture, mask)))
             settings = replace(settings.local(), coarsest=max(OPEN, settings.coarsest))
+            if edit.hole is not None:
+                settings = replace(settings, coarsest=_open(edit.hole, settings))
             if edit.begin is None:
                 edit = edit._replace(begin=filled(picture, mask), severity=FILLED)
         continued = open_ended and edit.hole is None
@@ -157,10 +162,8 @@ class ClosedForm(Pipeline):
         if self.continued and min(shape) < SMALL * settings.side:
             margin = settings.side // 2
             small = torch.nn.functional.pad(small[None], (margin,) * 4, mode="replicate")[0]
-        pieces = [small]
-        if self.without is not None:
-            pieces = around(small, enlarge(self.without[None], (shape[0], shape[1]))[0] > 0, settings.side)
-        return ScaleRestorer(small, pieces, self.degradation, settings, size)
+        hole = None if self.without is None else (enlarge(self.without[None], (shape[0], shape[1]))[0] > 0).to(small)
+        return ScaleRestorer(small, self.degradation, settings, size, hole)
 
 
 def closed_form(photograph: Tensor | str | Path, detail: int = 250, settings: PatchSettings = ORDINARY) -> ClosedForm:
@@ -175,6 +178,18 @@ def closed_form(photograph: Tensor | str | Path, detail: int = 250, settings: Pa
         path, image, name = None, photograph, "a photograph"
     size = (image.shape[0], image.shape[1], image.shape[2])
     return ClosedForm(photograph=image, settings=settings, size=size, data=OneImage(detail), images=path, name=name)
+
+
+def _open(hole: Tensor, settings: PatchSettings) -> int:
+    """The shorter side of the coarsest scale, pixels, at which enough patches touch no pixel of the hole (1, h, w)."""
+    shorter, coarsest = min(hole.shape[1:]), settings.coarsest
+    while coarsest < settings.factor * shorter:
+        small = enlarge(hole[None], (hole.shape[1] * coarsest // shorter, hole.shape[2] * coarsest // shorter))
+        touched = torch.nn.functional.max_pool2d((small > 0).to(hole), settings.side, 1)
+        if float(touched.mean()) <= 1 - KNOWN:
+            break
+        coarsest = math.ceil(coarsest / settings.factor)
+    return coarsest
 
 
 def times(start: float, steps: int) -> Tensor:

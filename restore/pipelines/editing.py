@@ -87,21 +87,6 @@ def middle(picture: Tensor, share: float) -> Tensor:
     return picture[:, top : top + height, left : left + width]
 
 
-def around(x: Tensor, hole: Tensor, side: int) -> list[Tensor]:
-    """What lies above, below, left and right of the rectangle around `hole` (1, H, W), where it is at least `side` wide.
-
-    ValueError if nothing does.
-    """
-    if not bool(hole.any()):
-        return [x]
-    top, bottom, left, right = bounds(hole)
-    pieces = [x[:, :top], x[:, bottom:], x[:, :, :left], x[:, :, right:]]
-    pieces = [piece for piece in pieces if min(piece.shape[1:]) >= side]
-    if not pieces:
-        raise ValueError(f"less than {side} pixels of the picture lie around what is made anew: nothing to make it from.")
-    return pieces
-
-
 def bounds(mask: Tensor) -> tuple[int, int, int, int]:
     """Top, bottom, left and right of the rectangle around what is not 0 in mask (1, H, W)."""
     rows, columns = mask[0].any(1).nonzero(), mask[0].any(0).nonzero()

@@ -14,8 +14,9 @@ from restore.machine.processes import ALONE, Processes
 from restore.pipelines.base import Base
 from restore.pipelines.conditioning import Asked, of_images
 from restore.pipelines.editing import Guide
-from restore.space import grown
-from samplers import Resampled, Sampler, Scale, Step, enlarge
+from restore.space import Pixels, grown
+from samplers import Resampled, Sampler, Scale, Step, blended, enlarge
+from samplers.watched import part
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -37,6 +38,9 @@ class Edit(NamedTuple):
     """A mask (1, H, W) of the picture that was learned from: where it is 1, nothing may be taken from it."""
     guides: Sequence[Guide] = ()
     """What acts at every scale."""
+    windows: tuple[int, int] | None = None
+    """Side of the windows that the restorer sees one at a time, and by how much they overlap, cells of x; what it makes of
+    them is blended (`samplers.blended`)."""
 
     def check(self, channels: int, size: tuple[int, int]) -> None:
         """Raises ValueError in one line where it does not fit images (C, *size)."""
@@ -106,16 +110,21 @@ class Generation(Base):
         """
         height, width = size = size or (self.size[1], self.size[2])
         if edit.known is not None or edit.guides:
-            self._check_pixels()
+            self._check_pixels(guides=bool(edit.guides))
         if count < 1 or batch < 1 or min(size) < 1:
             raise ValueError(f"count, batch, height and width are at least 1, got {count}, {batch}, {height}, {width}.")
         edit.check(self.size[0], size)
         pipeline, edit = self.prepared(size, edit)
-        for first in range(0, count, batch)[processes.rank :: processes.count]:
+        firsts = range(0, count, batch)[processes.rank :: processes.count]
+        for place, first in enumerate(firsts):
             numbers = range(seed + first, seed + min(first + batch, count))
             asked = of_images(condition, slice(first, first + len(numbers)), count)
-            x = pipeline._made(size, numbers, asked, edit, progress, on_step)
-            yield from zip(numbers, self.decoded(x, size), strict=True)
+            with part(place / len(firsts), (place + 1) / len(firsts)):
+                x = pipeline._made(size, numbers, asked, edit, progress, on_step)
+            images = self.decoded(x, size)
+            if edit.known is not None and not isinstance(self.space, Pixels):  # encoded and decoded, they changed a little
+                images = torch.lerp(images, *edit.known)
+            yield from zip(numbers, images, strict=True)
 
     def _made(
         self,
@@ -128,6 +137,8 @@ class Generation(Base):
     ) -> Tensor:
         generators = seeds(numbers[0], len(numbers))
         scales = self.scales(self.padded(size), edit.severity, numbers, condition)
+        if edit.windows is not None:
+            scales = [scale._replace(restore=blended(scale.restore, *edit.windows, self.stride)) for scale in scales]
         for guide in edit.guides:
             scales = [scale._replace(restore=guide(scale.restore, scale.size)) for scale in scales]
         if edit.resample > 1:

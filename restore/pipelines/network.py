@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from degrade import Gaussian
@@ -15,13 +15,17 @@ from restore.pipelines.generation import Edit
 from restore.pipelines.likeness import LikenessPrior
 from restore.pipelines.pipeline import Pipeline
 from restore.restorer import Restorer
-from restore.space import Pixels, grown
-from samplers import DDPM, Sampler, Scale, classifier_free, clip, pad_to
+from restore.space import Masking, Pixels, encoded, grown
+from samplers import DDPM, Sampler, Scale, clip, known_pixels, pad_to, telescoped, threshold
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from degrade.protocols import Restore
+
+
+SHOWN = 20
+"""Names of classes in a message."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,12 +35,28 @@ class NetworkPipeline(Pipeline):
     restorer: Restorer
     name: str
     """What it is called in messages."""
+    words: Callable[[Sequence[str]], Condition] | None = None
+    """The condition that captions are, one for each image, where it reads any: `condition="a prompt"` then."""
+    prompt: str = ""
+    """What is asked for where nothing else is."""
+    negative: str = ""
+    """What guidance leads away from."""
     network_stride: int = 1
     """Sides that are a multiple of this, cells of x, are what the network works on; others are padded."""
 
     @property
     def identity(self) -> str:
         return self.name
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """What is noted in the pictures that it makes."""
+        return {}
+
+    @property
+    def paired(self) -> bool:
+        """Whether it learned from pairs of clean and degraded pictures."""
+        return False
 
     @property
     def stride(self) -> int:
@@ -63,10 +83,21 @@ class NetworkPipeline(Pipeline):
             if edit.begin is None and isinstance(self.prior, LikenessPrior):
                 edit = edit._replace(guides=(*edit.guides, self.prior.guide))
             return self, edit
-        height, width = self.padded(size)
+        height, width = pixels = tuple(side * self.space.stride for side in self.padded(size))
+        picture, mask = edit.known
+        if not isinstance(self.space, Pixels):
+            known = encoded(self.space, grown(picture[None], (height, width)).to(self.device))
+            stays = self.shrunk(mask.to(self.device), pixels)
+            return self, edit._replace(guides=(*edit.guides, lambda restore, _: known_pixels(restore, known, stays)))
         room = (0, width - size[1], 0, height - size[0])
         picture, mask = (torch.nn.functional.pad(x, room).to(self.device) for x in edit.known)
         return self, edit._replace(guides=(*edit.guides, known_guide(picture, mask)))
+
+    def shrunk(self, mask: Tensor, pixels: tuple[int, ...]) -> Tensor:
+        """A mask (1, H, W) of pixels for cells of x (1, 1, h, w), of images that are grown to `pixels`: 0 beyond it."""
+        room = (0, pixels[1] - mask.shape[2], 0, pixels[0] - mask.shape[1])
+        assert isinstance(self.space, Masking)
+        return self.space.masked(torch.nn.functional.pad(mask, room)[None])
 
     @property
     def resampling(self) -> Sampler:
@@ -81,34 +112,37 @@ class NetworkPipeline(Pipeline):
             if label is not None and count and not bool(((label >= -1) & (label < count)).all()):
                 raise ValueError(f"labels count the {count} classes from 0, -1 for none, got {label.tolist()[:8]}.")
             return asked.map(lambda part: part.to(self.device))
-        words = self._words(numbers, asked)
-        if not any(words):
+        lines = self._lines(numbers, asked)
+        if self.words is not None and (self.classes == () or not set(lines) <= {"", *self.classes}):
+            return self._said(lines)
+        unknown = next((line for line in lines if line and line not in self.classes), None)
+        if unknown is not None:
+            some = ", ".join(self.classes[:SHOWN]) + f" and {len(self.classes) - SHOWN} more" * (len(self.classes) > SHOWN)
+            known = f"knows {some}" if self.classes else "was not trained with classes"
+            raise ValueError(f"there is no class {unknown!r}: {self.name} {known}.")
+        if not any(lines):
             return Condition()
-        if set(words) <= {"", *self.classes}:
-            classes = [self.classes.index(word) if word else -1 for word in words]
-            return Condition(label=torch.tensor(classes, device=self.device))
-        if "text" in self.accepts:
-            return Condition.written(*words).map(lambda part: part.to(self.device))
-        unknown = next(word for word in words if word and word not in self.classes)
-        known = f"knows {', '.join(self.classes)}" if self.classes else "was not trained with classes"
-        raise ValueError(f"there is no class {unknown!r}: {self.name} {known}.")
+        labels = [self.classes.index(line) if line else -1 for line in lines]
+        return Condition(label=torch.tensor(labels, device=self.device))
 
-    def _words(self, numbers: range, asked: str | Sequence[str] | None) -> list[str]:
-        """A class or caption for each image, "" for none."""
+    def _said(self, lines: Sequence[str]) -> Condition:
+        """The condition of each line, the same ones encoded once."""
+        assert self.words is not None
+        different = list(dict.fromkeys(lines))
+        which = torch.tensor([different.index(line) for line in lines])
+        return self.words(different).map(lambda part: part[which.to(part.device)].to(self.device))
+
+    def _lines(self, numbers: range, asked: str | Sequence[str] | None) -> list[str]:
+        """A class, caption or prompt for each image, "" for none."""
         if isinstance(asked, str):
             return [asked] * len(numbers)
         if asked is not None:
-            words = list(asked) if isinstance(asked, Sequence) else [asked]
-            if not all(isinstance(word, str) for word in words):
+            lines = list(asked) if isinstance(asked, Sequence) else [asked]
+            if not all(isinstance(line, str) for line in lines):
                 raise ValueError(f"a condition is a class or caption, one for each image, or a Condition, got {asked!r}.")
-            return words
-        known = self.classes or self.captions
-        return [known[seed % len(known)] for seed in numbers] if known else [""] * len(numbers)
-
-    @property
-    def accepts(self) -> tuple[str, ...]:
-        """The parts of a condition that the network takes."""
-        return getattr(self.restorer.network, "accepts", ())
+            return lines
+        known = (self.prompt,) if self.prompt else self.classes or self.captions or ("",)
+        return [known[seed % len(known)] for seed in numbers]
 
     def _grown(self, picture: Tensor, size: tuple[int, int]) -> Tensor:
         """A picture (B, C, h, w) to condition on, grown as x of `size` is before the network sees it."""
@@ -121,9 +155,41 @@ class NetworkPipeline(Pipeline):
         """The restorer under the guides of `sampling`, conditional on `condition`; ValueError for parts it does not accept."""
         sampling = self.sampling
         restore: Restore = self.restorer
+        nothing = self.nothing(condition)
         if condition.parts:
-            conditional = self.restorer.given(condition)
-            restore = classifier_free(conditional, self.restorer, sampling.guidance, *sampling.guidance_interval)
+            restore = self.restorer.given(condition)
+        if nothing is not condition:
+            until, since = sampling.guidance_interval
+            restore = telescoped(
+                self.restorer.given(nothing) if nothing.parts else self.restorer,
+                (sampling.guidance, restore),
+                until=until,
+                since=since,
+                rescale=sampling.rescale,
+                triple=getattr(self.restorer, "triple", None),
+            )
         if sampling.pad_to > 1:
             restore = pad_to(restore, sampling.pad_to)
-        return clip(restore, *self.space.limits) if sampling.clip and self.space.limits else restore
+        if not (sampling.clip and self.space.limits):
+            return restore
+        return threshold(restore, sampling.threshold) if sampling.threshold else clip(restore, *self.space.limits)
+
+    def nothing(self, condition: Condition) -> Condition:
+        """What guidance weighs `condition` against: the negative prompt where there are words, else no condition at all; itself
+        where that is what it is."""
+        if self.words is None:
+            return Condition() if condition.parts else condition
+        nothing = self._said([self.negative] * (condition.batch or 1))
+        return condition if _same(nothing, condition) else nothing
+
+    def saying(self, prompt: str | None = None, negative: str | None = None) -> Self:
+        """The same, asked for `prompt` where nothing else is, guidance leading away from `negative`; None leaves one as it is.
+        ValueError in one line for a model that reads no words."""
+        if self.words is None:
+            raise ValueError(f"{self.name} was not trained with words: leave out prompt and negative.")
+        prompt, negative = (old if new is None else new for old, new in ((self.prompt, prompt), (self.negative, negative)))
+        return replace(self, prompt=prompt, negative=negative)
+
+
+def _same(a: Condition, b: Condition) -> bool:
+    return all(x is y or (x is not None and y is not None and torch.equal(x, y)) for x, y in zip(a, b, strict=True))

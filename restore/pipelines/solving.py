@@ -59,9 +59,10 @@ class Solving(Generation):
         `on_unit_images` for one whose images are in [0, 1]. noise: a standard deviation, in the unit of [-1, 1]. method: see
         samplers/guides/likelihood.py; ddnm, pigdm and moments are for linear operators. ratio: how much the prior counts in
         diffpir (default: what serves this pipeline). size: height and width of the images, where y has another. condition:
-        of all, or of each measurement. Image b's sample i has the seed `seed + b count + i`. Raises ValueError in one line.
+        of all, or of each measurement. Image b's sample i has the seed `seed + b count + i`. In a space that is not made of
+        pixels A acts on what is decoded, and is not linear then: diffpir and dps serve it, by the decoder's gradient. Raises
+        ValueError in one line.
         """
-        self._check_pixels()
         if not isinstance(measurement, torch.Tensor):
             raise ValueError(f"a measurement is a tensor, as `load_image` gives it; got a {type(measurement).__name__}.")
         y = measurement if measurement.ndim == 4 else measurement[None]
@@ -71,10 +72,20 @@ class Solving(Generation):
             )
         if not (isinstance(count, int) and isinstance(batch, int) and count > 0 and batch > 0):
             raise ValueError(f"count and batch are whole numbers of at least 1, got {count} and {batch}.")
+        if isinstance(operator, Degradation) and float(y.abs().max()) > LOUD:
+            raise ValueError(
+                f"the measurement holds numbers up to {float(y.abs().max()):.3g}, images lie in [-1, 1]: bring it there "
+                "(load_image does; x / 127.5 - 1 of bytes)."
+            )
+        if isinstance(noise, bool) or not isinstance(noise, int | float):
+            raise ValueError(f"noise is a number, the standard deviation, got {noise!r}.")
+        if size is not None and not (len(size) == 2 and all(isinstance(side, int) and side > 0 for side in size)):
+            raise ValueError(f"size is a height and a width of at least 1 pixel, got {size}.")
         size, total = size or (y.shape[-2], y.shape[-1]), len(y) * count
         forward = _forward(operator, severity, latent, (len(y), self.size[0], *size))
         ratio = self.ratio if ratio is None else ratio
         each, limits = of_images(condition, slice(0, len(y)), len(y)), self.space.limits if self.sampling.clip else None
+        Measurement(y, forward(torch.arange(len(y))), noise, (len(y), self.size[0], *size))  # what does not fit is said here
         pipeline, padded, made = self.solving().using(clip=False), self.padded(size), []
         for first in range(0, total, batch):
             numbers = range(first, min(first + batch, total))
@@ -82,8 +93,8 @@ class Solving(Generation):
             asked = each.map(partial(_rows, which)) if isinstance(each, Condition) else each
             scales = pipeline.scales(padded, 1.0, range(seed + first, seed + numbers.stop), asked)
             for place, scale in enumerate(scales):
-                seen = _at_full_size(forward(which), size, None if scale.size == padded else padded)
-                shape = (len(numbers), self.size[0], *scale.size)
+                seen = self._seen(forward(which), size, None if scale.size == padded else padded)
+                shape = (len(numbers), self.space.channels(self.size[0]), *scale.size)
                 measured = Measurement(y[which].to(self.device, torch.float32), seen, noise, shape)
                 guided = likelihood(scale.restore, measured, self.degradation, method, ratio=ratio)
                 scales[place] = scale._replace(restore=clip(guided, *limits) if limits else guided)
@@ -94,6 +105,19 @@ class Solving(Generation):
         samples = samples if measurement.ndim == 4 else samples[:, 0]
         return Solution(samples, samples.mean(0), samples.std(0, correction=min(1, count - 1)))
 
+    def _seen(self, forward: Forward, size: tuple[int, int], padded: tuple[int, int] | None) -> Forward:
+        """What A of images shows of x, which is decoded, brought to `padded` first where it has another size, and cut to
+        `size`."""
+
+        def seen(x: Tensor) -> Tensor:
+            images = self.space.decode(x)
+            if padded is not None:  # as `enlarge`, without its bounds: it stays linear
+                target = [side * self.space.stride for side in padded]
+                images = torch.nn.functional.interpolate(images, target, mode="bicubic", align_corners=False)
+            return forward(images[..., : size[0], : size[1]])
+
+        return seen
+
     @property
     def ratio(self) -> float:
         """How much the prior counts in diffpir, against a measurement."""
@@ -102,6 +126,10 @@ class Solving(Generation):
     def solving(self) -> Self:
         """The same as it serves measurements best: the prior is that of another picture, whose layout says nothing."""
         return self
+
+
+LOUD = 8.0
+"""Numbers in a measurement of images in [-1, 1], beyond which it is in another unit."""
 
 
 def _rows(which: Tensor, z: Tensor) -> Tensor:
@@ -116,17 +144,6 @@ def reduced_to(size: tuple[int, int]) -> Forward:
 def on_unit_images(operator: Forward) -> Forward:
     """A for images in [-1, 1] of one that takes and makes images in [0, 1], whose noise counts twice as much in [-1, 1]."""
     return lambda x: 2 * operator((x + 1) / 2) - 1
-
-
-def _at_full_size(forward: Forward, size: tuple[int, int], padded: tuple[int, int] | None) -> Forward:
-    """A for images that are brought to `padded` first, where they have another size, and are cut to `size`."""
-
-    def seen(x: Tensor) -> Tensor:
-        if padded is not None:  # as `enlarge`, without its bounds: it stays linear
-            x = torch.nn.functional.interpolate(x, padded, mode="bicubic", align_corners=False)
-        return forward(x[..., : size[0], : size[1]])
-
-    return seen
 
 
 def _forward(

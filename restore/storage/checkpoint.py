@@ -92,6 +92,11 @@ class Checkpoint(NamedTuple):
                 if not bool(tensor.isfinite().all()):
                     raise CheckpointError(f"{path} holds weights that are NaN or infinite: {name[:60]}.")
 
+    def verify(self) -> None:
+        """Raises CheckpointError with one clear line unless all files are what was saved."""
+        for name in self.sums:
+            self._verify(self.folder / name)
+
     def _verify(self, path: Path) -> None:
         if sha256(path) != self.sums.get(path.name):
             raise CheckpointError(
@@ -132,8 +137,7 @@ def save_checkpoint(
         if processes.is_main:
             data = json.dumps({"format": FORMAT, "step": step, **specification}, indent=2) + "\n"
             (part / "run.json").write_text(data, encoding="utf-8")
-            sums = "".join(f"{sha256(path)}  {path.name}\n" for path in sorted(part.iterdir()))
-            (part / SUMS).write_text(sums, encoding="utf-8")
+            seal(part)
             for path in part.iterdir():
                 flush(path)
             flush(part)
@@ -147,6 +151,12 @@ def save_checkpoint(
         raise CheckpointError(_unsaved(error, home, step, groups)) from None
     processes.wait()
     return final
+
+
+def seal(folder: Path) -> None:
+    """Writes the sums of all files of a checkpoint."""
+    sums = "".join(f"{sha256(path)}  {path.name}\n" for path in sorted(folder.iterdir()))
+    (folder / SUMS).write_text(sums, encoding="utf-8", newline="\n")
 
 
 def last_step(run: Path) -> int | None:
@@ -227,11 +237,10 @@ def _sound(folder: Path) -> bool:
         return False
     try:
         checkpoint = open_checkpoint(folder)
-        for name in checkpoint.sums:
-            checkpoint._verify(folder / name)
+        checkpoint.verify()
     except (CheckpointError, OSError):
         return False
-    return True
+    return checkpoint.folder == folder  # and not one below it, behind a link
 
 
 def _name(step: int) -> str:

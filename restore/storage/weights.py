@@ -47,6 +47,18 @@ def load_network(build: Callable[[], N], path: Path) -> N:
     return network.eval().requires_grad_(False)
 
 
+def names(path: Path) -> set[str]:
+    """The entries of a safetensors file; none of any other, of which `load_network` says what is wrong with it."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        check_size(path)
+        with safe_open(path, "pt") as file:
+            return set(file.keys())
+    except (SafetensorError, OSError, ValueError):
+        return set()
+
+
 def mismatches(file: Any, like: Mapping[str, Tensor]) -> list[str]:
     """The names that an open safetensors file and `like` do not share, or hold in another shape or dtype."""
     names = set(file.keys())

@@ -31,7 +31,7 @@ class Estimate(NamedTuple):
         long = f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
         steps = f"{self.steps} steps of about {self.seconds:.3g} s: {long}"
         if self.minutes is not None:
-            steps = f"about {self.steps} steps in {self.minutes:.3g} min"
+            steps = f"about {self.steps} steps in {max(0.0, self.minutes):.3g} min"
         return f"{steps}; memory about {readable(self.memory)}; a checkpoint takes {readable(self.checkpoint)}"
 
 

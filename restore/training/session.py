@@ -19,7 +19,8 @@ from restore.machine.processes import process_group, usable_device
 from restore.machine.provenance import provenance
 from restore.pictures import picture
 from restore.recipe import ALLOWED, Recipe
-from restore.run import Run, Specification, check_walk, check_weights, open_run, specified
+from restore.run import Run, Specification, check_walk, check_weights, open_trained, specified
+from restore.sharing.address import address_of
 from restore.storage.checkpoint import Checkpoint, CheckpointError, last_step, open_checkpoint
 from restore.storage.lock import locked
 from restore.storage.specification import SpecificationError, check_round_trip, decode, encode, own_types
@@ -73,7 +74,7 @@ def train(
         trainer = recipe.trainer(device, processes)
         with removed_if_interrupted(folder) if processes.is_main else nullcontext():
             continue_training(recipe, trainer, batches, prior, folder, on_start, plan)
-    return open_run(folder, device, own)
+    return open_trained(folder, device, own)
 
 
 def resume(
@@ -95,6 +96,9 @@ def resume(
     if steps is not None and minutes is not None:
         raise ValueError("steps and minutes both say how long to train: give one of them.")
     plan = Steps() if minutes is None else Clock(Budget(minutes), extends=True)
+    address = address_of(folder)
+    if address is not None:
+        raise CheckpointError(f"{address} is shared without what a training goes on with: train anew with --recipe {address}.")
     folder = Path(folder)
     device = usable_device(device)
     checkpoint = open_checkpoint(folder)
@@ -118,7 +122,7 @@ def resume(
             if budget is not None:
                 trainer.place = budget.place
             continue_training(recipe, trainer, batches, prior, folder, plan=plan)
-    return open_run(folder, device, types)
+    return open_trained(folder, device, types)
 
 
 def _budget(checkpoint: Checkpoint, recipe: Recipe) -> Budget | None:
@@ -182,7 +186,7 @@ def _continued(
 
     def drawn(steps: int, progress: bool = False) -> torch.Tensor:
         with trainer.averaged_weights() as restorer:
-            run = specification.run(folder, restorer, trainer.step, str(trainer.device)).using(steps=steps)
+            run = specification.run(folder, str(folder), restorer, trainer.step, str(trainer.device)).using(steps=steps)
             return picture(run, batches.images, recipe.show, progress, batches.paired)
 
     def save_picture(path: Path, steps: int, progress: bool = False) -> None:

@@ -65,3 +65,4 @@ class Levels:
 
 
 TIMES = (UniformTimes, LogitNormal, Levels)
+"""How severities may be drawn in training, as a checkpoint may name it."""

@@ -1,19 +1,18 @@
 """Guides: functions from a restorer to a restorer. They compose, and serve every sampler and degradation."""
 
-from samplers.guides.bounds import clip, pad_to
-from samplers.guides.classifier_free import classifier_free
+from samplers.guides.bounds import clip, pad_to, threshold
 from samplers.guides.ilvr import ilvr
 from samplers.guides.known_pixels import known_pixels
 from samplers.guides.likelihood import Method, likelihood
 from samplers.guides.loss import loss_guidance
 from samplers.guides.measurement import Measurement
 from samplers.guides.symmetry import Symmetry, seamless, symmetric
+from samplers.guides.telescoped import telescoped
 
 __all__ = [
     "Measurement",
     "Method",
     "Symmetry",
-    "classifier_free",
     "clip",
     "ilvr",
     "known_pixels",
@@ -22,4 +21,6 @@ __all__ = [
     "pad_to",
     "seamless",
     "symmetric",
+    "telescoped",
+    "threshold",
 ]

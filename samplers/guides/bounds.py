@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from degrade.lazy import torch
+from degrade.severity import per_sample
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,6 +16,18 @@ if TYPE_CHECKING:
 def clip(restore: Restore, low: float = -1.0, high: float = 1.0) -> Restore:
     """x0_hat held within [low, high]."""
     return lambda x_t, t: restore(x_t, t).clamp(low, high)
+
+
+def threshold(restore: Restore, quantile: float) -> Restore:
+    """x0_hat held within [-1, 1]: clamped to [-s, s] and divided by s, where s is the `quantile` of the |x0_hat| of an image,
+    at least 1 (dynamic thresholding; Saharia et al. 2022, arXiv 2205.11487, section 2.3)."""
+
+    def held(x_t: Tensor, t: Tensor) -> Tensor:
+        x0 = restore(x_t, t)
+        s = per_sample(x0.flatten(1).float().abs().quantile(quantile, dim=1).clamp(min=1), x0)
+        return x0.clamp(-s, s) / s
+
+    return held
 
 
 def pad_to(restore: Restore, multiple: int, mirrored: bool = False) -> Restore:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from samplers.guides.measurement import Measurement
 
 Method = Literal["ddnm", "diffpir", "pigdm", "moments", "dps"]
+"""How samples are held to a measurement; ddnm, pigdm and moments are for linear operators."""
 RATIO = 1.0
 """Of diffpir: how much the prior counts (published, as lambda: 3 to 25; at 1 digits come out 2 to 3 dB better)."""
 ROUNDS = 3
@@ -68,17 +69,22 @@ def likelihood(
         )
     if method not in METHODS:
         raise ValueError(f"method is one of {', '.join(METHODS)}, got {method!r}.")
-    if rounds < 1 or not ratio > 0:
+    if rounds < 1 or not 0 < ratio < float("inf"):
         raise ValueError(f"rounds is at least 1 and ratio above 0, got {rounds} and {ratio}.")
     if method not in ANY and not measurement.linear:
         raise ValueError(f"{method} is for linear operators, and this one is not: take one of {', '.join(ANY)}.")
+    if method in ANY:
+        measurement.check_gradient()
     settings = _Settings(rounds, ratio)
 
     def guided(x_t: Tensor, t: Tensor) -> Tensor:
         alpha, sigma = degradation.coefficients(t)
         if float(alpha.min()) < LEAST:
             return restore(x_t, t)
-        return METHODS[method](restore, measurement, x_t, t, alpha, sigma, settings).to(x_t.dtype)
+        x0 = METHODS[method](restore, measurement, x_t, t, alpha, sigma, settings).to(x_t.dtype)
+        if not bool(x0.isfinite().all()):
+            raise ValueError(f"{method} leaves what numbers can hold here: take another method, or more noise.")
+        return x0
 
     return guided
 
@@ -132,7 +138,7 @@ def _pigdm(
 ) -> Tensor:
     x0, covariance = _with_covariance(restore, x_t, t, alpha, sigma)
     variance = sigma.square() / (alpha.square() + sigma.square())
-    d = measurement.least_squares(measurement.residual(x0), measurement.noise**2 / variance)
+    d = measurement.least_squares(measurement.residual(x0), max(measurement.noise, FAINT) ** 2 / variance)
     return x0 + covariance(d / per_sample(variance, d))
 
 
@@ -142,7 +148,7 @@ def _moments(
     x0, covariance = _with_covariance(restore, x_t, t, alpha, sigma)
 
     def apply(u: Tensor) -> Tensor:
-        return measurement.forward(covariance(measurement.adjoint(u))) + measurement.noise**2 * u
+        return measurement.forward(covariance(measurement.adjoint(u))) + max(measurement.noise, FAINT) ** 2 * u
 
     u = conjugate_gradients(apply, measurement.residual(x0), settings.rounds)
     return x0 + covariance(measurement.adjoint(u))
@@ -168,6 +174,8 @@ def _dps(
 
 QUIET = 1e-3
 """The least noise that diffpir assumes: with none, nothing would hold an operator that is nearly singular."""
+FAINT = 0.01
+"""The same of pigdm and moments, whose covariance is that of a restorer which is a mean only nearly."""
 BENT = 0.03
 """The same of an operator that is not linear, whose derivative says less the further it goes."""
 NEARLY = 1e-2

@@ -22,6 +22,7 @@ LINEAR = 1e-3
 LEAST = 1e-6
 """Of the largest factor that a covariance has, what counts."""
 TINY = 1e-30
+NO_GRADIENT = "the operator has no gradient, or one of 0: it must be made of differentiable operations of torch."
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +48,23 @@ class Measurement:
             raise ValueError(
                 "the operator makes no finite tensor of a grey image: it takes a batch of images, and returns a tensor."
             )
+        if not self.at_nothing.is_floating_point():
+            raise ValueError(
+                f"the operator makes {self.at_nothing.dtype}, measurements are real numbers, such as torch.float32."
+            )
         given = tuple(self.at_nothing.shape)
         if given != tuple(self.y.shape):
             raise ValueError(
                 f"the operator makes {given} of images {self.shape}, the measurement is {tuple(self.y.shape)}: give the size "
                 "of the image that it is of, or another operator."
             )
+        image = self._noise()
+        with torch.no_grad():
+            kept, first, again = image.clone(), self.operator(image), self.operator(image.clone())
+        if not torch.equal(image, kept):
+            raise ValueError("the operator changes the images that it is given: let it work on a copy (x.clone()).")
+        if not torch.allclose(first, again, rtol=1e-4, atol=1e-6, equal_nan=True):
+            raise ValueError("the operator draws something at random each time: draw it once, before, and use that.")
 
     def residual(self, x0: Tensor) -> Tensor:
         """y - A(x0)."""
@@ -69,11 +81,25 @@ class Measurement:
         x, y = self._graph
         return torch.autograd.grad(y, x, u.to(y), retain_graph=True)[0]
 
+    def check_gradient(self) -> None:
+        """Raises ValueError where the operator tells nothing of how its images are to change: at an image of noise."""
+        with torch.enable_grad():
+            x = self._noise().requires_grad_()
+            y = self.operator(x)
+            if not y.requires_grad:
+                raise ValueError(NO_GRADIENT)
+            along = torch.rand(y.shape, generator=torch.Generator().manual_seed(0)).to(y)
+            (gradient,) = torch.autograd.grad(y, x, along, allow_unused=True)
+        if gradient is None or not bool(gradient.isfinite().all()) or not bool((gradient != 0).any()):
+            raise ValueError(NO_GRADIENT)
+
+    def _noise(self, seed: int = 0) -> Tensor:
+        return (torch.rand(self.shape, generator=torch.Generator().manual_seed(seed)) - 0.5).to(self.y)
+
     @cached_property
     def linear(self) -> bool:
         """Whether A(a + 2 b) = A(a) + 2 (A(b) - A(0)) for two images of noise, of each of the images."""
-        generator = torch.Generator().manual_seed(0)
-        a, b = ((torch.rand(self.shape, generator=generator) - 0.5).to(self.y) for _ in range(2))
+        a, b = self._noise(), self._noise(1)
         with torch.no_grad():
             expected = self.operator(a) + 2 * (self.operator(b) - self.at_nothing)
             error = (self.operator(a + 2 * b) - expected).flatten(1).abs().amax(1)
@@ -106,7 +132,7 @@ class Measurement:
         try:
             with torch.no_grad():
                 return self.operator(torch.zeros(self.shape).to(self.y))
-        except RuntimeError as error:  # tensors of other shapes: a stranger's operator, or a latent of another size
+        except (RuntimeError, ValueError, TypeError) as error:  # other shapes: a stranger's operator, or another's latent
             reason = " ".join(str(error).split())[:160]
             raise ValueError(f"the operator, or its latent, does not fit images of shape {self.shape}: {reason}") from None
 
@@ -116,7 +142,7 @@ class Measurement:
             x = torch.zeros(self.shape).to(self.y).requires_grad_()
             y = self.operator(x)
         if not y.requires_grad:
-            raise ValueError("the operator has no gradient: it must be made of differentiable operations of torch.")
+            raise ValueError(NO_GRADIENT)
         return x, y
 
 

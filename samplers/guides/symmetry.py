@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 
 Symmetry = Literal["left-right", "up-down", "rotation"]
+"""Equal to its mirror image, left to right or top to bottom, or to its half turn."""
 
 
 def symmetric(restore: Restore, symmetry: Symmetry) -> Restore:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,6 +11,7 @@ from degrade.lazy import torch
 from degrade.protocols import Degradation, State
 from samplers.driver import Sampler, Step, sample
 from samplers.guides import ilvr
+from samplers.watched import part
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,16 +68,16 @@ def pyramid(
     """
     if start.x.shape[-2:] != scales[0].size:
         raise ValueError(f"the start has the size {tuple(start.x.shape[-2:])}, the first scale {tuple(scales[0].size)}.")
-    x = sample(
-        scales[0].sampler or sampler,
-        scales[0].restore,
-        degradation,
-        start,
-        scales[0].times,
-        generator=generator,
-        on_step=on_step,
-    )
-    for scale in scales[1:]:
+    cells = [math.prod(scale.size) * (len(scale.times) - 1) for scale in scales]
+    ends = [end / sum(cells) for end in (0, *itertools.accumulate(cells))]
+
+    def walked(scale: Scale, number: int, restore: Restore, begin: State) -> Tensor:
+        rule = scale.sampler or sampler
+        with part(ends[number], ends[number + 1]):  # a step takes as long as it has cells
+            return sample(rule, restore, degradation, begin, scale.times, generator=generator, on_step=on_step)
+
+    x = walked(scales[0], 0, scales[0].restore, start)
+    for number, scale in enumerate(scales[1:], 1):
         factor = scale.size[0] / x.shape[-2]
         larger = enlarge(x, scale.size)
         restore = scale.restore
@@ -84,7 +87,7 @@ def pyramid(
         latent = degradation.draw(larger, generator)
         t = scale.times[:1].to(larger.device).expand(len(larger))
         begin = State(degradation(larger, t, latent), latent)
-        x = sample(scale.sampler or sampler, restore, degradation, begin, scale.times, generator=generator, on_step=on_step)
+        x = walked(scale, number, restore, begin)
     return x
 
 

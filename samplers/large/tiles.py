@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from degrade.lazy import torch
@@ -74,16 +74,28 @@ def blended(restore: Restore, tile: int, overlap: int, stride: int = 1) -> Resto
         raise ValueError(f"windows that are blended overlap by at least 1 pixel, got {overlap}.")
 
     def restored(x_t: Tensor, t: Tensor) -> Tensor:
-        total, weights = torch.zeros_like(x_t), torch.zeros_like(x_t[:1, :1])
-        height, width = x_t.shape[-2:]
-        for _, window, _ in tiles(height, width, tile, overlap, stride):
-            rows, columns = (_ramp(part, side, 2 * overlap) for part, side in zip(window, (height, width), strict=True))
-            weight = (rows[:, None] * columns).to(x_t)
-            total[(..., *window)] += weight * restore(x_t[(..., *window)], t)
-            weights[(..., *window)] += weight
-        return total / weights
+        size = (x_t.shape[-2], x_t.shape[-1])
+        return joined(lambda window: restore(x_t[(..., *window)], t), size, tile, overlap, stride)
 
     return restored
+
+
+def joined(
+    run: Callable[[tuple[slice, slice]], Tensor], size: tuple[int, int], tile: int, overlap: int, stride: int = 1
+) -> Tensor:
+    """(B, C, *size), the average of what `run` makes of windows (rows, columns) of it that overlap by 2 `overlap` pixels, at
+    least 1 of them."""
+    total = weights = torch.zeros(())
+    for _, window, _ in tiles(*size, tile, overlap, stride):
+        part = run(window)
+        if not total.ndim:
+            total = part.new_zeros(*part.shape[:2], *size)
+            weights = part.new_zeros(1, 1, *size)
+        rows, columns = (_ramp(span, side, 2 * overlap) for span, side in zip(window, size, strict=True))
+        weight = (rows[:, None] * columns).to(part)
+        total[(..., *window)] += weight * part
+        weights[(..., *window)] += weight
+    return total / weights
 
 
 def _ramp(part: slice, side: int, width: int) -> Tensor:

@@ -99,7 +99,7 @@ def test_receptive_field_by_gradients(config):
     """The largest side of the square of inputs with a gradient, over the output pixels of one stride."""
     network = positive(config.build())
     field = receptive_field(config)
-    side = (2 * field // config.stride + 2) * config.stride
+    side = (field // config.stride + 3) * config.stride  # a stride of room on either side, where a larger field would show
     x = torch.rand(1, 3, side, side, dtype=torch.float64, requires_grad=True)
     y = network(x, torch.tensor([0.5], dtype=torch.float64))
     centre, seen = side // 2 // config.stride * config.stride, []
@@ -150,7 +150,7 @@ def test_starts_at_zero():
 def test_compiles_without_breaks():
     network = SMALL.build()
     x, t = torch.randn(1, 3, 8, 8), torch.ones(1)
-    compiled = torch.compile(network, fullgraph=True, backend="aot_eager")
+    compiled = torch.compile(network, fullgraph=True, backend="eager")
     torch.testing.assert_close(compiled(x, t), network(x, t))
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -13,7 +10,7 @@ from PIL import Image
 from recipes import edit
 from restore import load_image, save_image
 from restore.training.session import train
-from tests.commands import ENVIRONMENT, ROOT
+from tests.commands import command
 from tests.tiny import tiny
 
 
@@ -68,7 +65,7 @@ def test_harmonise_changes_the_paste_and_its_margin_only(source, photo, mask, tm
 @pytest.mark.parametrize("command", [edit.SDEdit, edit.Variations])
 def test_more_severity_changes_more(command, photo, tmp_path):
     """Without training; the mean over two seeds."""
-    command(photo, image=photo, severities=(0.1, 0.5, 1.0), count=2, steps=3, out=tmp_path / "out")()
+    command(photo, image=photo, severities=(0.1, 0.5, 1.0), count=2, steps=2, out=tmp_path / "out")()
     made, picture = results(tmp_path / "out"), load_image(photo)
     change = [
         sum(float((made[f"severity-{s}-seed-{i}"] - picture).square().mean()) for i in range(2)) for s in ("0.1", "0.5", "1")
@@ -87,18 +84,14 @@ def test_style_pulls(photo, tmp_path):
     """Towards the colours of a red picture."""
     save_image(torch.tensor([0.9, -0.9, -0.9])[:, None, None].expand(3, 64, 64), tmp_path / "red.png")
     for name, weight in (("plain", 0.0), ("red", 0.3)):
-        edit.Variations(photo, style=tmp_path / "red.png", weight=weight, severities=(0.8,), out=tmp_path / name)()
+        style = {"style": tmp_path / "red.png", "weight": weight}
+        edit.Variations(photo, **style, severities=(0.8,), steps=4, out=tmp_path / name)()
     plain, red = (next(iter(results(tmp_path / name).values())) for name in ("plain", "red"))
     assert float(red[0].mean() - red[1:].mean()) > float(plain[0].mean() - plain[1:].mean()) + 0.1
 
 
-def command(*args, cwd) -> subprocess.CompletedProcess:
-    line = [sys.executable, ROOT / "recipes" / "edit.py", *args]
-    return subprocess.run(line, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, check=False)
-
-
 def test_command_line(photo, mask, tmp_path):
-    result = command("inpaint", photo, "--mask", mask, "--steps", "1", cwd=tmp_path)
+    result = command("inpaint", photo, "--mask", mask, "--steps", "1", cwd=tmp_path, recipe="edit")
     assert result.returncode == 0, result.stderr
     assert {path.name for path in (tmp_path / "runs/photo-inpaint").iterdir()} == {"seed-0.png", "grid.png"}
 
@@ -132,8 +125,32 @@ def test_bad_input(photo, mask, tmp_path):
     for call, message in cases:
         with pytest.raises(ValueError, match=message):
             call()
-    result = command("panorama", tmp_path / "run", "--size", "0x10", cwd=tmp_path)
+    result = command("panorama", tmp_path / "run", "--size", "0x10", cwd=tmp_path, recipe="edit")
     assert result.returncode != 0 and "0x10" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_a_large_picture_keeps_its_size(tmp_path, capsys):
+    """With a mask: nothing else changes by a bit, and what is laid out at fewer pixels is said; without, what is reduced."""
+    picture = np.random.default_rng(1).integers(0, 255, (12, 18, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
+    Image.fromarray(picture).save(tmp_path / "large.png")
+    values = np.zeros((96, 144), np.uint8)
+    values[40:60, 60:90] = 255
+    Image.fromarray(values).save(tmp_path / "hole.png")
+    paths = {"image": tmp_path / "large.png", "mask": tmp_path / "hole.png"}
+    options = {"detail": 48, "steps": 1, "out": tmp_path / "out"}
+    for make in (
+        lambda: edit.Inpaint(paths["image"], mask=paths["mask"], **options),
+        lambda: edit.SDEdit(paths["image"], **paths, severities=(0.5,), **options),
+        lambda: edit.Harmonise(paths["image"], **paths, margin=0, severities=(0.5,), **options),
+    ):
+        make()()
+        assert "large.png keeps its 96x144 pixels; what is made anew is laid out at 48" in capsys.readouterr().out
+        (path,) = (path for path in (tmp_path / "out").iterdir() if path.stem != "grid")
+        made = np.asarray(Image.open(path))
+        assert (made == picture)[values == 0].all() and (made != picture)[values > 0].mean() > 0.1
+        path.unlink()
+    edit.Variations(paths["image"], severities=(0.3,), **options)()
+    assert "large.png is reduced from 96x144 to 32x48 pixels: --detail for another size" in capsys.readouterr().out
 
 
 def test_soft_edges(photo, mask, tmp_path):

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 import tyro
+from safetensors.torch import save_file
 from torch import nn
 
 from models.inception import InceptionV3
+from models.lpips import LPIPS
 from recipes import animorphosis, blur_generation, deblurring, evaluate
 from restore import load_image, save_image
 from restore.evaluation import features
@@ -21,6 +23,8 @@ from tests.refusals import refusal
 from tests.tiny import short, tiny
 
 ROOT = Path(__file__).resolve().parents[2]
+KERNEL = r"-?[\d.]+ ± [\d.]+"
+"""A kernel distance with its deviation."""
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +40,7 @@ def test_the_table(digits, capsys):
     train(short(deblurring.recipe("digits"), 1), digits / "run")
     evaluation("restoration", "run", "--severities", "0.5", "1", "--images", "20")
     printed = capsys.readouterr().out
-    rows = re.findall(r"^\| (0\.5|1) \| ([\w ]+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$", printed, re.M)
+    rows = re.findall(rf"^\| (0\.5|1) \| ([\w ]+) \|(?: [\d.]+ \|){{4}} {KERNEL} \|$", printed, re.M)
     assert [row[:2] for row in rows] == [
         (severity, name) for severity in ("0.5", "1") for name in ("degraded", "direct", "Algorithm 1", "Algorithm 2")
     ]
@@ -55,7 +59,7 @@ def test_the_table_of_generation(digits, capsys):
     train(short(blur_generation.recipe("digits"), 1), digits / "run")
     evaluation("generation", "run", "--images", "12", "--noise", "0")
     printed = capsys.readouterr().out
-    assert re.search(r"\| test images \| 0\.000 \| [\d.]+ \| [\d.]+ \|", printed) and "| generated |" in printed
+    assert re.search(rf"\| test images \| 0\.000 \| {KERNEL} \| [\d.]+ \| [\d.]+ \|", printed) and "| generated |" in printed
     assert (digits / "run/evaluation/generation-noise-0.png").exists()
 
 
@@ -73,13 +77,33 @@ def test_inception_from_a_published_file(digits, capsys):
     state = InceptionV3().state_dict()
     counts = {"Conv2d_1a_3x3.bn.num_batches_tracked": torch.tensor(1)}
     torch.save(state | counts, "pt_inception-2015-12-05-6726825d.pth")
-    _, snippet = re.findall(r"```python\n(.*?)```", (ROOT / "docs/evaluation.md").read_text(encoding="utf-8"), re.DOTALL)
+    _, snippet, _ = re.findall(r"```python\n(.*?)```", (ROOT / "docs/evaluation.md").read_text(encoding="utf-8"), re.DOTALL)
     exec(compile(snippet, "docs/evaluation.md", "exec"), {})
     train(short(blur_generation.recipe("digits"), 1), digits / "run")
     evaluation("generation", "run", "--images", "2", "--features", "inception.safetensors")
     printed = capsys.readouterr().out
     assert re.search(r"\| test images \| 0\.000 \|", printed)
-    assert "Frechet distance: 2048 features of FID's Inception-v3, weights inception.safetensors." in printed
+    assert "Frechet and kernel distance: 2048 features of FID's Inception-v3, weights inception.safetensors." in printed
+
+
+def test_lpips_from_published_files(digits, capsys):
+    """The last snippet of docs/evaluation.md makes of torchvision's and the authors' files what --lpips takes."""
+    network = LPIPS("vgg")
+    state = {name: value.abs() if name.startswith("lin") else value for name, value in network.state_dict().items()}
+    heads = {name: value for name, value in state.items() if name.startswith("lin")}
+    torch.save({**state, "classifier.0.bias": torch.zeros(4096)} | dict.fromkeys(heads), "alexnet-owt-7be5be79.pth")
+    torch.save(heads, "alex.pth")
+    snippet = re.findall(r"```python\n(.*?)```", (ROOT / "docs/evaluation.md").read_text(encoding="utf-8"), re.DOTALL)[-1]
+    exec(compile(snippet, "docs/evaluation.md", "exec"), {"torch": torch, "save_file": save_file})
+    train(short(deblurring.recipe("digits"), 1), digits / "run")
+    evaluation("restoration", "run", "--images", "4", "--lpips", "lpips.safetensors")
+    printed = capsys.readouterr().out
+    assert re.search(rf"^\| 1 \| direct \|(?: [\d.]+ \|){{5}} {KERNEL} \|$", printed, re.M)
+    assert "| RMSE | LPIPS | Frechet distance |" in printed and "LPIPS 0.1 with vgg, weights lpips.safetensors." in printed
+    save_file({name: value for name, value in state.items() if name != "lin4.model.1.weight"}, "short.safetensors")
+    assert "does not hold the weights of LPIPS: 1 entries differ" in refusal(
+        evaluation, "restoration", "run", "--lpips", "short.safetensors"
+    )
 
 
 class Writes(nn.Module):
@@ -100,6 +124,8 @@ def test_what_is_refused_before_the_work(digits, monkeypatch):
     for args, message in [
         (["restoration", "run", "--features", "script.pt"], "script.pt is no safetensors file"),
         (["restoration", "run", "--features", "missing.pt"], "missing.pt is no file"),
+        (["restoration", "run", "--lpips", "script.pt"], "script.pt is no safetensors file"),
+        (["restoration", "run", "--lpips", "missing.pt"], "missing.pt is no file"),
         (["restoration", "run", "--images", "0"], "images of Restoration is 2 to 1e+06, got 0"),
         (["generation", "run", "--images", "1"], "images of Generation is 2 to 1e+06, got 1"),
         (["restoration", "run", "--steps", "0"], "steps of Restoration is 1 to 100000, got 0"),

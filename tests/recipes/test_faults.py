@@ -10,6 +10,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +28,7 @@ from restore.storage.checkpoint import CheckpointError, open_checkpoint
 from restore.training.estimate import estimate
 from restore.training.session import continue_training, resume, train
 from restore.training.trainer import TrainingError
-from tests.commands import ENVIRONMENT, TINY, arguments, command
+from tests.commands import TINY, command, start
 
 
 def tiny(photo: Path, steps: int = 4) -> Recipe:
@@ -37,43 +39,42 @@ def tiny(photo: Path, steps: int = 4) -> Recipe:
     return replace(recipe, data=Crops(size=32, crop=16), network=network, training=training, sampling=sampling)
 
 
-ROOM = """
-set -e
-mkdir disk
-mount -t tmpfs -o size=1200k tmpfs disk
-{train} >out 2>err && exit 3
-ls disk/run/checkpoints >steps
-{sample}
-mount -o remount,size=30m disk
-{resume}
-cp -r disk/run kept
-umount disk
-"""
+@contextmanager
+def small_disk(folder: Path) -> Iterator[tuple[Path, Callable[[], None]]]:
+    """A disk of 1.2 MB, and what gives it more room; as root of a namespace, which only its own process mounts in."""
+    mounts = (f"mount -t tmpfs -o size=1200k tmpfs {folder}", f"mount -o remount,size=30m {folder}")
+    line = ["unshare", "--map-root-user", "--mount", "sh", "-c", " && ".join(f"{mount} && echo && read _" for mount in mounts)]
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+
+        def more_room() -> None:
+            print(file=holder.stdin, flush=True)
+            assert holder.stdout.readline()
+
+        if not holder.stdout.readline():
+            pytest.skip("this machine lets nobody mount a small disk")
+        yield Path(f"/proc/{holder.pid}/root{folder}"), more_room
+        holder.communicate("")
 
 
 def test_a_full_disk(photo, tmp_path):
     """On a disk of 1.2 MB: the last checkpoint loads, one line says what to do, with more room the run goes on."""
-    namespace = ["unshare", "--map-root-user", "--mount"]
-    probe = [*namespace, "sh", "-c", "mkdir -p probe && mount -t tmpfs tmpfs probe"]
-    if not shutil.which("unshare") or subprocess.run(probe, cwd=tmp_path, check=False).returncode != 0:
-        pytest.skip("this machine lets nobody mount a small disk")
-    flags = [*TINY, "--training.steps", "40"]
-    script = ROOM.format(
-        sample=" ".join(arguments("sample", "disk/run", "--count", "1", "--out", "samples")),
-        train=" ".join(arguments("train", photo, "--out", "disk/run", *flags)),
-        resume=" ".join(arguments("resume", "disk/run")),
-    )
-    result = subprocess.run(
-        [*namespace, "sh", "-c", script], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stdout + result.stderr + (tmp_path / "err").read_text()
-    said = (tmp_path / "err").read_text().splitlines()[-1]
-    step = int((tmp_path / "steps").read_text().splitlines()[-1].removeprefix("step-"))
-    assert f"Step {step} is safe: make room, then resume the run." in said and "error: the disk of" in said
+    if not shutil.which("unshare"):
+        pytest.skip("this machine makes no namespaces")
+    flags = [*TINY, "--training.steps", "20"]
+    (tmp_path / "disk").mkdir()
+    with small_disk(tmp_path / "disk") as (disk, more_room):
+        result = command("train", photo, "--out", disk / "run", *flags, cwd=tmp_path)
+        step = open_checkpoint(disk / "run").step
+        assert result.returncode != 0 and "error: the disk of" in result.stderr.splitlines()[-1]
+        assert f"Step {step} is safe: make room, then resume the run." in result.stderr.splitlines()[-1]
+        assert command("sample", disk / "run", "--count", "1", "--out", "samples", cwd=tmp_path).returncode == 0
+        more_room()
+        assert command("resume", disk / "run", cwd=tmp_path).returncode == 0
+        resumed = open_run(disk / "run").restorer.network.state_dict()
     command("train", photo, "--out", "whole", *flags, cwd=tmp_path)
-    whole, kept = (open_run(tmp_path / name).restorer.network.state_dict() for name in ("whole", "kept"))
-    assert 0 < step < 40 and len(list((tmp_path / "samples").iterdir())) == 1
-    assert all(torch.equal(whole[name], kept[name]) for name in whole)
+    whole = open_run(tmp_path / "whole").restorer.network.state_dict()
+    assert 0 < step < 20 and len(list((tmp_path / "samples").iterdir())) == 1
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
@@ -189,25 +190,20 @@ def test_the_clock_jumps(photo, tmp_path, monkeypatch):
     assert calls and all(0 < line["images_per_second"] < 1e5 for line in lines)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 def test_a_process_that_no_longer_answers(photo, tmp_path):
     """The other gives up after the timeout, in one line, and what was saved is sound."""
     flags = [*TINY, "--training.steps", "100000", "--training.timeout", "5"]
-    line = arguments("train", photo, "--out", "run", *flags, processes=2)
-    with open(tmp_path / "log", "w") as log:
-        process = subprocess.Popen(line, cwd=tmp_path, env=ENVIRONMENT, stdout=log, stderr=log)
+    program = start("train", photo, "--out", "run", *flags, cwd=tmp_path, processes=2)
     deadline = time.monotonic() + 120
     while not list((tmp_path / "run/checkpoints").glob("step-*")):
-        assert process.poll() is None and time.monotonic() < deadline, (tmp_path / "log").read_text()
+        assert program.runs and time.monotonic() < deadline, program.printed("err")
         time.sleep(0.05)
-    stopped, _ = map(int, Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())
-    os.kill(stopped, signal.SIGSTOP)
-    while "error in process" not in (tmp_path / "log").read_text():
-        assert time.monotonic() < deadline, (tmp_path / "log").read_text()
-        time.sleep(0.1)
-    os.kill(stopped, signal.SIGKILL)
-    assert process.wait(timeout=60) != 0
-    assert "another process of this run is gone, or did not answer in time" in (tmp_path / "log").read_text()
+    stopped, other = program.processes
+    os.kill(stopped.pid, signal.SIGSTOP)
+    other.join(60)
+    assert other.exitcode
+    stopped.kill()
+    assert "another process of this run is gone, or did not answer in time" in program.finish().stderr
     assert open_run(tmp_path / "run").step > 0
 
 

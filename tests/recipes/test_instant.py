@@ -3,8 +3,6 @@ from __future__ import annotations
 import itertools
 import math
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,8 +17,8 @@ from restore.evaluation.single_image import Judge
 from restore.patches.settings import dialled
 from restore.pipelines.editing import filled, known_guide, layout_guide, on_canvas
 from samplers import seamless, symmetric
+from tests.commands import command
 
-ROOT = Path(__file__).resolve().parents[2]
 QUICK = PatchSettings(side=5, coarsest=12, neighbours=100)
 
 
@@ -161,15 +159,9 @@ def test_bad_input(call, message, picture):
         call(picture)
 
 
-def command(*args, cwd) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, ROOT / "recipes" / "instant.py", *args], cwd=cwd, capture_output=True, text=True, check=False
-    )
-
-
 def test_command_line(photo, tmp_path):
     flags = ["--settings.side", "5", "--settings.neighbours", "50", "--steps", "2", "--count", "2", "--seed", "3"]
-    result = command(photo, *flags, "--film", "walk.webp", cwd=tmp_path)
+    result = command(photo, *flags, "--film", "walk.webp", cwd=tmp_path, recipe="instant")
     assert result.returncode == 0, result.stderr
     figures = ("coherence", "completeness", "swd", "copied", "copied_near", "diversity")
     assert re.search(" +".join(rf"{name} \d\.\d{{4}}" for name in figures), result.stdout)
@@ -180,7 +172,7 @@ def test_command_line(photo, tmp_path):
     }
     with Image.open(tmp_path / "walk.webp") as film:
         assert film.size == (4 + 3 * 60, 4 + 44) and film.n_frames > 5
-    result = command(photo, *flags, "--tileable", "--no-judge", "--out", "tiles", cwd=tmp_path)
+    result = command(photo, *flags, "--tileable", "--no-judge", "--out", "tiles", cwd=tmp_path, recipe="instant")
     assert result.returncode == 0 and load_image(tmp_path / "tiles/40x56-seed-3-2x2.png").shape == (3, 80, 112)
 
 
@@ -194,7 +186,7 @@ def test_command_line(photo, tmp_path):
     ],
 )
 def test_bad_command_line(args, message, photo, tmp_path):
-    result = command(*(arg.format(photo=photo) for arg in args), cwd=tmp_path)
+    result = command(*(arg.format(photo=photo) for arg in args), cwd=tmp_path, recipe="instant")
     assert result.returncode != 0 and message in result.stderr + result.stdout and "Traceback" not in result.stderr
 
 

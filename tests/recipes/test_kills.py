@@ -22,7 +22,7 @@ from restore.storage.checkpoint import open_checkpoint
 from tests.commands import ENVIRONMENT, TINY, arguments, command
 
 FLAGS = [*TINY, "--training.save-every", "1", "--training.preview-every", "50"]
-STEPS = 40
+STEPS = 24
 """For each kill."""
 
 

@@ -92,6 +92,7 @@ cases = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 @cases
 def test_trained_opened_sampled_restored_resumed(case, photo, tmp_path):
     recipe = case.of(tiny(photo))
+    recipe = replace(recipe, training=replace(recipe.training, save_every=2))
     trained = train(recipe, tmp_path / "run")
     run = open_run(tmp_path / "run", types=case.types)
     assert run.recipe == trained.recipe and run.recipe.degradation == recipe.degradation
@@ -102,10 +103,8 @@ def test_trained_opened_sampled_restored_resumed(case, photo, tmp_path):
     if case.types:
         with pytest.raises(CheckpointError, match=f"'{case.anyone}'.*open_run\\(folder, types"):
             open_run(tmp_path / "run")
-    half = replace(recipe, training=replace(recipe.training, save_every=2))
-    train(half, tmp_path / "again")
-    (tmp_path / "again" / "checkpoints" / "step-00000003").rename(tmp_path / "dropped")
-    resumed = resume(tmp_path / "again", types=case.types)
+    (tmp_path / "run/checkpoints/step-00000003").rename(tmp_path / "dropped")
+    resumed = resume(tmp_path / "run", types=case.types)
     assert resumed.step == 3
     assert torch.equal(resumed.generate((24, 32), seed=3), trained.generate((24, 32), seed=3))
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -18,7 +16,7 @@ from recipes.command.panorama import Panorama
 from restore import load_image
 from restore.training.session import train
 from tests import own_types
-from tests.commands import ENVIRONMENT, ROOT
+from tests.commands import start
 from tests.own_types import OneLayer
 from tests.tiny import NETWORK, tiny
 
@@ -41,13 +39,11 @@ def test_a_killed_panorama_goes_on(source, tmp_path):
     once = Panorama(source, size=(160, 200), steps=2, tile=52, out=tmp_path / "once.png")
     again = replace(once, out=tmp_path / "again.png")
     flags = ["panorama", again.source, "--size", "160x200", "--steps", "2", "--tile", "52", "--out", again.out]
-    process = subprocess.Popen(
-        [sys.executable, ROOT / "recipes" / "edit.py", *flags], env=ENVIRONMENT, stderr=subprocess.DEVNULL
-    )
-    while process.poll() is None and not begun(tmp_path / ".again.png.canvas"):
+    program = start(*flags, cwd=tmp_path, recipe="edit")
+    while program.runs and not begun(tmp_path / ".again.png.canvas"):
         time.sleep(0.01)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL and not again.out.exists()
+    program.processes[0].kill()
+    assert program.finish().returncode == -signal.SIGKILL and not again.out.exists()
     left = {path: path.stat().st_mtime_ns for path in (tmp_path / ".again.png.canvas").rglob("state-*")}
     assert left
     again()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -23,7 +24,7 @@ from restore.run import open_run
 from restore.storage.checkpoint import CheckpointError
 from restore.training.session import resume, train
 from samplers import DDIM, DDPM, Improved
-from tests.commands import ENVIRONMENT, ROOT, arguments, command
+from tests.commands import ENVIRONMENT, arguments, command, start
 from tests.commands import TINY as TINY_FLAGS
 
 MAIN = cli.commands(sindiffusion.recipe, "sindiffusion.py", None, bundled.bundled_photograph)
@@ -36,6 +37,10 @@ def tiny(photo, steps: int = 4, degradation=None) -> Recipe:
     training = replace(recipe.training, steps=steps, batch=2, warmup=1, log_every=1, save_every=2, preview_every=2)
     sampling = replace(recipe.sampling, steps=3)
     return replace(recipe, data=Crops(size=32, crop=16), network=TINY, training=training, sampling=sampling)
+
+
+def saved(run: Path) -> set[Path]:
+    return set(run.glob("checkpoints/step-*"))
 
 
 def weights(run) -> dict[str, torch.Tensor]:
@@ -100,26 +105,19 @@ def test_resume_continues_to_the_same_weights(photo, tmp_path):
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_process_resumes_to_the_same_weights(number, photo, tmp_path):
-    flags = [*TINY_FLAGS, "--training.steps", "60"]
-    assert command("train", photo, "--out", "whole", *flags, cwd=tmp_path).returncode == 0
-    process = subprocess.Popen(
-        arguments("train", photo, "--out", "part", *flags),
-        cwd=tmp_path,
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "part/checkpoints/step-00000008").exists():
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.002)
-    process.send_signal(number)
-    output = process.communicate(timeout=120)[0]
-    assert "stopped and saved at step" in output or "results in" in output
-    assert open_run(tmp_path / "part").step < 60
+def test_a_stopped_process_resumes_to_the_same_weights(photo, tmp_path):
+    """By Ctrl-C, resumed, stopped by SIGTERM, and resumed."""
+    flags = ["train", photo, *TINY_FLAGS, "--training.steps", "60"]
+    assert command(*flags, "--out", "whole", cwd=tmp_path).returncode == 0
+    for number, args in {signal.SIGINT: [*flags, "--out", "part"], signal.SIGTERM: ["resume", "part"]}.items():
+        before, deadline = saved(tmp_path / "part"), time.monotonic() + 120
+        program = start(*args, cwd=tmp_path)
+        while saved(tmp_path / "part") <= before:
+            assert program.runs and time.monotonic() < deadline, program.printed("err")
+            time.sleep(0.002)
+        os.kill(program.processes[0].pid, number)
+        assert "stopped and saved at step" in program.finish().stdout
+        assert open_run(tmp_path / "part").step < 60
     assert command("resume", "part", cwd=tmp_path).returncode == 0
     whole, part = open_run(tmp_path / "whole"), open_run(tmp_path / "part")
     assert part.step == 60
@@ -127,18 +125,10 @@ def test_a_stopped_process_resumes_to_the_same_weights(number, photo, tmp_path):
 
 
 def test_command_line(photo, tmp_path):
-    """From another folder: train, sample, restore, resume of a run that is complete."""
-    result = command(
-        "train",
-        photo,
-        "degradation:gaussian-blur",
-        "--degradation.sigma-max",
-        "3",
-        *TINY_FLAGS,
-        "--training.steps",
-        "4",
-        cwd=tmp_path,
-    )
+    """From another folder: train, in an interpreter of its own, sample, restore, resume of a run that is complete."""
+    blur = ["degradation:gaussian-blur", "--degradation.sigma-max", "3"]
+    line = arguments("train", photo, *blur, *TINY_FLAGS, "--training.steps", "4")
+    result = subprocess.run(line, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert "results in runs/photo-gaussian-blur" in result.stdout
     run = tmp_path / "runs/photo-gaussian-blur"
@@ -238,13 +228,7 @@ def test_samplers_by_name_are_complete():
 
 
 def test_judge(photo, tmp_path):
-    result = subprocess.run(
-        [sys.executable, ROOT / "recipes" / "judge.py", photo, photo, photo],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = command(photo, photo, photo, cwd=tmp_path, recipe="judge")
     assert result.returncode == 0, result.stderr
     assert "| mean of 2 | 0.0000 | 0.0000 | 0.0000 | 1.000 | 1.000 |" in result.stdout
 

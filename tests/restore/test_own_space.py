@@ -9,7 +9,7 @@ import torch
 
 from degrade import GaussianBlur, Thumbnails, seeded
 from recipes import edit
-from restore import Edit, Pixels, open_run, save_image, train
+from restore import Edit, Pixels, load_image, open_run, save_image, train
 from restore.pipelines.editing import layout_guide
 from restore.space import encoded
 from tests import own_types
@@ -74,6 +74,9 @@ def test_edits(run, photo, tmp_path):
     save_image(torch.ones(3, *size), tmp_path / "mask.png")
     edit.main(["variations", str(run.folder), "--severities", ".2", "--out", str(tmp_path / "out"), *types])
     assert (tmp_path / "out/grid.png").exists()
-    for words in (["inpaint", str(run.folder), "--mask", str(tmp_path / "mask.png")], ["panorama", str(run.folder)]):
-        with pytest.raises(ValueError, match="masks and guides act on pixels"):
-            edit.main([*words, "--out", str(tmp_path / "refused.png"), *types])
+    words = ["inpaint", str(run.folder), "--mask", str(tmp_path / "mask.png")]
+    with pytest.raises(ValueError, match="masks and guides act on pixels"):
+        edit.main([*words, "--out", str(tmp_path / "refused.png"), *types])
+    words = ["panorama", str(run.folder), "--size", "20x31", "--tile", "8"]
+    edit.main([*words, "--out", str(tmp_path / "wide.png"), *types])  # windows are of x, whatever it is made of
+    assert load_image(tmp_path / "wide.png").shape == (3, 20, 31)

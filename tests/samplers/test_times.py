@@ -4,11 +4,18 @@ import pytest
 import torch
 
 from degrade import Cosine, GaussianBlur, GaussianNoise, ImageMixing, LinearBeta, RectifiedFlow
-from samplers import GRIDS, LogSNRUniform, Respaced, TimeGrid, Uniform, uniform
+from samplers import GRIDS, LogSNRUniform, Respaced, Spaced, TimeGrid, Uniform, uniform
 from tests.reference import golden
 
 LINEAR = GaussianNoise(LinearBeta())
-EVERY = [*(grid() for grid in GRIDS), Respaced(50), Respaced(10, "3,2"), Respaced(100, "ddim10")]
+EVERY = [
+    *(grid() for grid in GRIDS),
+    Respaced(50),
+    Respaced(10, "3,2"),
+    Respaced(100, "ddim10"),
+    Spaced("trailing"),
+    Spaced("linspace"),
+]
 
 
 def test_uniform():
@@ -25,9 +32,11 @@ def test_every_grid_falls_from_the_start_to_zero(grid, steps, start):
     assert bool((times.diff() < 0).all()) and len(times) >= 2
     if getattr(grid, "sections", "") and start == 1:
         assert times[0] == (grid.kept[-1] + 1) / grid.steps  # where the published process begins
+    elif isinstance(grid, Spaced) and start == 1:
+        assert times[0] == (grid.levels(steps, grid.steps)[-1] + 1) / grid.steps
     else:
         assert times[0] == start
-    if not isinstance(grid, Respaced):
+    if not isinstance(grid, Respaced | Spaced):
         assert len(times) == steps + 1
 
 

@@ -18,11 +18,16 @@ import tyro
 
 from recipes.command import cli as run_cli
 from recipes.command import main as entry
-from recipes.command.pasteable import RUN_WORDS
+from recipes.command.pasteable import RUN_WORDS, word
 from tests import own_types
 
 ROOT = Path(__file__).resolve().parents[3]
-TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+GENERATED = {"_build", "auto_gallery", "commands", "generated"}
+TEXTS = [
+    *(ROOT / "README.md", ROOT / "CONTRIBUTING.md"),
+    *(path for path in sorted((ROOT / "docs").rglob("*.md")) if not GENERATED & {*path.parts}),
+    *sorted((ROOT / "docs" / "gallery").glob("*.py")),
+]
 START = r"(?:python recipes/(\w+)\.py|torchrun (?:[^`\n]|\\\n)*?recipes/(\w+)\.py|thaw ([\w-]+))"
 COMMAND = re.compile(rf"`(?:[^`\n]*&& )?{START}\b([^`]*)`|^ *(?:[^`\n]*&& )?{START}\b((?:[^\\\n]|\\\n)*)$", re.MULTILINE)
 """In an inline `code` of one line or more, or a line of its own, which a backslash continues."""
@@ -42,7 +47,7 @@ def found_in(text: str, place: str, first: int = 1) -> Iterator[Documented]:
         line = first + text[: match.start()].count("\n") + (text[match.start()] == "\n")
         args = shlex.split(rest.replace("\\\n", " "), comments=True)
         if "..." not in args and recipe != "x":  # `thaw x ...` stands for any
-            yield Documented(f"{place}:{line}", recipe.replace("-", "_"), tuple(args))
+            yield Documented(f"{place}:{line}", entry.module_of(recipe), tuple(args))
 
 
 def documented() -> Iterator[Documented]:
@@ -87,7 +92,7 @@ def parses(tmp_path, monkeypatch):
 @pytest.mark.parametrize("command", list(documented()), ids=lambda command: command.place)
 def test_it_parses(command, parses, capsys):
     known = {*entry.recipes_by_name(), *RUN_WORDS}
-    assert command.recipe.replace("_", "-") in known, f"{command.place}: there is no {command.recipe}"
+    assert word(command.recipe) in known, f"{command.place}: there is no {command.recipe}"
     try:
         parses(command.recipe, command.args)
     except (SystemExit, ValueError) as error:
@@ -114,7 +119,7 @@ runs/x`; `thaw blur-generation train digits`; not `thaw x ...`, nor `resume runs
         ("text:7", "e", ()),
     ]
     own = {Path(command.place.split(":")[0]).stem for command in documented() if command.place.startswith("recipes/")}
-    assert {name.replace("-", "_") for name in entry.recipes_by_name()} <= own
+    assert {entry.module_of(name) for name in entry.recipes_by_name()} <= own
 
 
 @pytest.mark.parametrize(

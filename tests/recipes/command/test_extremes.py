@@ -24,7 +24,8 @@ SIGNED = (
     "--objective.bias --training.times.mean --degradation.colour --degradation.schedule.lowest --degradation.schedule.highest"
 )
 NONE = """
-    --seed --training.seed --weight --soft --margin --noise --guidance --sampling.guidance --prior.noise
+    --seed --training.seed --weight --soft --margin --noise --guidance --sampling.guidance --sampling.rescale
+    --sampling.threshold --prior.noise
     --training.warmup --training.weight-decay --training.clip --training.ema
     --training.condition-dropout.label --training.condition-dropout.pooled --training.condition-dropout.tokens
     --training.condition-dropout.image

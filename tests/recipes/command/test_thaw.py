@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+import _thaw
 from recipes.command import main as entry
-from recipes.command.pasteable import pasteable, program
+from recipes.command.pasteable import pasteable, program, word
 from restore.training.session import train
 from tests.tiny import tiny
 
@@ -19,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def called(monkeypatch, *args: str) -> None:
     monkeypatch.setattr(sys, "argv", ["/somewhere/bin/thaw", *args])
-    entry.main()
+    _thaw.main()
 
 
 def test_every_recipe_is_listed(monkeypatch, capsys):
@@ -27,7 +28,7 @@ def test_every_recipe_is_listed(monkeypatch, capsys):
     shown = capsys.readouterr().out
     runnable = [path for path in (ROOT / "recipes").glob("*.py") if "cli.run(main)" in path.read_text(encoding="utf-8")]
     assert len(runnable) == len(entry.recipes_by_name()) >= 15
-    assert all(f"  {path.stem.replace('_', '-')} " in shown for path in runnable)
+    assert all(f"  {word(path)} " in shown for path in runnable)
 
 
 @pytest.mark.parametrize("name", entry.recipes_by_name())
@@ -63,8 +64,7 @@ def test_setup_installs_it():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     module, _, function = setup["options.entry_points"]["console_scripts"].strip().removeprefix("thaw = ").partition(":")
-    assert getattr(import_module(module), function) is entry.main
-    assert module.rpartition(".")[0] in setup["options"]["packages"].split()
+    assert getattr(import_module(module), function) is _thaw.main and module in setup["options"]["py_modules"].split()
 
 
 def test_what_is_done_with_a_run_needs_no_recipe(photo, tmp_path, monkeypatch, capsys):

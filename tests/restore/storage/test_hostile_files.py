@@ -9,21 +9,25 @@ from pathlib import Path
 
 import pytest
 
-from tests.damaged_images import MAY_DECODE
+from tests.damaged_checkpoints import CHECKPOINTS
+from tests.damaged_images import IMAGES, MAY_DECODE
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def opened(what: str, count: int, folder: Path) -> dict:
-    """The report of a process that meets so many of them."""
+    """The report of a process that meets so many of them: its memory is measured."""
     line = [sys.executable, "-m", f"tests.{what}", str(count), folder]
     result = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True)
     return json.loads(result.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize(("what", "count"), [("damaged_checkpoints", 507), ("damaged_images", 203)])
-def test_damaged_files(what, count, tmp_path):
-    """Half a thousand checkpoints, two hundred images: one line each, no traceback, no code executed, less than 1 GiB."""
+@pytest.mark.parametrize(
+    ("what", "kinds"), [("damaged_checkpoints", CHECKPOINTS), ("damaged_images", IMAGES)], ids=["checkpoints", "images"]
+)
+def test_damaged_files(what, kinds, tmp_path, request):
+    """One line each, no traceback, no code executed, less than 1 GiB. `--damages 39` damages half a thousand checkpoints."""
+    count = request.config.getoption("damages") * len(kinds)
     report = opened(what, count, tmp_path)
     for damage, outcome, message in report["outcomes"]:
         assert outcome == "refused" or (outcome == "accepted" and damage in MAY_DECODE), f"{damage}: {outcome} {message}"

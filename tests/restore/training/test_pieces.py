@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -15,8 +13,9 @@ from restore import Batch, Batches, Objective, Training
 from restore.storage.checkpoint import open_checkpoint
 from restore.training.dropout import Dropout
 from restore.training.trainer import Trainer
-from tests.commands import ENVIRONMENT, ROOT
-from tests.pieces import CASES, losses, trainer
+from tests import forked, pieces
+from tests.commands import ROOT
+from tests.pieces import CASES, FEW, SHARED, losses, trainer
 
 
 @pytest.fixture(scope="module")
@@ -25,26 +24,25 @@ def expected(tmp_path_factory):
     from tests.conftest import draw_photo
 
     photo = draw_photo(tmp_path_factory.mktemp("pieces") / "photo.png")
-    return photo, [losses(trainer(case, 1), photo) for case in CASES]
+    return photo, {case: losses(trainer(case, 1), photo) for case in CASES}
 
 
-@pytest.mark.parametrize("accumulate", [2, 4, 8])
-def test_pieces_change_nothing(accumulate, expected):
-    """Every operator and a chain, within 1e-5."""
+@pytest.mark.parametrize(("accumulate", "cases"), [(2, FEW), (4, FEW), (8, CASES)], ids=["2", "4", "8"])
+def test_pieces_change_nothing(accumulate, cases, expected):
+    """Every operator and a chain in pieces of one image, a few in larger ones, within 1e-5."""
     photo, whole = expected
-    found = [losses(trainer(case, accumulate), photo) for case in CASES]
-    torch.testing.assert_close(torch.tensor(found), torch.tensor(whole), rtol=0, atol=1e-5)
+    for case in cases:
+        found = losses(trainer(case, accumulate), photo)
+        torch.testing.assert_close(torch.tensor(found), torch.tensor(whole[case]), rtol=0, atol=1e-5)
 
 
 def test_processes_change_nothing(expected, tmp_path):
-    """Two, with weights replicated and sharded, in pieces and without, within 1e-5."""
+    """Two, with weights replicated and sharded, in pieces and without, every operator one image a piece, within 1e-5."""
     photo, whole = expected
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    line = [*torchrun, "-m", "tests.pieces", str(photo), str(tmp_path / "losses.json")]
-    result = subprocess.run(line, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    result = forked.start([pieces.__file__, str(photo), str(tmp_path / "losses.json")], ROOT, processes=2).finish()
     assert result.returncode == 0, result.stderr
-    for found in json.loads((tmp_path / "losses.json").read_text()):
-        torch.testing.assert_close(torch.tensor(found), torch.tensor(whole), rtol=0, atol=1e-5)
+    for found, (cases, _, _) in zip(json.loads((tmp_path / "losses.json").read_text()), SHARED, strict=True):
+        torch.testing.assert_close(torch.tensor(found), torch.tensor([whole[case] for case in cases]), rtol=0, atol=1e-5)
 
 
 def test_a_run_is_resumed_in_other_pieces(expected, tmp_path):

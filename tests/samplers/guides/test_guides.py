@@ -7,7 +7,6 @@ from degrade import GaussianBlur, GaussianNoise, RectifiedFlow, State, seeded
 from samplers import (
     DDIM,
     Scale,
-    classifier_free,
     ilvr,
     known_pixels,
     pad_to,
@@ -16,6 +15,7 @@ from samplers import (
     seamless,
     sizes,
     symmetric,
+    telescoped,
     uniform,
 )
 from tests.exact import GaussianData, oracle
@@ -102,8 +102,8 @@ def test_classifier_free_guidance_against_the_closed_form():
     x = torch.randn(4, 2, 5, 6, generator=seeded(3), dtype=torch.float64)
     for weight in (0.0, 0.5, 2.0, 5.0):
         expected = GaussianData(noise, -0.1 + weight * 0.6, 0.4).restore(x, HALF)
-        torch.testing.assert_close(classifier_free(conditional, unconditional, weight)(x, HALF), expected, rtol=0, atol=1e-12)
-    assert classifier_free(conditional, unconditional, 1.0) is conditional
+        torch.testing.assert_close(telescoped(unconditional, (weight, conditional))(x, HALF), expected, rtol=0, atol=1e-12)
+    assert telescoped(unconditional, (1.0, conditional)) is conditional
 
 
 def test_classifier_free_guidance_within_severities(images):
@@ -114,7 +114,7 @@ def test_classifier_free_guidance_within_severities(images):
         calls.append(t)
         return x - 1
 
-    guided = classifier_free(lambda x, t: x + 1, unconditional, 3.0, 0.2, 0.6)
+    guided = telescoped(unconditional, (3.0, lambda x, t: x + 1), until=0.2, since=0.6)
     t = torch.tensor([0.2, 0.21, 0.6, 0.61])
     expected = images + torch.tensor([1.0, 5.0, 5.0, 1.0])[:, None, None, None]
     torch.testing.assert_close(guided(images, t), expected)

@@ -112,7 +112,7 @@ def test_dps_follows_the_gradient():
 
 def test_what_no_image_explains_leads_nowhere():
     """A hole painted black, without noise: no method follows what A cannot make; what is seen is agreed with to 1e-3, by pigdm
-    to 1e-2."""
+    and moments, which assume a noise of .01, to 3e-2."""
     shape, mean = (1, 3, 8, 8), 0.2
     seen = (torch.rand(1, 1, 8, 8, generator=seeded(1)) > 0.4).float()
     x0 = torch.rand(shape, generator=seeded(2)) - 0.5
@@ -128,7 +128,7 @@ def test_what_no_image_explains_leads_nowhere():
         guided = likelihood(restore, m, PROCESS, method)
         made = sample(DDIM(), guided, PROCESS, State(start, ()), torch.linspace(0.99, 0, 26))
         assert float(made.abs().max()) < 3, method
-        assert float(((made - x0) * seen).abs().max()) < (1e-2 if method == "pigdm" else 1e-3), method
+        assert float(((made - x0) * seen).abs().max()) < (3e-2 if method in ("pigdm", "moments") else 1e-3), method
 
 
 def test_least_squares_end_where_rounding_begins():
@@ -269,3 +269,23 @@ def test_operators_without_a_gradient():
     m = Measurement(torch.zeros(1, 3, 4, 4), lambda x: x.detach(), 0.0, (1, 3, 4, 4))
     with pytest.raises(ValueError, match="no gradient"):
         m.adjoint(torch.ones(1, 3, 4, 4))
+
+
+@pytest.mark.parametrize(
+    ("operator", "message"),
+    [
+        (lambda x: (10 * x).round() / 10, "has no gradient"),
+        (lambda x: 0 * x, "has no gradient"),
+        (lambda x: x.detach(), "has no gradient"),
+        (lambda x: x > 0, "measurements are real numbers"),
+        (lambda x: torch.fft.fft2(x), "measurements are real numbers"),
+        (lambda x: x * (torch.rand_like(x) < 0.5), "draws something at random each time"),
+        (lambda x: x.mul_(0.5), "changes the images that it is given"),
+    ],
+)
+def test_operators_that_say_nothing(operator, message):
+    """Of which an answer would be the prior's own, or made up."""
+    shape = (1, 1, 8, 8)
+    with pytest.raises(ValueError, match=message) as caught:
+        likelihood(lambda x, t: x, Measurement(torch.zeros(shape), operator, 0.1, shape), PROCESS, "dps")
+    assert "\n" not in str(caught.value)

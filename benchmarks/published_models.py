@@ -1,0 +1,118 @@
+"""A published model in memory: what loading takes against its weights, and what decoding in tiles takes, and leaves of seams.
+
+    python benchmarks/published_models.py --size 1024
+
+Stable Diffusion's autoencoder (83.7 million parameters) and U-Net (859.5 million), with random weights saved to disk; a process
+for each row. Seams: the largest step between neighbouring columns of the difference between the picture decoded in tiles and
+at once, at the edges of tiles and elsewhere, of a picture that still fits (`--whole`), in the unit of [-1, 1].
+"""
+
+from __future__ import annotations
+
+from machine import describe  # first: finds the project's packages
+
+import json  # isort: skip
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+import tyro
+from processes import alone
+
+from restore.machine.memory import used_memory
+
+VAE = {
+    "block_out_channels": (128, 256, 512, 512),
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "layers_per_block": 2,
+    "latent_channels": 4,
+}
+UNET = {"cross_attention_dim": 768}
+
+
+@dataclass(frozen=True)
+class Bench:
+    size: int = 2048
+    """Side of the picture that is decoded in tiles."""
+    whole: int = 768
+    """Side of the picture whose seams are measured, in tiles of half as many cells."""
+    tile: int = 64
+    """Cells of a tile, of 8 pixels each."""
+    unet: bool = True
+    """Whether the U-Net is loaded too."""
+
+    def __call__(self) -> None:
+        print(f"{describe()}\n\n| what | result |\n| --- | --- |")
+        with tempfile.TemporaryDirectory(dir=".") as name:
+            folder = Path(name)
+            alone("saving", save, folder, self.unet)
+            for part in ("vae", *(("unet",) if self.unet else ())):
+                weights, peak = alone(part, loaded, folder, part)
+                print(
+                    f"| {part}: weights, peak of loading them | {weights / 2**20:.0f} MiB, {peak / weights:.3f} times |",
+                    flush=True,
+                )
+            edges, elsewhere, contrast = alone("seams", seams, folder, self)
+            print(f"| steps at edges, elsewhere; deviation of the picture | {edges:.4f}, {elsewhere:.4f}; {contrast:.3f} |")
+            seconds, peak = alone("decoding", decoded, folder, self)
+            print(f"| decoding {self.size} x {self.size} in tiles | {peak / 2**30:.2f} GiB at most, {seconds:.0f} s of CPU |")
+
+
+def save(folder: Path, unet: bool) -> None:
+    from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel, UNet2DModel
+
+    torch.manual_seed(0)
+    AutoencoderKL(**VAE).save_pretrained(folder / "vae")
+    network = UNet2DConditionModel(**UNET) if unet else UNet2DModel(4, in_channels=4, out_channels=4)
+    network.save_pretrained(folder / "unet")
+    DDIMScheduler(clip_sample=False).save_pretrained(folder / "scheduler")
+    index = {"vae": "AutoencoderKL", "unet": type(network).__name__, "scheduler": "DDIMScheduler"}
+    entries = {"_class_name": "DiffusionPipeline", **{place: ["diffusers", kind] for place, kind in index.items()}}
+    (folder / "model_index.json").write_text(json.dumps(entries))
+
+
+def space(folder: Path):
+    from restore import pretrained
+
+    return pretrained(folder, "cpu").space
+
+
+def loaded(folder: Path, part: str) -> tuple[int, int]:
+    """Bytes of the weights, and what loading them adds to the peak."""
+    from restore import pretrained
+
+    pipeline = pretrained(folder, "cpu")
+    load = pipeline.restorer.network.load if part == "unet" else pipeline.space.codec.load
+    load.check()  # libraries are loaded, and the class is built once, before what is measured
+    before = used_memory()
+    module = load()
+    return sum(p.nbytes for p in module.parameters()), used_memory() - before
+
+
+def latents(side: int) -> torch.Tensor:
+    return torch.randn(1, 4, side // 8, side // 8, generator=torch.Generator().manual_seed(1))
+
+
+def seams(folder: Path, bench: Bench) -> tuple[float, float, float]:
+    tiled = replace(space(folder), tile=bench.tile // 2)
+    x = latents(bench.whole)
+    whole = replace(tiled, tile=65_536).decode(x)
+    steps = (tiled.decode(x) - whole).diff(dim=-1).abs().amax((0, 1, 2))
+    core = tiled.tile - 2 * tiled.overlap
+    count = -(-x.shape[-1] // core)
+    edges = torch.zeros(len(steps), dtype=torch.bool)
+    edges[[x.shape[-1] * i // count * 8 - 1 for i in range(1, count)]] = True
+    return float(steps[edges].max()), float(steps[~edges].max()), float(whole.std())
+
+
+def decoded(folder: Path, bench: Bench) -> tuple[float, int]:
+    tiled, before = replace(space(folder), tile=bench.tile), time.process_time()
+    tiled.decode(latents(bench.size))
+    return time.process_time() - before, used_memory()
+
+
+if __name__ == "__main__":
+    tyro.cli(Bench, description=__doc__)()

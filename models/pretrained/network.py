@@ -1,0 +1,123 @@
+"""What a published denoiser offers, whichever it is: net(x, t, condition), as the networks of this project."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import torch
+
+from models.condition import Condition
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Load = Callable[[], Any]
+"""Gives the module of the published library, loaded at the first call."""
+
+
+class Encoding(NamedTuple):
+    """What a text encoder makes of B prompts."""
+
+    tokens: Tensor
+    """The last layer's (B, L, D), normalised."""
+    inner: Tensor
+    """Those of the layer before it (B, L, D)."""
+    mask: Tensor
+    """(B, L), False where there is no token."""
+    pooled: Tensor | None = None
+    """One vector (B, D') for each prompt."""
+
+
+@dataclass(frozen=True, eq=False)
+class Denoiser(ABC):
+    """A published network. Its file says what its module is called with, and what it is conditioned on.
+
+    Raises ValueError, in one line, on construction for a configuration that it does not serve.
+    """
+
+    load: Load
+    config: Mapping[str, Any]
+    time: Callable[[Tensor], Tensor]
+    """A severity in [0, 1] as the network is told it: the 0-based level, or a time of flow."""
+
+    place: ClassVar[str] = "unet"
+    """Its name in model_index.json."""
+    steps: ClassVar[int] = 50
+    """Of its published sampling."""
+    guidance: ClassVar[float] = 1.0
+    """Of its published sampling."""
+    offset: ClassVar[int | None] = None
+    """Of leading levels, where its pipeline insists on one."""
+    masked: ClassVar[bool] = False
+    """Whether such an encoder is told which of them fill the prompt up."""
+
+    def __post_init__(self) -> None:
+        for key in self.unserved:
+            if self.config.get(key) not in (None, False):
+                raise ValueError(
+                    f"{type(self).__name__} with {key}={str(self.config[key])[:40]!r} is not served: leave out {key}."
+                )
+
+    unserved: ClassVar[Sequence[str]] = ()
+    """Entries of the configuration that ask for more than is told here."""
+
+    def __call__(self, x: Tensor, t: Tensor, condition: Condition = Condition()) -> Tensor:  # noqa: B008
+        """Its output for x (B, C, H, W), of that shape; what it says of the variance is left out."""
+        return self.output(self.load(), x, self.time(t), condition)[:, : self.channels]
+
+    @abstractmethod
+    def output(self, module: nn.Module, x: Tensor, time: Tensor, condition: Condition) -> Tensor:
+        """The module's own output."""
+
+    @property
+    def accepts(self) -> tuple[str, ...]:
+        """The parts of a condition that it takes."""
+        return ()
+
+    @property
+    def channels(self) -> int:
+        """Of x."""
+        return int(self.config["in_channels"])
+
+    @property
+    def stride(self) -> int:
+        """It works on sides, cells of x, that are a multiple of this."""
+        return int(self.config.get("patch_size", 1))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Cells of x that it was trained on."""
+        size = self.config.get("sample_size") or 64
+        return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+
+    @property
+    def length(self) -> int:
+        """Tokens of a prompt, for encoders that take any number."""
+        return 77
+
+    @property
+    def classes(self) -> int:
+        """That it knows."""
+        return 0
+
+    def words(self, encodings: Sequence[Encoding | None]) -> Condition:
+        """The condition that prompts are, from what its text encoders make of them; None for one that the model lacks."""
+        raise NotImplementedError(f"{type(self).__name__} is not conditioned on words")
+
+
+def levels(steps: int) -> Callable[[Tensor], Tensor]:
+    """t (B,) as the 0-based level t T - 1 of a process of T `steps`: whole to 1e-3, else in between."""
+
+    def level(t: Tensor) -> Tensor:
+        k = t * steps - 1
+        return torch.where((k - k.round()).abs() < 1e-3, k.round(), k)
+
+    return level
+
+
+def flow(steps: int) -> Callable[[Tensor], Tensor]:
+    """t (B,) as the time of a flow, t T."""
+    return lambda t: t * steps

@@ -1,0 +1,70 @@
+"""What all pages work from: a photograph, alone or with a run that was trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import gradio as gr
+
+from recipes.command.studio import inputs, look
+from recipes.command.studio.workshop import Workshop
+from restore.data.decoding import ImageError
+
+ALONE = "the photograph itself"
+
+
+class Source(NamedTuple):
+    photo: gr.State
+    """Path of the photograph, or None."""
+    run: gr.Dropdown
+    """Folder of a run, or ALONE."""
+    detail: gr.Slider
+    """Longer side, pixels."""
+
+
+def source_panel(workshop: Workshop, photograph: Path | None, run: Path | None) -> Source:
+    """The column on the left."""
+    photo = gr.State(photograph)
+    picture = gr.Image(
+        inputs.shown(photograph) if photograph else None,
+        label="Photograph",
+        format="png",
+        interactive=False,
+        buttons=[],
+        height=230,
+        elem_id="photograph",
+    )
+    upload = gr.UploadButton("Choose a photograph", file_types=["image"], variant="secondary", elem_id="upload")
+    said = gr.HTML(elem_id="upload-said")
+    choices = list(dict.fromkeys([ALONE, *([str(run)] if run else []), *workshop.runs()]))
+    made_by = gr.Dropdown(
+        choices,
+        value=str(run) if run else ALONE,
+        label="Made by",
+        info="Without training, by its patches (closed form); or by a run: a trained restorer (denoiser).",
+        allow_custom_value=True,
+        elem_id="run",
+    )
+    detail = gr.Slider(64, 512, 250, step=2, label="Longer side", info="Smaller is faster; runs keep theirs.", elem_id="detail")
+
+    def take(path: str):
+        try:
+            kept = workshop.uploaded(path)
+            return kept, inputs.shown(kept), look.words("")
+        except ImageError as error:
+            return gr.skip(), gr.skip(), look.wrong(str(error).replace(str(Path(path).parent) + "/", ""))
+
+    upload.upload(take, upload, [photo, picture, said], show_progress="hidden", concurrency_limit=2)
+    return Source(photo, made_by, detail)
+
+
+def run_of(made_by: str) -> Path | None:
+    """The folder of the run, None where there is none."""
+    return None if made_by == ALONE or not made_by.strip() else Path(made_by.strip())
+
+
+def needed(photo: Path | None) -> Path:
+    if photo is None:
+        raise ValueError("there is no photograph: choose one, on the left.")
+    return photo

@@ -1,0 +1,50 @@
+"""A pipeline around a published model: words as its condition, a picture that it is told, latents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
+
+from degrade.lazy import torch
+from models import Condition
+from restore.pipelines.conditioning import Asked
+from restore.pipelines.generation import Edit
+from restore.pipelines.network import NetworkPipeline
+from restore.space import grown
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MASKED = 5
+"""Channels of the picture that an inpainting network in latents of 4 is told: a mask, and what it leaves of the picture."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Published(NetworkPipeline):
+    """A published model, which `restore.pretrained` opens."""
+
+    told: Tensor | None = None
+    """The picture (1, C, h, w) that its network is told, in x."""
+
+    def conditions(self, numbers: range, asked: Asked = None) -> Condition:
+        condition = super().conditions(numbers, asked)
+        if self.told is None:
+            return condition
+        return condition._replace(image=self.told.expand(len(numbers), *self.told.shape[1:]))
+
+    def nothing(self, condition: Condition) -> Condition:
+        """What is told of a picture stays."""
+        words = condition._replace(image=None)
+        nothing = super().nothing(words)
+        return condition if nothing is words else nothing._replace(image=condition.image)
+
+    def prepared(self, size: tuple[int, int], edit: Edit) -> tuple[Self, Edit]:
+        """An inpainting network is told what is known, and makes the rest: from noise, unless it begins with a picture."""
+        if getattr(self.restorer.network, "picture", 0) != MASKED:
+            return super().prepared(size, edit)
+        height, width = pixels = tuple(side * self.space.stride for side in self.padded(size))
+        nothing = torch.zeros(self.size[0], height, width), torch.zeros(1, height, width)
+        picture, mask = nothing if edit.known is None else edit.known
+        seen = self.space.encode(grown(torch.where(mask >= 0.5, picture, 0)[None], (height, width)).to(self.device))
+        hole = 1 - self.shrunk(mask.to(self.device), pixels)
+        return replace(self, told=torch.cat([hole, seen], dim=1)), edit

@@ -1,0 +1,143 @@
+"""A module of a published folder: built by its library's class, its weights taken from safetensors, once and without a copy."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from degrade.lazy import torch
+from restore.published.folder import Part, PublishedFolder, weight_files
+from restore.storage.reading import opened, sha256
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+TIED = "encoder.embed_tokens.weight"
+"""A second name of T5's embedding, which files hold or not."""
+
+
+@dataclass(frozen=True, eq=False)
+class Component:
+    """Loads its module when it is first asked for it. Raises ValueError, in one line, for files that are not what they should
+    be."""
+
+    folder: PublishedFolder
+    part: Part
+    device: str
+
+    def __call__(self) -> nn.Module:
+        return self.module
+
+    @cached_property
+    def module(self) -> nn.Module:
+        """For inference, in float32. The weights stay in the file's pages until they are used, where it holds that dtype."""
+        files = weight_files(self.part)
+        with torch.device("meta"):
+            module = self._built()
+        names, like = self._checked(files, module), module.state_dict()
+        if any(name not in module.state_dict() for name, _ in module.named_buffers()):  # computed when it is built
+            with _weightless():
+                module = self._built()
+        for file in files:
+            self._verify(file)
+            with opened(file) as weights:
+                there = [name for name in weights.keys() if name in names]  # noqa: SIM118
+                state = {names[name]: _sound(weights.get_tensor(name), name, file) for name in there}
+                state = {name: weight.reshape(like[name].shape) for name, weight in state.items()}
+                module.load_state_dict(state, strict=False, assign=True)
+        tie: Any = getattr(module, "tie_weights", None)
+        if tie is not None:
+            tie()
+        return module.to(self.device).eval().requires_grad_(False)
+
+    def check(self) -> None:
+        """Looks at names, shapes and sums; nothing is loaded."""
+        files = weight_files(self.part)
+        with torch.device("meta"):
+            self._checked(files, self._built())
+        for file in files:
+            self._verify(file)
+
+    def _built(self) -> nn.Module:
+        library = importlib.import_module(self.part.library)
+        cls = getattr(library, self.part.kind)
+        settings = {name: value for name, value in self.part.config.items() if not name.startswith("_")}
+        try:
+            if self.part.library == "diffusers":
+                return cls.from_config(settings)
+            return cls(cls.config_class.from_dict(settings))
+        except Exception as error:  # whatever a stranger's settings lead to
+            reason = " ".join(str(error).split())[:200]
+            raise ValueError(f"{self.part.folder / 'config.json'} does not describe a {self.part.kind}: {reason}") from None
+
+    def _checked(self, files: list[Path], module: nn.Module) -> dict[str, str]:
+        """The names in the module of what the files hold. Raises ValueError unless these are its weights, in their shapes."""
+        like: dict[str, Tensor] = module.state_dict()
+        names, shapes, kinds = {}, {}, set()
+        for file in files:
+            with opened(file) as weights:
+                for name in weights.keys():  # noqa: SIM118
+                    ours = name if name in like else renamed(name)
+                    entry = weights.get_slice(name)
+                    names[name], shapes[ours] = ours, tuple(entry.get_shape())
+                    kinds |= {entry.get_dtype()} if ours in like else set()
+        shapes.pop("embeddings.position_ids", None)
+        surplus = sorted(set(shapes) - set(like) - {"text_model.embeddings.position_ids"})
+        missing = sorted(set(like) - set(shapes) - {TIED})
+        wrong = [name for name, shape in shapes.items() if name in like and not _fits(shape, tuple(like[name].shape))]
+        if surplus or missing or wrong:
+            raise ValueError(
+                f"{self.part.folder} does not hold the weights of its {self.part.kind}: {len(missing)} missing "
+                f"{[name[:60] for name in missing[:2]]}, {len(surplus)} surplus {[name[:60] for name in surplus[:2]]}, "
+                f"{len(wrong)} of other shapes {[name[:60] for name in wrong[:2]]}."
+            )
+        if kinds - {"F16", "BF16", "F32", "F64"}:
+            raise ValueError(f"{self.part.folder} holds weights of {', '.join(sorted(kinds))}: quantised ones are not served.")
+        return {name: ours for name, ours in names.items() if ours in like}
+
+    def _verify(self, file: Path) -> None:
+        sums = self.folder.sums
+        if sums is not None and sums.get(file.relative_to(self.folder.path).as_posix()) != sha256(file):
+            raise ValueError(f"{file} is broken: its content is not what was imported. Import the model again.")
+
+
+def renamed(name: str) -> str:
+    """Today's name of a weight in an older file: of attention before diffusers 0.18, of CLIP before transformers 5.6."""
+    name = name.removeprefix("text_model.")
+    return OLD.sub(lambda found: f"{found[1]}.{TODAY[found[2]]}.", name)
+
+
+TODAY = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+OLD = re.compile(rf"(\.attentions\.\d+)\.({'|'.join(TODAY)})\.")
+
+
+def _fits(found: tuple[int, ...], expected: tuple[int, ...]) -> bool:
+    """Older files hold some linear layers as 1 x 1 convolutions."""
+    return found == expected or found == (*expected, 1, 1)
+
+
+def _sound(weight: Any, name: str, file: Path) -> Tensor:
+    if weight.numel() and not all(bool(end.isfinite()) for end in weight.aminmax()):  # makes no copy, and finds NaN too
+        raise ValueError(f"{file} holds weights that are NaN or infinite: {name[:60]}.")
+    return weight.float() if weight.is_floating_point() else weight
+
+
+@contextmanager
+def _weightless() -> Iterator[None]:
+    """Modules that are built inside compute their buffers, and have parameters without memory."""
+    register = torch.nn.Module.register_parameter
+
+    def without_memory(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        register(module, name, None if parameter is None else torch.nn.Parameter(parameter.to("meta")))
+
+    torch.nn.Module.register_parameter = without_memory  # type: ignore[assignment, method-assign]
+    try:
+        yield
+    finally:
+        torch.nn.Module.register_parameter = register  # type: ignore[method-assign]

@@ -1,0 +1,145 @@
+"""A pipeline of a folder in diffusers' format, component by component."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache, partial
+from typing import Any
+
+from degrade import GaussianPrior
+from models import Condition
+from models.pretrained import CODECS, DENOISERS, TEXT_ENCODERS, AutoencoderKL, Denoiser, TextEncoder
+from models.pretrained.network import flow, levels
+from restore.data.sources import LEAST, OneImage
+from restore.latents import Latents
+from restore.pipelines.published import Published
+from restore.published.component import Component
+from restore.published.folder import Part, PublishedFolder
+from restore.published.scheduler import process
+from restore.restorer import Precision, Restorer
+from restore.space import Pixels
+
+MOST_CLASSES = 100_000
+REMEMBERED = 16
+"""Prompts whose encodings are kept."""
+
+
+def assembled(folder: PublishedFolder, device: str, precision: Precision) -> Published:
+    """The pipeline of a folder, of which nothing is loaded before it is used. Raises ValueError in one line for what is not
+    served."""
+    try:
+        return _assembled(folder, device, precision)
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:  # a stranger's settings
+        raise ValueError(f"{folder.path}: a configuration lacks an entry, or has one of another kind: {error}.") from None
+
+
+def _assembled(folder: PublishedFolder, device: str, precision: Precision) -> Published:
+    place = next((name for name in ("unet", "transformer") if name in folder.parts), None)
+    if place is None or "scheduler" not in folder.parts:
+        raise ValueError(f"{folder.path} lacks {'a scheduler' if place else 'a unet, and a transformer'}: it makes no images.")
+    part = folder.parts[place]
+    kind = _known(part, DENOISERS)
+    made = process(folder.parts["scheduler"].config, kind.offset)
+    time = flow(made.steps) if made.prediction == "velocity" else levels(made.steps)
+    denoiser = kind(Component(folder, part, device), part.config, time)
+    codec = _codec(folder, device)
+    space = Pixels() if codec is None else Latents(codec, codec.scale, codec.shift)
+    if space.channels(denoiser.channels) != denoiser.channels:
+        raise ValueError(
+            f"{folder.path}: {part.kind} works on {denoiser.channels} channels, its autoencoder makes "
+            f"{space.channels(denoiser.channels)}."
+        )
+    height, width = (side * space.stride for side in denoiser.size)
+    classes = _classes(folder, denoiser)
+    return Published(
+        degradation=made.degradation,
+        prior=GaussianPrior(),
+        size=(denoiser.channels if codec is None else 3, height, width),
+        data=OneImage(size=max(LEAST, height, width)),
+        sampling=replace(made.sampling, steps=min(denoiser.steps, made.steps), guidance=denoiser.guidance),
+        space=space,
+        classes=classes,
+        device=device,
+        restorer=Restorer(denoiser, made.degradation, made.prediction, precision),
+        name=str(folder.path),
+        network_stride=denoiser.stride,
+        words=_words(folder, denoiser, device),
+    )
+
+
+def components(pipeline: Published) -> list[Component]:
+    """Those that a pipeline is made of."""
+    found: list[Any] = [pipeline.restorer.network.load]  # type: ignore[attr-defined]
+    if isinstance(pipeline.space, Latents):
+        found.append(pipeline.space.codec.load)  # type: ignore[attr-defined]
+    encoders = pipeline.words.encoders if isinstance(pipeline.words, Words) else ()
+    return [*found, *(encoder.load for encoder in encoders if encoder is not None)]
+
+
+@dataclass(frozen=True, eq=False)
+class Words:
+    """Prompts -> the condition that they are, for a network that takes tokens; the last ones are remembered."""
+
+    denoiser: Denoiser
+    encoders: tuple[TextEncoder | None, ...]
+
+    def __call__(self, prompts: Sequence[str]) -> Condition:
+        return self._remembered(tuple(prompts))
+
+    @cached_property
+    def _remembered(self) -> Callable[[tuple[str, ...]], Condition]:
+        return lru_cache(maxsize=REMEMBERED)(self._encoded)
+
+    def _encoded(self, prompts: tuple[str, ...]) -> Condition:
+        length, masked = self.denoiser.length, self.denoiser.masked
+        encodings = [None if encoder is None else encoder(prompts, length, masked) for encoder in self.encoders]
+        return self.denoiser.words(encodings)
+
+
+def _known(part: Part, classes: Sequence[type]) -> Any:
+    found = {cls.__name__: cls for cls in classes}
+    if part.kind not in found:
+        raise ValueError(f"{part.folder} is a {part.kind}, which is not served: known are {', '.join(found)}.")
+    return found[part.kind]
+
+
+def _codec(folder: PublishedFolder, device: str) -> AutoencoderKL | None:
+    part = folder.parts.get("vae")
+    return None if part is None else _known(part, CODECS)(Component(folder, part, device), part.config)
+
+
+def _words(folder: PublishedFolder, denoiser: Denoiser, device: str) -> Words | None:
+    if "tokens" not in denoiser.accepts:
+        return None
+    places = [name for name in ("", "_2", "_3") if f"text_encoder{name}" in folder.entries]
+    return Words(denoiser, tuple(_encoder(folder, place, device) for place in places))
+
+
+def _encoder(folder: PublishedFolder, place: str, device: str) -> TextEncoder | None:
+    part, tokens = (folder.parts.get(f"{kind}{place}") for kind in ("text_encoder", "tokenizer"))
+    if part is None:
+        return None
+    kind = _known(part, TEXT_ENCODERS)
+    if tokens is None or tokens.kind.removesuffix("Fast") != kind.tokens:
+        raise ValueError(f"{folder.path}: text_encoder{place} needs a {kind.tokens}, got {tokens and tokens.kind}.")
+    return kind(Component(folder, part, device), lru_cache(maxsize=1)(partial(_tokenizer, tokens, kind.tokens)), part.config)
+
+
+def _tokenizer(part: Part, kind: str) -> Any:
+    import transformers
+
+    try:
+        return getattr(transformers, kind).from_pretrained(str(part.folder), local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # whatever a stranger's files lead to
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{part.folder} is no {kind}: {reason}") from None
+
+
+def _classes(folder: PublishedFolder, denoiser: Denoiser) -> tuple[str, ...]:
+    """Names of the classes, or their numbers where the folder does not tell."""
+    if denoiser.classes > MOST_CLASSES:
+        raise ValueError(f"{folder.path} has {denoiser.classes} classes, at most {MOST_CLASSES} are served.")
+    named = folder.entries.get("id2label")
+    names: Mapping[str, Any] = named if isinstance(named, dict) else {}
+    return tuple(str(names.get(str(number), number))[:200] for number in range(denoiser.classes))

@@ -1,0 +1,133 @@
+"""A folder in diffusers' format: what it says of itself, checked before anything of it is loaded or executed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from restore.storage.reading import CheckpointError, sha256, text
+
+INDEX = "model_index.json"
+MARK, SUMS = "imported.json", "SHA256SUMS"
+"""What an import adds: where the model came from, and the sums of its files."""
+LIBRARIES = ("diffusers", "transformers")
+LEFT_OUT = ("safety_checker", "feature_extractor", "image_encoder")
+"""Components that nothing here needs."""
+PLACES = (
+    "unet",
+    "transformer",
+    "vae",
+    "scheduler",
+    *(f"{kind}{n}" for kind in ("text_encoder", "tokenizer") for n in ("", "_2", "_3")),
+)
+WEIGHTS = {"diffusers": "diffusion_pytorch_model", "transformers": "model"}
+
+
+class Part(NamedTuple):
+    """A component by the names of its library and class, its configuration, and where its files lie."""
+
+    library: str
+    kind: str
+    folder: Path
+    config: Mapping[str, Any]
+
+
+class PublishedFolder(NamedTuple):
+    """What model_index.json says."""
+
+    path: Path
+    name: str
+    """Of the published pipeline."""
+    parts: Mapping[str, Part]
+    entries: Mapping[str, Any]
+    sums: Mapping[str, str] | None
+    """SHA-256 of each file, by its name in the folder, where it was imported; None elsewhere."""
+
+
+def published_folder(path: Path) -> PublishedFolder:
+    """Reads a folder's index and its components' configurations. Raises ValueError in one line for what is not served: classes
+    that are not known, code of its own, missing components."""
+    sums = _sums(path)
+    entries = _json(path / INDEX)
+    name = entries.get("_class_name")
+    if not isinstance(name, str):
+        raise ValueError(f"{path / INDEX} names the pipeline {str(name)[:80]!r}: code of a folder's own is not executed.")
+    parts = {}
+    for place, entry in entries.items():
+        if place.startswith("_") or place in LEFT_OUT or not isinstance(entry, list) or entry == [None, None]:
+            continue
+        if place not in PLACES:
+            raise ValueError(
+                f"{path / INDEX} has the component {place[:40]!r}, which is not served: known are {', '.join(PLACES)}."
+            )
+        if len(entry) != 2 or entry[0] not in LIBRARIES or not re.fullmatch(r"[A-Za-z0-9]{1,80}", str(entry[1])):
+            raise ValueError(
+                f"{path / INDEX}: {place} is {str(entry)[:80]}, expected a class of {' or '.join(LIBRARIES)}: code of a "
+                "folder's own is not executed."
+            )
+        parts[place] = Part(entry[0], entry[1], path / place, _config(path / place, place))
+    for file, value in (sums or {}).items():
+        if file.endswith(".json") and sha256(path / file) != value:
+            raise ValueError(f"{path / file} is broken: its content is not what was imported. Import the model again.")
+    return PublishedFolder(path, name, parts, entries, sums)
+
+
+def _config(folder: Path, place: str) -> dict[str, Any]:
+    """The component's configuration; of a tokenizer, which is read by its library, none."""
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is missing: {INDEX} names it.")
+    if place.startswith("tokenizer"):
+        config = _json(folder / "tokenizer_config.json")
+    else:
+        config = _json(folder / ("scheduler_config.json" if place == "scheduler" else "config.json"))
+    if "auto_map" in config:
+        raise ValueError(f"{folder} brings code of its own (auto_map), which is not executed: take a model without.")
+    return config
+
+
+def weight_files(part: Part) -> list[Path]:
+    """The safetensors files of a component. Raises ValueError in one line where there are none, or pickled ones alone."""
+    stem = WEIGHTS[part.library]
+    whole = [part.folder / f"{stem}{variant}.safetensors" for variant in ("", ".fp16")]
+    for file in whole:
+        if file.is_file():
+            return [file]
+    index = part.folder / f"{stem}.safetensors.index.json"
+    if index.is_file():
+        names = _json(index).get("weight_map")
+        names = sorted({str(name) for name in names.values()}) if isinstance(names, dict) else []
+        if not names or any(not re.fullmatch(r"[\w.-]+\.safetensors", name) for name in names):
+            raise ValueError(f"{index} does not name files beside it: it is broken, or not of {part.library}.")
+        return [part.folder / name for name in names]
+    pickled = next((file.name for end in ("bin", "pt", "pth", "ckpt") for file in part.folder.glob(f"*.{end}")), None)
+    if pickled:
+        raise ValueError(
+            f"{part.folder} holds {pickled} and no safetensors: pickled weights can hold code, and are not read. Take the "
+            "model's safetensors, or convert it where you trust it."
+        )
+    raise ValueError(f"{whole[0]} is missing: the folder holds no weights of {part.kind}.")
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(text(path))
+    except CheckpointError as error:
+        raise ValueError(f"{error}".replace("the checkpoint is incomplete", "the folder is incomplete")) from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} cannot be read: {error}.") from None
+    if not isinstance(data, dict):
+        raise ValueError(f"{path} is no configuration: expected names with their values.")
+    return data
+
+
+def _sums(path: Path) -> dict[str, str] | None:
+    """What an import wrote down. Raises ValueError where it lacks, or names files elsewhere."""
+    if not (path / MARK).exists():
+        return None
+    lines = [line.partition("  ") for line in text(path / SUMS).splitlines()]
+    if any(not re.fullmatch(r"(\w+/)?[\w.-]+", name) for _, _, name in lines):
+        raise ValueError(f"{path / SUMS} names files that are none of a model's: it is broken.")
+    return {name: value for value, _, name in lines}
