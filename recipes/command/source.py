@@ -48,6 +48,6 @@ def worded(pipeline: P, prompt: str | None, negative: str | None) -> P:
     """The pipeline asked for `prompt`, away from `negative`. Raises ValueError for words to one that knows none."""
     if prompt is None and negative is None:
         return pipeline
-    if not hasattr(pipeline, "saying"):
+    if getattr(pipeline, "words", None) is None:
         raise ValueError(f"{pipeline.identity} was not trained with words: leave out --prompt and --negative.")
     return pipeline.saying(prompt, negative)

@@ -13,7 +13,7 @@ for what suits the restorer: each class in turn where it knows classes, captions
 
 def of_images(condition: Asked, part: slice, count: int) -> Asked:
     """What the images `part` of `count` are conditioned on. ValueError for a condition of another number of images."""
-    if condition is None or isinstance(condition, str):
+    if isinstance(condition, str) or not isinstance(condition, Condition | Sequence):
         return condition
     if not isinstance(condition, Condition):
         if len(condition) != count:

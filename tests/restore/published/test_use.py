@@ -101,7 +101,7 @@ def test_words(both):
     torch.testing.assert_close(several[1:], ours.generate(seed=4, condition="rain", progress=False), rtol=0, atol=1e-5)
     with pytest.raises(ValueError, match="conditioned on words: give a prompt, or tokens"):
         ours.generate(condition=Condition(), progress=False)
-    with pytest.raises(ValueError, match="is not conditioned on words: leave out prompt"):
+    with pytest.raises(ValueError, match="was not trained with words: leave out prompt"):
         both("ddpm")[1].saying(negative="rain")
     with pytest.raises(ValueError, match="there is no class 'dog': .* knows class 0, .* and 980 more"):
         both("dit")[1].generate(condition="dog", progress=False)
