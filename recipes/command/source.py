@@ -48,6 +48,8 @@ def worded(pipeline: P, prompt: str | None, negative: str | None) -> P:
     """The pipeline asked for `prompt`, away from `negative`. Raises ValueError for words to one that knows none."""
     if prompt is None and negative is None:
         return pipeline
-    if getattr(pipeline, "words", None) is None:
+    from restore.pipelines.network import NetworkPipeline
+
+    if not isinstance(pipeline, NetworkPipeline) or pipeline.words is None:
         raise ValueError(f"{pipeline.identity} was not trained with words: leave out --prompt and --negative.")
     return pipeline.saying(prompt, negative)
