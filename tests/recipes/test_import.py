@@ -26,7 +26,9 @@ def test_sample_edit_and_solve(run, photo, tmp_path, capsys):
     expected = open_run(run).using(steps=2).saying(negative="rain").generate((24, 32), condition="a cat", progress=False)[0]
     found = load_image(run / "samples/24x32-seed-0.png")
     torch.testing.assert_close(found, expected, rtol=0, atol=1 / 255 + 1e-6)
-    save_image(torch.ones(3, 23, 32), tmp_path / "mask.png")
+    hole = -torch.ones(3, 40, 56)
+    hole[:, 10:25, 35:50] = 1
+    save_image(hole, tmp_path / "mask.png")
     common = ["--prompt", "a cat", "--steps", "2", "--out"]
     shown = ["--image", str(photo), *common, str(tmp_path / "edited")]
     edit.main(["inpaint", str(run), "--mask", str(tmp_path / "mask.png"), "--guidance", "3", *shown])
@@ -45,5 +47,5 @@ def test_sample_edit_and_solve(run, photo, tmp_path, capsys):
 
 def test_words_to_one_that_knows_none(tmp_path):
     import_.main([str(saved(made("ddpm"), tmp_path / "ddpm")), "--out", str(tmp_path / "run")])
-    with pytest.raises(ValueError, match="was not trained with words: leave out --prompt and --negative"):
+    with pytest.raises(ValueError, match="is not conditioned on words: leave out prompt and negative"):
         entry.thaw(["sample", str(tmp_path / "run"), "--prompt", "a cat"])
