@@ -67,8 +67,8 @@ class UNetConfig:
         if any(width % self.groups for width in self.widths):
             raise ValueError(f"every width is a multiple of groups={self.groups}, got {self.widths}. Change either.")
         attending = {*self.attention, *([len(self.widths) - 1] if self.transformer else [])}
-        if (self.tokens or self.text) and not attending:
-            raise ValueError("tokens and text are attended to: give attention a level, or transformer blocks.")
+        if self.tokens and not attending:
+            raise ValueError("tokens are attended to: give attention a level, or transformer blocks.")
         check_heads(self.head, self.text, *(self.widths[level] for level in attending))
 
     @property

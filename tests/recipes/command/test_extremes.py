@@ -28,9 +28,9 @@ NONE = """
     --sampling.threshold --prior.noise
     --training.warmup --training.weight-decay --training.clip --training.ema
     --training.condition-dropout.label --training.condition-dropout.pooled --training.condition-dropout.tokens
-    --training.condition-dropout.image
+    --training.condition-dropout.text --training.condition-dropout.image
     --data.reduce --objective.coarsest --network.attention --network.transformer --network.classes --network.dropout
-    --network.pooled --network.picture
+    --network.pooled --network.picture --network.tokens --network.text
     --stem.channels --degradation.rate --degradation.spread --sampling.sampler.eta --latent
     --novelty --settings.balanced --settings.border --settings.directions
 """
