@@ -14,18 +14,23 @@ COLUMNS, GAP = 5, 4
 """Of a picture of samples: images in its row, and pixels between them."""
 
 
+Show = Literal["samples", "restorations", "reconstructions"]
+
+
 def picture(
     pipeline: Pipeline,
     clean: Tensor,
-    show: Literal["samples", "restorations"],
+    show: Show,
     progress: bool = True,
     paired: Tensor | None = None,
 ) -> Tensor:
     """Clean images (N, C, H, W) beside samples; or rows of clean, degraded, direct and restored, at severities from 1/4 to 1,
-    or of those that they are `paired` with: (C, height, width)."""
+    or of those that they are `paired` with; or images above what one call of the restorer makes of them: (C, height, width)."""
     if show == "samples":
         samples = pipeline.generate(count=COLUMNS - 1, progress=progress)
         return grid([clean[0], *samples], COLUMNS, GAP, at_least=64)
+    if show == "reconstructions":
+        return grid([*clean[:8].cpu(), *pipeline.direct(clean[:8], 1.0)], len(clean[:8]), at_least=64)
     rows = []
     if paired is not None:
         for x0, y in zip(clean[:4], paired, strict=False):

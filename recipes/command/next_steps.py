@@ -21,7 +21,9 @@ def say_what_next(run: Run) -> None:
         print(f"stopped and saved at step {run.step} of {run.recipe.training.steps}; go on with: {again}")
         return
     show = run.recipe.show
-    shown = {"samples": "a training image, then samples", "restorations": "clean, degraded, direct, restored"}[show]
+    shown = {"samples": "a training image, then samples", "restorations": "clean, degraded, direct, restored"}.get(
+        show, "images, and their reconstructions below"
+    )
     curve = "curve.png, " if (run.folder / "curve.png").exists() else ""
     print(f"results in {run.folder}: {show}.png ({shown}), {curve}checkpoints/, previews/, metrics.jsonl")
     if show == "samples":

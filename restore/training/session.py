@@ -67,6 +67,7 @@ def train(
             lambda: [path and bundled.located(path) for path in (recipe.images, recipe.others, recipe.paired)]
         )
         recipe = replace(recipe, images=images, others=others, paired=paired)
+        recipe = recipe.fitted(device)
         batches, prior = recipe.open(device)
         recipe = decided(recipe.with_classes(batches.classes), batches, device, processes, minutes)
         trainer = recipe.trainer(device, processes)
