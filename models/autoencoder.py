@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from models.layers.basic import pad_to_multiple, zero
 from models.settings.autoencoder import AutoencoderConfig
 
+Noise = Callable[[torch.Size], Tensor]
+"""Draws standard normal numbers of a shape."""
+
 
 class Verdict(NamedTuple):
     """What the discriminator says of patches, (B, 1, h, w) each: above 0 for real ones."""
@@ -56,10 +59,10 @@ class Autoencoder(nn.Module):
         self.adversary = discriminator(config) if config.adversary else None
 
     def forward(
-        self, x: Tensor, t: Tensor | None = None, noise: Callable[[torch.Size], Tensor] | None = None, real: Tensor | None = None
+        self, x: Tensor, t: Tensor | None = None, noise: Noise | None = None, real: Tensor | None = None
     ) -> Tensor | Coded:
-        """With `noise`, which draws standard normal numbers of a shape, z is a draw, and all that training looks at is given:
-        the verdict on `real` images (default: x) too, where there is a discriminator."""
+        """With `noise`, z is a draw, and all that training looks at is given: where there is a discriminator, its verdict on
+        `real` images (default: x) too."""
         mean, std = self.encode(pad_to_multiple(x, self.config.stride))
         z = mean if noise is None else mean + std * noise(mean.shape).to(mean)
         images = self.decode(z)[..., : x.shape[-2], : x.shape[-1]]

@@ -3,8 +3,8 @@
 Rombach et al. 2022, "High-Resolution Image Synthesis with Latent Diffusion Models", arXiv 2112.10752, section 3.1.
 
     python recipes/autoencoder.py                                    # photographs that come with scikit-image
-    python recipes/autoencoder.py train folder/                      # writes runs/folder-identity/
-    python recipes/autoencoder.py train folder/ --out runs/folder-autoencoder --minutes 5
+    python recipes/autoencoder.py train folder/                      # writes runs/folder-autoencoder/
+    python recipes/autoencoder.py train folder/ --minutes 5
     python recipes/autoencoder.py train folder/ --network.adversary 32     # with a discriminator of patches
     python recipes/evaluate.py restoration runs/folder-autoencoder test/   # PSNR, Frechet distance of reconstructions
     python recipes/latent_diffusion.py train folder/ --autoencoder runs/folder-autoencoder

@@ -2,7 +2,7 @@
 
 Rombach et al. 2022, "High-Resolution Image Synthesis with Latent Diffusion Models", arXiv 2112.10752.
 
-    python recipes/autoencoder.py train folder/ --out runs/folder-autoencoder
+    python recipes/autoencoder.py train folder/
     python recipes/latent_diffusion.py train folder/ --autoencoder runs/folder-autoencoder
     python recipes/latent_diffusion.py sample runs/folder --count 16
     python recipes/edit.py vary runs/folder --image photo.jpg --novelty .5

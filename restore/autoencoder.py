@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 from tyro.conf import arg
 
-from degrade.lazy import torch
 from models import NETWORKS, AutoencoderConfig
 from restore.storage.checkpoint import Checkpoint, CheckpointError, open_checkpoint
 from restore.storage.specification import SpecificationError, decode

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from models import Condition
 from restore.data.images import grid
 from restore.pipelines.pipeline import Pipeline
 
@@ -23,9 +24,18 @@ def picture(
     show: Show,
     progress: bool = True,
     paired: Tensor | None = None,
+    told: Condition | None = None,
 ) -> Tensor:
-    """Clean images (N, C, H, W) beside samples; or rows of clean, degraded, direct and restored, at severities from 1/4 to 1,
-    or of those that they are `paired` with; or images above what one call of the restorer makes of them: (C, height, width)."""
+    """One picture (C, height, width), of clean images (N, C, H, W) and what `show` says of them:
+
+    samples: one of them, then samples; or where samples are `told` a picture, rows of image, picture and sample;
+    restorations: rows of clean, degraded, direct and restored, at severities from 1/4 to 1, or of what they are `paired` with;
+    reconstructions: images above what one call of the restorer makes of them.
+    """
+    if show == "samples" and told is not None and told.image is not None:
+        seen = told.image.cpu()
+        made = pipeline.generate(tuple(clean.shape[-2:]), len(seen), condition=told, progress=progress)  # type: ignore[arg-type]
+        return grid([x for row in zip(clean.cpu(), seen, made, strict=False) for x in row], 3, at_least=64).clamp(-1, 1)
     if show == "samples":
         samples = pipeline.generate(count=COLUMNS - 1, progress=progress)
         return grid([clean[0], *samples], COLUMNS, GAP, at_least=64)

@@ -30,14 +30,15 @@ from degrade.lazy import torch
 from degrade.random import Stream, globally_seeded
 from models import NETWORKS, STEMS, AutoencoderConfig, NetworkSettings, PatchUNetConfig, Stem
 from restore.autoencoder import CODECS
+from restore.data.enlarging import Enlarging
 from restore.data.sources import SOURCES, Crops, Pairing, Source
 from restore.latents import Latents
 from restore.machine.processes import ALONE, Processes
 from restore.own_types import choice, setting
 from restore.parametrisation import Prediction
+from restore.pictures import Show
 from restore.pipelines.likeness import Likeness, LikenessPrior
 from restore.sampling import Sampling
-from restore.pictures import Show
 from restore.space import SPACES, Fitting, Pixels, Space, encoded, grown
 from restore.training.condition_dropout import ConditionDropout
 from restore.training.objectives import Objective
@@ -63,7 +64,7 @@ class Recipe:
     """The photograph, or the folder of images, to learn from; or the name of a set: digits, photographs."""
     degradation: Annotated[Degradation, choice(Degradation, OPERATORS)] = field(default_factory=GaussianNoise)
     """What is to be undone."""
-    data: Annotated[Source, setting(Source, SOURCES)] = field(default_factory=Crops)
+    data: Annotated[Source, setting(Source, (*SOURCES, Enlarging))] = field(default_factory=Crops)
     """How training images are cut."""
     network: Annotated[NetworkSettings, setting(NetworkSettings, NETWORKS)] = field(default_factory=PatchUNetConfig)
     """The network."""
@@ -182,7 +183,7 @@ class Recipe:
 
 ALLOWED = (
     *(Recipe, Sampling, Training, ConditionDropout, Objective, Thumbnails, Compose, Stage, Curve),
-    *(Likeness, LikenessPrior, Reconstruction, Latents, *CODECS),
+    *(Likeness, LikenessPrior, Reconstruction, Latents, *CODECS, Enlarging),
     *(*SPACES, *OPERATORS, *COUPLINGS, *SCHEDULES, *PRIORS, *NETWORKS, *STEMS, *SOURCES, *TIMES, *GRIDS, *SAMPLERS, Resampled),
 )
 """The types that a stored specification may name."""

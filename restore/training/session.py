@@ -185,7 +185,7 @@ def _continued(
     def drawn(steps: int, progress: bool = False) -> torch.Tensor:
         with trainer.averaged_weights() as restorer:
             run = specification.run(folder, str(folder), restorer, trainer.step, str(trainer.device)).using(steps=steps)
-            return picture(run, batches.images, recipe.show, progress, batches.paired)
+            return picture(run, batches.images, recipe.show, progress, batches.paired, batches.told)
 
     def save_picture(path: Path, steps: int, progress: bool = False) -> None:
         image = drawn(steps, progress)
