@@ -3,9 +3,9 @@
     python benchmarks/latent.py photographs --seconds 600
     python benchmarks/latent.py folder/ --size 64 --seconds 1200 --count 256
 
-Seconds are the processor's, of all threads (`time.process_time`), so that a busy machine gives the same numbers of steps. Latent
-diffusion shares its seconds with its autoencoder, half each. What is reconstructed and enlarged is compared with test crops,
-what is generated with training crops. What was trained before is opened again.
+Seconds are the processor's, of all threads (`time.process_time`), so that a busy machine takes as many steps. Latent diffusion
+shares its seconds with its autoencoder, a cascade's stages share theirs, half each. What is reconstructed and enlarged is
+compared with test crops, what is generated with training crops. What was trained before is opened again.
 """
 
 from __future__ import annotations

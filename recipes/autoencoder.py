@@ -44,7 +44,7 @@ def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation
     large = preset == "paper"
     widths = (128, 256, 512) if large else (32, 64) if size <= 32 else (32, 64, 64)
     network = AutoencoderConfig(channels, 4, widths, 2 if large else 1, 32 if large else 8, 64 if large else 0)
-    training = Training(rate=1e-3, warmup=100, decay="cosine", clip=1.0, ema=0.995, steps=2000, batch=16)
+    training = Training(rate=1e-3, warmup=100, decay="cosine", clip=1.0, ema=0.995, steps=2000, batch=8)
     if large:
         training = Training(rate=1e-4, warmup=1000, clip=1.0, ema=0.999, steps=200_000, batch=16)
     return Recipe(

@@ -70,7 +70,7 @@ def enlarged(small: Tensor, size: int, level: Tensor, noise: Tensor) -> Conditio
     """What a network that enlarges is told: alpha small + sigma noise, its shorter side made `size`, and the level (B,)."""
     from models.layers.embedding import sinusoid
 
-    alpha, sigma = (per_sample(c, small) for c in Cosine()(level))
+    alpha, sigma = (per_sample(c, small) for c in Cosine().coefficients(level))
     scale = size / min(small.shape[-2:])
     to = [round(side * scale) for side in small.shape[-2:]]
     image = torch.nn.functional.interpolate(alpha * small + sigma * noise, to, mode="bicubic", align_corners=False)
