@@ -5,7 +5,7 @@ Rombach et al. 2022, "High-Resolution Image Synthesis with Latent Diffusion Mode
     python recipes/autoencoder.py train folder/
     python recipes/latent_diffusion.py train folder/ --autoencoder runs/folder-autoencoder
     python recipes/latent_diffusion.py sample runs/folder --count 16
-    python recipes/edit.py vary runs/folder --image photo.jpg --novelty .5
+    python recipes/edit.py sdedit runs/folder --image photo.jpg --severities .3 .5
 
 The network is simple diffusion's (recipes/simple_diffusion.py). A run names its autoencoder by folder and weights, and is
 opened without being told; the latents' scale is measured on training images, and kept in it.
@@ -27,6 +27,7 @@ from models import UNetConfig
 from recipes import simple_diffusion
 from recipes.command import cli
 from recipes.command.training import Preset
+from restore import Objective
 from restore.autoencoder import TrainedAutoencoder
 from restore.latents import Latents
 from restore.recipe import Recipe
@@ -50,7 +51,7 @@ def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation
         chosen,
         network=network,
         stem=None,
-        objective=replace(chosen.objective, weight="uniform", coarsest=0),
+        objective=Objective(),
         training=replace(chosen.training, batch=32) if preset == "fast" else chosen.training,
         space=Latents(TrainedAutoencoder(), scale=0.0),
     )

@@ -89,7 +89,7 @@ def commands(
         defaults = choice.defaults(make, types)
         images: Any = defaults.images if choice.stored else Path() if tolerant else tyro.MISSING_NONPROP
         default = offering(replace(defaults, images=images), choice.preset, stored=choice.stored)
-        command = Union[Annotated[offering, tyro.conf.subcommand("train", default=default)], *more, WithRun]
+        command: Any = Union[Annotated[offering, tyro.conf.subcommand("train", default=default)], *more, WithRun]
         if not tolerant:
             return tyro.cli(command, args=args, prog=program(file), description=doc, config=CONFIG)
         asked = [arg for arg in args if arg not in ("-h", "--help")]
