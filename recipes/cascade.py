@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation | None = None) -> Recipe:
     """The upper stage: simple diffusion's settings, a U-Net that sees a small picture of 1/4 of the side, enlarged.
 
-    `paper`: 256 px from 64; `fast`: 64 px from 16, three levels of 64 to 128 channels, behind a stem of squares of 2 x 2 pixels.
+    `paper`: 256 px from 64; `fast`: 64 px from 16, three levels of 64 to 128 channels behind a stem of
+    squares of 2 x 2 pixels.
     """
     chosen = simple_diffusion.recipe(images, preset, degradation or GaussianNoise(Cosine()))
     large = preset == "paper"
