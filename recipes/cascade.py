@@ -64,6 +64,7 @@ def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation
         data=data,
         network=replace(network, picture=data.channels, pooled=FEATURES),
         stem=None if large else chosen.stem,
+        show="enlargements",
         sampling=replace(chosen.sampling, steps=25, guidance=1.0),
     )
 

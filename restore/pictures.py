@@ -15,7 +15,7 @@ COLUMNS, GAP = 5, 4
 """Of a picture of samples: images in its row, and pixels between them."""
 
 
-Show = Literal["samples", "restorations", "reconstructions"]
+Show = Literal["samples", "restorations", "reconstructions", "enlargements"]
 
 
 def picture(
@@ -28,11 +28,13 @@ def picture(
 ) -> Tensor:
     """One picture (C, height, width), of clean images (N, C, H, W) and what `show` says of them:
 
-    samples: one of them, then samples; or where samples are `told` a picture, rows of image, picture and sample;
+    samples: one of them, then samples;
     restorations: rows of clean, degraded, direct and restored, at severities from 1/4 to 1, or of what they are `paired` with;
-    reconstructions: images above what one call of the restorer makes of them.
+    reconstructions: images above what one call of the restorer makes of them;
+    enlargements: rows of image, the picture that a sample is `told` of it, and the sample.
     """
-    if show == "samples" and told is not None and told.image is not None:
+    if show == "enlargements":
+        assert told is not None and told.image is not None
         seen = told.image.cpu()
         made = pipeline.generate(tuple(clean.shape[-2:]), len(seen), condition=told, progress=progress)  # type: ignore[arg-type]
         return grid([x for row in zip(clean.cpu(), seen, made, strict=False) for x in row], 3, at_least=64).clamp(-1, 1)

@@ -47,7 +47,7 @@ def test_both_stages(folder, photo, tmp_path, capsys):
     network = UNetConfig(3, (8, 8), (1, 1), (0.0, 0.0), (), groups=4, picture=3, pooled=FEATURES)
     run = train(short(cascade.recipe(folder), data=DATA, network=network), tmp_path / "large", "cpu")
     base = train(tiny(photo), tmp_path / "base", "cpu")
-    assert (run.folder / "samples.png").exists() and run.data == DATA
+    assert (run.folder / "enlargements.png").exists() and run.data == DATA
     words = ["--count", "2", "--seed", "3", "--out", str(tmp_path / "out"), "--device", "cpu"]
     cascade.main(["generate", str(run.folder), "--base", str(base.folder), *words])
     made = load_image(tmp_path / "out/cascade-seed-3.png")
