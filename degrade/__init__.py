@@ -12,6 +12,7 @@ from degrade.decolour import Decolour
 from degrade.gaussian_blur import GaussianBlur
 from degrade.gaussian_mask import GaussianMask
 from degrade.gaussian_noise import GaussianNoise
+from degrade.identity import Identity
 from degrade.image_mixing import ImageMixing
 from degrade.iterated_blur import IteratedBlur
 from degrade.pixelate import Pixelate
@@ -22,7 +23,7 @@ from degrade.schedules import SCHEDULES, Betas, Cosine, CosineBeta, LinearBeta, 
 from degrade.snow import Snow
 from degrade.tree import NoLatent
 
-OPERATORS = (GaussianNoise, GaussianBlur, IteratedBlur, GaussianMask, ImageMixing, Bridge, Pixelate, Decolour, Snow)
+OPERATORS = (GaussianNoise, GaussianBlur, IteratedBlur, GaussianMask, ImageMixing, Bridge, Pixelate, Decolour, Snow, Identity)
 """Every operator: laws, command line and checkpoints read this list."""
 PRIORS = (GaussianPrior, ThumbnailPrior, ImagePrior, PartnerPrior, BridgePrior, LatentPrior)
 """The priors that a checkpoint may name."""
@@ -55,6 +56,7 @@ __all__ = [
     "GaussianMask",
     "GaussianNoise",
     "GaussianPrior",
+    "Identity",
     "ImageMixing",
     "ImagePrior",
     "Independent",

@@ -47,6 +47,8 @@ class Stream(StrEnum):
     """Whose condition is dropped: at (step,) the label, at (step, k) another part."""
     DROPOUT = "dropout"
     """Activations that are dropped."""
+    POSTERIOR = "posterior"
+    """The latents that an autoencoder draws for a training image."""
     FIT = "fit"
     """Where clusters and mixtures start from."""
     TEST = "test"

@@ -15,6 +15,7 @@ from models.settings import (
     NETWORKS,
     STEMS,
     ADMUNetConfig,
+    AutoencoderConfig,
     ConvNeXtUNetConfig,
     DDPMUNetConfig,
     DiTConfig,
@@ -29,6 +30,7 @@ from models.settings.network import NetworkSettings
 
 if TYPE_CHECKING:
     from models.adm_unet import ADMUNet
+    from models.autoencoder import Autoencoder
     from models.convnext_unet import ConvNeXtUNet
     from models.ddpm_unet import DDPMUNet
     from models.dit import DiT
@@ -41,6 +43,8 @@ __all__ = [
     "STEMS",
     "ADMUNet",
     "ADMUNetConfig",
+    "Autoencoder",
+    "AutoencoderConfig",
     "Condition",
     "ConvNeXtUNet",
     "ConvNeXtUNetConfig",
@@ -66,6 +70,7 @@ def __getattr__(name: str):
 
     homes = {
         "ADMUNet": "models.adm_unet",
+        "Autoencoder": "models.autoencoder",
         "ConvNeXtUNet": "models.convnext_unet",
         "DDPMUNet": "models.ddpm_unet",
         "DiT": "models.dit",

@@ -1,11 +1,12 @@
 """Stems: any network on images that were made smaller and deeper first, and back again after it.
 
-A stem passes on every part of a condition but a picture, whose pixels are not those that the network sees.
+A stem passes on every part of a condition; of a picture, the pixels of each square as so many channels.
 """
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.condition import Condition
@@ -19,7 +20,7 @@ class Wavelets(nn.Module):
     def __init__(self, network: nn.Module, levels: int) -> None:
         super().__init__()
         self.network = network
-        self.accepts = accepted_through(network)
+        self.accepts = getattr(network, "accepts", ())
         self.levels = levels
 
     def forward(self, x: Tensor, t: Tensor, *condition: Condition) -> Tensor:
@@ -27,7 +28,7 @@ class Wavelets(nn.Module):
         for _ in range(self.levels):
             sizes.append(x.shape[-2:])
             x = wavelet(x)
-        x = self.network(x, t, *condition)
+        x = self.network(x, t, *(_squared(one, 2**self.levels) for one in condition))
         for height, width in reversed(sizes):
             x = unwavelet(x, height, width)
         return x
@@ -42,7 +43,7 @@ class Patches(nn.Module):
     def __init__(self, network: nn.Module, patch: int, image_channels: int, channels: int) -> None:
         super().__init__()
         self.network = network
-        self.accepts = accepted_through(network)
+        self.accepts = getattr(network, "accepts", ())
         self.patch = patch
         self.into = nn.Conv2d(image_channels, channels, patch, stride=patch)
         self.back = nn.ConvTranspose2d(channels, image_channels, patch, stride=patch)
@@ -54,10 +55,13 @@ class Patches(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, *condition: Condition) -> Tensor:
         height, width = x.shape[-2:]
-        h = self.network(self.into(pad_to_multiple(x, self.patch)), t, *condition)
+        told = (_squared(one, self.patch) for one in condition)
+        h = self.network(self.into(pad_to_multiple(x, self.patch)), t, *told)
         return self.back(h)[..., :height, :width]
 
 
-def accepted_through(network: nn.Module) -> tuple[str, ...]:
-    """The parts of a condition that a stem passes on to its network."""
-    return tuple(part for part in getattr(network, "accepts", ()) if part != "image")
+def _squared(condition: Condition, side: int) -> Condition:
+    """The condition, its picture as small as what the network sees: squares of `side` x `side` pixels become channels."""
+    if condition.image is None:
+        return condition
+    return condition._replace(image=F.pixel_unshuffle(pad_to_multiple(condition.image, side), side))

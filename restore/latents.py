@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Protocol, runtime_checkable
 
 from degrade.checks import bounded
 from degrade.lazy import torch
 from degrade.random import normal
+from restore.autoencoder import CODECS
+from restore.own_types import setting
 from samplers.large.tiles import joined
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from degrade.random import Random
 
 
+@runtime_checkable
 class Codec(Protocol):
     """An autoencoder: images (B, C, H, W) in [-1, 1] to latents (B, D, H/stride, W/stride) and back."""
 
@@ -47,9 +50,10 @@ class Latents:
     they make of it at once.
     """
 
-    codec: Codec
+    codec: Annotated[Codec, setting(Codec, CODECS)]
+    """The autoencoder."""
     scale: float = 1.0
-    """1/std of the codec's latents, so that x has a variance of about 1."""
+    """1/std of the codec's latents, so that x has a variance of about 1; 0: measured when a training begins."""
     shift: float = 0.0
     """Their mean."""
     tile: int = 64
@@ -58,7 +62,7 @@ class Latents:
     """Cells of x by which windows overlap on each side."""
 
     def __post_init__(self) -> None:
-        bounded(self, scale=(1e-6, 1e6), shift=(-1e6, 1e6), tile=(1, 65_536), overlap=(1, 4096))
+        bounded(self, scale=(0, 1e6), shift=(-1e6, 1e6), tile=(1, 65_536), overlap=(1, 4096))
         if 3 * self.overlap > self.tile:
             raise ValueError(f"windows of {self.tile} cells overlap by a third of that at most, got {self.overlap}.")
 
@@ -96,6 +100,15 @@ class Latents:
                 return self.codec.decode(latents[..., rows, columns])
 
         return self._whole(images, (x.shape[-2] * stride, x.shape[-1] * stride), stride)
+
+    def fitted(self, images: Tensor) -> Latents:
+        """The same, its codec pinned to what it is now, and where `scale` is 0, 1/std of the latents of training images."""
+        pinned = getattr(self.codec, "pinned", None)
+        codec = self.codec if pinned is None else pinned(images.shape[1])
+        if self.scale:
+            return replace(self, codec=codec)
+        std = float(replace(self, codec=codec, scale=1.0).encode(images).std())
+        return replace(self, codec=codec, scale=round(1 / std, 6))
 
     def masked(self, mask: Tensor) -> Tensor:
         """A mask (B, 1, H, W) of pixels for cells of x: 0 or 1, as the pixel in the corner of each says."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from models import Condition
 from restore.data.images import grid
 from restore.pipelines.pipeline import Pipeline
 
@@ -14,18 +15,34 @@ COLUMNS, GAP = 5, 4
 """Of a picture of samples: images in its row, and pixels between them."""
 
 
+Show = Literal["samples", "restorations", "reconstructions", "enlargements"]
+
+
 def picture(
     pipeline: Pipeline,
     clean: Tensor,
-    show: Literal["samples", "restorations"],
+    show: Show,
     progress: bool = True,
     paired: Tensor | None = None,
+    told: Condition | None = None,
 ) -> Tensor:
-    """Clean images (N, C, H, W) beside samples; or rows of clean, degraded, direct and restored, at severities from 1/4 to 1,
-    or of those that they are `paired` with: (C, height, width)."""
+    """One picture (C, height, width), of clean images (N, C, H, W) and what `show` says of them:
+
+    samples: one of them, then samples;
+    restorations: rows of clean, degraded, direct and restored, at severities from 1/4 to 1, or of what they are `paired` with;
+    reconstructions: images above what one call of the restorer makes of them;
+    enlargements: rows of image, the picture that a sample is `told` of it, and the sample.
+    """
+    if show == "enlargements":
+        assert told is not None and told.image is not None
+        seen = told.image.cpu()
+        made = pipeline.generate(tuple(clean.shape[-2:]), len(seen), condition=told, progress=progress)  # type: ignore[arg-type]
+        return grid([x for row in zip(clean.cpu(), seen, made, strict=False) for x in row], 3, at_least=64).clamp(-1, 1)
     if show == "samples":
         samples = pipeline.generate(count=COLUMNS - 1, progress=progress)
         return grid([clean[0], *samples], COLUMNS, GAP, at_least=64)
+    if show == "reconstructions":
+        return grid([*clean[:8].cpu(), *pipeline.direct(clean[:8], 1.0)], len(clean[:8]), at_least=64)
     rows = []
     if paired is not None:
         for x0, y in zip(clean[:4], paired, strict=False):

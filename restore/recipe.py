@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import AvoidSubcommands, Positional
 
@@ -28,16 +28,21 @@ from degrade import (
 from degrade.couplings import partners
 from degrade.lazy import torch
 from degrade.random import Stream, globally_seeded
-from models import NETWORKS, STEMS, NetworkSettings, PatchUNetConfig, Stem
+from models import NETWORKS, STEMS, AutoencoderConfig, NetworkSettings, PatchUNetConfig, Stem
+from restore.autoencoder import CODECS
+from restore.data.enlarging import Enlarging
 from restore.data.sources import SOURCES, Crops, Pairing, Source
+from restore.latents import Latents
 from restore.machine.processes import ALONE, Processes
 from restore.own_types import choice, setting
 from restore.parametrisation import Prediction
+from restore.pictures import Show
 from restore.pipelines.likeness import Likeness, LikenessPrior
 from restore.sampling import Sampling
-from restore.space import SPACES, Pixels, Space, encoded
+from restore.space import SPACES, Fitting, Pixels, Space, encoded, grown
 from restore.training.condition_dropout import ConditionDropout
 from restore.training.objectives import Objective
+from restore.training.reconstruction import Reconstruction
 from restore.training.settings import Training
 from restore.training.times import TIMES
 from samplers import GRIDS, SAMPLERS, Resampled
@@ -49,6 +54,8 @@ if TYPE_CHECKING:
 
 READS = 128
 """Channels of the text encoder that a network gets where its images have captions and its settings say nothing."""
+MEASURED = 64
+"""Images that a space is fitted to."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ class Recipe:
     """The photograph, or the folder of images, to learn from; or the name of a set: digits, photographs, captioned."""
     degradation: Annotated[Degradation, choice(Degradation, OPERATORS)] = field(default_factory=GaussianNoise)
     """What is to be undone."""
-    data: Annotated[Source, setting(Source, SOURCES)] = field(default_factory=Crops)
+    data: Annotated[Source, setting(Source, (*SOURCES, Enlarging))] = field(default_factory=Crops)
     """How training images are cut."""
     network: Annotated[NetworkSettings, setting(NetworkSettings, NETWORKS)] = field(default_factory=PatchUNetConfig)
     """The network."""
@@ -67,15 +74,15 @@ class Recipe:
     """What makes images smaller and deeper for the network, and its output an image again."""
     prediction: Prediction = "v"
     """What the network predicts."""
-    objective: Objective = field(default_factory=Objective)
+    objective: AvoidSubcommands[Objective | Reconstruction] = field(default_factory=Objective)
     """The distance that training lowers."""
     training: Training = field(default_factory=Training)
     """Steps, batches, rates."""
     sampling: Sampling = field(default_factory=Sampling)
     """How to sample by default."""
-    show: Literal["samples", "restorations"] = "samples"
+    show: Show = "samples"
     """What previews, and the end of a training, show."""
-    space: Annotated[Space, setting(Space, SPACES)] = field(default_factory=Pixels)
+    space: Annotated[Space, setting(Space, (*SPACES, Latents))] = field(default_factory=Pixels)
     """What the network sees of an image: its pixels, or what an encoder makes of them."""
     coupling: Annotated[Coupling, setting(Coupling, COUPLINGS)] = field(default_factory=Independent)
     """How the latent of a training image, noise or another image, is drawn for it."""
@@ -99,6 +106,16 @@ class Recipe:
             )
         if self.paired is not None and not isinstance(self.data, Pairing):
             raise ValueError(f"{type(self.data).__name__} reads no pairs: use Folder.")
+        if isinstance(self.objective, Reconstruction) and (self.stem or not isinstance(self.network, AutoencoderConfig)):
+            raise ValueError("reconstruction is the objective of an autoencoder: network=AutoencoderConfig(), and no stem.")
+
+    def fitted(self, device: str) -> Recipe:
+        """The same with what its space measures on the training images."""
+        if not isinstance(self.space, Fitting):
+            return self
+        images = self.data.open(self.images, device).images[:MEASURED]
+        height, width = (-(-side // self.space.stride) * self.space.stride for side in images.shape[-2:])
+        return replace(self, space=self.space.fitted(grown(images, (height, width))))
 
     def open(self, device: str) -> tuple[Batches, Prior]:
         """The training images, whose draws are encoded, and the prior fitted to them. ImageError in one line for bad files."""
@@ -179,7 +196,7 @@ class Recipe:
 
 ALLOWED = (
     *(Recipe, Sampling, Training, ConditionDropout, Objective, Thumbnails, Compose, Stage, Curve),
-    *(Likeness, LikenessPrior),
+    *(Likeness, LikenessPrior, Reconstruction, Latents, *CODECS, Enlarging),
     *(*SPACES, *OPERATORS, *COUPLINGS, *SCHEDULES, *PRIORS, *NETWORKS, *STEMS, *SOURCES, *TIMES, *GRIDS, *SAMPLERS, Resampled),
 )
 """The types that a stored specification may name."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 from degrade.lazy import torch
 
@@ -44,6 +44,15 @@ class Masking(Space, Protocol):
 
     def masked(self, mask: Tensor) -> Tensor:
         """A mask (B, 1, H, W) of pixels, of sides of a multiple of the stride, for x: (B, 1, H', W')."""
+        ...
+
+
+@runtime_checkable
+class Fitting(Space, Protocol):
+    """A space of which something is measured when a training begins."""
+
+    def fitted(self, images: Tensor) -> Self:
+        """The same with all that is measured on training images (N, C, H, W), of sides of a multiple of the stride."""
         ...
 
 

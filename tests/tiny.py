@@ -26,8 +26,9 @@ def tiny(photo, **changes) -> Recipe:
     )
 
 
-def short(recipe: Recipe, steps: int = 2) -> Recipe:
+def short(recipe: Recipe, steps: int = 2, **changes) -> Recipe:
     """A recipe on a folder of images, made short and small."""
     training = replace(recipe.training, steps=steps, batch=4, warmup=1, log_every=1, save_every=1, preview_every=1, **DECIDED)
     network = DDPMUNetConfig(recipe.data.channels, 8, (1, 2), blocks=1, attention=(), dropout=0.0, groups=4)
-    return replace(recipe, network=network, training=training, sampling=replace(recipe.sampling, steps=2))
+    walk = replace(recipe.sampling, steps=2)
+    return replace(recipe, **{"network": network, "training": training, "sampling": walk, **changes})

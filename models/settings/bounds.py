@@ -4,6 +4,8 @@ from __future__ import annotations
 
 MOST = {
     "image_channels": 1024,
+    "latent_channels": 1024,
+    "adversary": 65_536,
     "patch": 256,
     "channels": 65_536,
     "multipliers": 1024,

@@ -29,8 +29,8 @@ class WaveletStem:
         return 2**self.levels
 
     def build(self, inner: NetworkSettings) -> nn.Module:
-        """The network of `inner` within the stem. Raises ValueError for one that takes a picture as its condition."""
-        return network("models.stems:Wavelets", _of_channels(inner, inner.image_channels * 4**self.levels), self.levels)
+        """The network of `inner` within the stem."""
+        return network("models.stems:Wavelets", _inside(inner, inner.image_channels * 4**self.levels, self.stride), self.levels)
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,15 @@ class PatchStem:
         return self.patch
 
     def build(self, inner: NetworkSettings) -> nn.Module:
-        """The network of `inner` within the stem. Raises ValueError for one that takes a picture as its condition."""
+        """The network of `inner` within the stem."""
         channels = self.channels or inner.image_channels * self.patch**2
-        return network("models.stems:Patches", _of_channels(inner, channels), self.patch, inner.image_channels, channels)
-
-
-def _of_channels(inner: NetworkSettings, channels: int) -> nn.Module:
-    if getattr(inner, "picture", 0):
-        raise ValueError(
-            "a stem does not make a picture condition smaller: leave out the stem, or set the network's picture to 0."
+        return network(
+            "models.stems:Patches", _inside(inner, channels, self.stride), self.patch, inner.image_channels, channels
         )
-    return replace(inner, image_channels=channels).build()  # type: ignore[type-var]
+
+
+def _inside(inner: NetworkSettings, channels: int, stride: int) -> nn.Module:
+    """The network of `inner` for images of so many channels; a picture that it takes is squared too."""
+    picture = getattr(inner, "picture", 0)
+    told = {"picture": picture * stride**2} if picture else {}
+    return replace(inner, image_channels=channels, **told).build()  # type: ignore[type-var]

@@ -70,9 +70,17 @@ class _Choice(NamedTuple):
 
 
 def commands(
-    make: Make, file: str, doc: str | None, demo: Callable[[], str | Path], minutes: float | None = None
+    make: Make,
+    file: str,
+    doc: str | None,
+    demo: Callable[[], str | Path],
+    minutes: float | None = None,
+    more: Sequence[Any] = (),
 ) -> Callable[[Sequence[str]], None]:
-    """The command line of a recipe's file; without arguments it trains on `demo()`, for so many `minutes`."""
+    """The command line of a recipe's file; without arguments it trains on `demo()`, for so many `minutes`.
+
+    more: further commands, each a type annotated with its subcommand.
+    """
     presets = get_type_hints(make)["preset"]
     offering: Any = Train[presets]  # type: ignore[valid-type]
 
@@ -81,7 +89,7 @@ def commands(
         defaults = choice.defaults(make, types)
         images: Any = defaults.images if choice.stored else Path() if tolerant else tyro.MISSING_NONPROP
         default = offering(replace(defaults, images=images), choice.preset, stored=choice.stored)
-        command = Union[Annotated[offering, tyro.conf.subcommand("train", default=default)], WithRun]
+        command: Any = Union[Annotated[offering, tyro.conf.subcommand("train", default=default)], *more, WithRun]
         if not tolerant:
             return tyro.cli(command, args=args, prog=program(file), description=doc, config=CONFIG)
         asked = [arg for arg in args if arg not in ("-h", "--help")]

@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from restore.run import Run
 
 
+SHOWN = {
+    "samples": "a training image, then samples",
+    "restorations": "clean, degraded, direct, restored",
+    "reconstructions": "images, and their reconstructions below",
+    "enlargements": "images, what was told of them, and what became of that",
+}
+"""What is seen in the picture that a training ends with."""
+
+
 def say_what_next(run: Run) -> None:
     """Where the results are, or how to go on with a run that was interrupted."""
     if run.step < run.recipe.training.steps:
@@ -21,12 +30,18 @@ def say_what_next(run: Run) -> None:
         print(f"stopped and saved at step {run.step} of {run.recipe.training.steps}; go on with: {again}")
         return
     show = run.recipe.show
-    shown = {"samples": "a training image, then samples", "restorations": "clean, degraded, direct, restored"}[show]
     curve = "curve.png, " if (run.folder / "curve.png").exists() else ""
-    print(f"results in {run.folder}: {show}.png ({shown}), {curve}checkpoints/, previews/, metrics.jsonl")
+    print(f"results in {run.folder}: {show}.png ({SHOWN[show]}), {curve}checkpoints/, previews/, metrics.jsonl")
     if show == "samples":
         size = f"{run.size[1]}x{3 * run.size[2]}"
         print(f"more, at any size: {pasteable('sample', run.folder, '--size', size, '--count', '4')}")
+        return
+    if show == "enlargements":
+        print(f"a small picture, enlarged: {pasteable('enlarge', run.folder, 'small.png', recipe='cascade.py')}")
+        return
+    if show == "reconstructions":
+        words = ("train", run.recipe.images, "--autoencoder", run.folder)
+        print(f"diffusion in its latents: {pasteable(*words, recipe='latent_diffusion.py')}")
         return
     print(f"a picture that is degraded: {pasteable('restore', run.folder, 'yours.jpg')}")
     if run.recipe.paired:

@@ -115,4 +115,6 @@ def train(recipe: Recipe, out: Path | None, minutes: float | None = None, device
 def _name(recipe: Recipe) -> str:
     """Of the run: after the images, and the degradation where images cannot be generated from noise."""
     stem = Path(recipe.images).stem
+    if recipe.show == "reconstructions":
+        return f"{stem}-autoencoder"
     return stem if isinstance(recipe.degradation, Gaussian) else f"{stem}-{kebab(type(recipe.degradation).__name__)}"

@@ -48,6 +48,8 @@ class Batches(NamedTuple):
     """What `images` are paired with (N, C, *space)."""
     captions: tuple[str, ...] = ()
     """Some of the images' captions, where they have any."""
+    told: Condition | None = None
+    """What the first of `images` are conditioned on, where a preview has to tell it."""
 
     def at(self, seed: int, step: int, count: int, shard: slice, partners: int, device: torch.device | str) -> Batch:
         """The images `shard` of the `count` of a training step, and `partners` further images of their size for each.

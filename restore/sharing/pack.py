@@ -90,7 +90,7 @@ def _pictures(run: Path, home: Path, recipe: Recipe, images: bool) -> tuple[str,
     """Writes the run's pictures without their metadata, and those that show training images only if these may be shared."""
     found = []
     for name in (f"{recipe.show}.png", "curve.png"):
-        if not (run / name).is_file() or (name == "restorations.png" and not images):
+        if not (run / name).is_file() or (name not in ("samples.png", "curve.png") and not images):
             continue
         picture = load_image(run / name)
         shown = without_first(picture) if name == "samples.png" and not images else picture

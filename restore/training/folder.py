@@ -11,7 +11,7 @@ from restore.storage.checkpoint import last_step
 
 OWN = {
     *("checkpoints", "previews", "tensorboard", "wandb"),
-    *("metrics.jsonl", "samples.png", "restorations.png", "curve.png", ".lock"),
+    *("metrics.jsonl", "samples.png", "restorations.png", "reconstructions.png", "enlargements.png", "curve.png", ".lock"),
 }
 """What a training leaves there that did not get to its first checkpoint, or whose checkpoints were removed."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from degrade.checks import bounded
 from degrade.lazy import torch
@@ -12,8 +13,10 @@ from degrade.protocols import Affine
 from restore.restorer import Restorer
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Generator, Tensor
 
+
+Loss = Literal["mse", "l1"]
 
 FLOOR = 1e-3
 """Of what is missing in a picture, where errors are relative to it: some lose nothing."""
@@ -38,7 +41,7 @@ class Objective:
     its ends only (Kingma & Gao 2023, arXiv 2303.00848); under the others, a schedule weights where it lingers.
     """
 
-    loss: Literal["mse", "l1"] = "mse"
+    loss: Loss = "mse"
     """Squared or absolute error."""
     weight: Literal["uniform", "eps", "min-snr", "sigmoid", "relative"] = "uniform"
     """How severities are weighted."""
@@ -69,18 +72,7 @@ class Objective:
         return self._weight(restorer, t, c_out).to(loss.dtype) * loss
 
     def _distance(self, difference: Tensor) -> Tensor:
-        """The mean of |difference|^p (B,); with `coarsest`, the mean of that at sides s, s/2, ..., weighted by 1/side.
-
-        The weights are those of simple diffusion (arXiv 2301.11093, section 3.5), there with the sum in place of the mean.
-        """
-        side, space = min(difference.shape[2:]), difference.ndim - 2
-        halvings = max(0, int(math.log2(side / self.coarsest))) if self.coarsest else 0
-        losses = []
-        for k in range(halvings + 1):
-            pooled = getattr(torch.nn.functional, f"avg_pool{space}d")(difference, 2**k) if k else difference
-            error = pooled.square() if self.loss == "mse" else pooled.abs()
-            losses.append(2**k * error.flatten(1).mean(1))
-        return torch.stack(losses).sum(0) / (2 ** (halvings + 1) - 1)
+        return distance(difference, self.loss, self.coarsest)
 
     def _weight(self, restorer: Restorer, t: Tensor, c_out: Tensor) -> Tensor:
         """The weight of x0_hat's error, carried to the network's output: x0_hat's error is c_out times the output's."""
@@ -103,3 +95,27 @@ class Objective:
             weight = weight * torch.sigmoid(self.bias - snr.log())
         weight = weight * c_out.square()
         return weight if self.loss == "mse" else weight.sqrt()
+
+
+def distance(difference: Tensor, loss: Loss, coarsest: int = 0) -> Tensor:
+    """The mean of |difference|^p (B,); with `coarsest`, the mean of that at sides s, s/2, ..., weighted by 1/side.
+
+    The weights are those of simple diffusion (arXiv 2301.11093, section 3.5), there with the sum in place of the mean.
+    """
+    side, space = min(difference.shape[2:]), difference.ndim - 2
+    halvings = max(0, int(math.log2(side / coarsest))) if coarsest else 0
+    losses = []
+    for k in range(halvings + 1):
+        pooled = getattr(torch.nn.functional, f"avg_pool{space}d")(difference, 2**k) if k else difference
+        error = pooled.square() if loss == "mse" else pooled.abs()
+        losses.append(2**k * error.flatten(1).mean(1))
+    return torch.stack(losses).sum(0) / (2 ** (halvings + 1) - 1)
+
+
+@runtime_checkable
+class Staged(Protocol):
+    """An objective that depends on how far training has got, or draws random numbers of its own."""
+
+    def at(self, done: float, generators: Callable[[], Sequence[Generator]]) -> Callable[..., Tensor]:
+        """The objective when the share `done` in [0, 1) of the training is over; `generators()` gives one for each image."""
+        ...

@@ -67,6 +67,7 @@ def train(
             lambda: [path and bundled.located(path) for path in (recipe.images, recipe.others, recipe.paired)]
         )
         recipe = replace(recipe, images=images, others=others, paired=paired)
+        recipe = recipe.fitted(device)
         batches, prior = recipe.open(device)
         recipe = decided(
             recipe.with_classes(batches.classes).for_captions(batches.captions), batches, device, processes, minutes
@@ -187,7 +188,7 @@ def _continued(
     def drawn(steps: int, progress: bool = False) -> torch.Tensor:
         with trainer.averaged_weights() as restorer:
             run = specification.run(folder, str(folder), restorer, trainer.step, str(trainer.device)).using(steps=steps)
-            return picture(run, batches.images, recipe.show, progress, batches.paired)
+            return picture(run, batches.images, recipe.show, progress, batches.paired, batches.told)
 
     def save_picture(path: Path, steps: int, progress: bool = False) -> None:
         image = drawn(steps, progress)

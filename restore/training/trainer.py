@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from restore.storage.checkpoint import Checkpoint, save_checkpoint
 from restore.training.dropout import Dropout, drops_out
 from restore.training.ema import Ema
 from restore.training.muon import Muon, is_matrix
-from restore.training.objectives import Objective
+from restore.training.objectives import Objective, Staged
 from restore.training.settings import Training
 
 
@@ -45,7 +46,7 @@ class Trainer:
         network: nn.Module,
         degradation: Degradation,
         prediction: Prediction,
-        objective: Objective,
+        objective: Objective | Staged,
         settings: Training,
         device: torch.device | str = "cpu",
         processes: Processes = ALONE,
@@ -119,7 +120,13 @@ class Trainer:
         condition = settings.condition_dropout(batch.condition, seed, step, count, shard)
         learner = replace(self.restorer.given(condition), network=self.replica) if condition.parts else self.learner
         with Dropout(self.generators(Stream.DROPOUT, shard)) if self.drops_out else nullcontext():
-            return self.objective(learner, batch.x0, t, latent).mean()
+            return self.criterion(shard)(learner, batch.x0, t, latent).mean()
+
+    def criterion(self, shard: slice) -> Callable[..., Tensor]:
+        """The objective, as it is for the images `shard` of this step."""
+        if not isinstance(self.objective, Staged):
+            return self.objective
+        return self.objective.at(self.place / self.settings.steps, partial(self.generators, Stream.POSTERIOR, shard))
 
     def generators(self, stream: Stream, shard: slice) -> list[torch.Generator]:
         """One for each of the images `shard` of this step."""

@@ -170,15 +170,17 @@ def test_conditions_that_a_network_was_not_built_for(condition, message):
         UNET.build()(*given(), condition)
 
 
-def test_a_stem_passes_on_all_but_a_picture():
+def test_a_stem_passes_a_condition_on():
+    """A picture too, whose pixels are many in a square."""
     for stem in (WaveletStem(), PatchStem()):
-        network = build(stem, replace(UNET, classes=3, pooled=2)).eval()
-        assert network.accepts == ("label", "pooled")
+        network = build(stem, replace(UNET, classes=3, pooled=2, picture=1)).eval()
+        assert network.accepts == ("label", "pooled", "image")
         with torch.no_grad():
             one, other = (conditioned(network, given(), label=torch.tensor([0, i])) for i in (1, 2))
+            seen = conditioned(network, given(), image=torch.stack([torch.zeros(1, 12, 12), torch.ones(1, 12, 12)]))
+            plain = network(*given())
         assert torch.equal(one[0], other[0]) and not torch.allclose(one[1], other[1])
-        with pytest.raises(ValueError, match="leave out the stem, or set the network's picture to 0"):
-            stem.build(replace(UNET, picture=3))
+        assert torch.equal(seen[0], plain[0]) and not torch.allclose(seen[1], plain[1])
 
 
 def test_starts_at_zero():

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from degrade import OPERATORS, GaussianBlur, GaussianNoise
+from degrade import OPERATORS, GaussianBlur, GaussianNoise, Identity
 from models import PatchUNetConfig
 from recipes import judge, sindiffusion
 from recipes.command import cli, training, walk
@@ -60,7 +60,7 @@ def test_paper_preset_is_the_published_method():
     assert recipe.sampling.pad_to == 8 and recipe.degradation == GaussianNoise()
 
 
-@pytest.mark.parametrize("operator", [operator() for operator in OPERATORS], ids=str)
+@pytest.mark.parametrize("operator", [operator() for operator in OPERATORS if operator is not Identity], ids=str)
 def test_train_sample_restore(operator, photo, tmp_path):
     """One argument swaps the degradation."""
     run = train(tiny(photo, degradation=operator), tmp_path / "run")

@@ -20,9 +20,10 @@ from tests.tiny import tiny
 
 FLOATS = (0.0, -1.0, math.nan, math.inf, 1e30)
 GARBAGE = ("", "x", "9" * 5000, "0x4", "4x-1", "4x4x4", "99999999999999999999x10")
-SIGNED = (
-    "--objective.bias --training.times.mean --degradation.colour --degradation.schedule.lowest --degradation.schedule.highest"
-)
+SIGNED = """
+    --objective.bias --training.times.mean --space.shift
+    --degradation.colour --degradation.schedule.lowest --degradation.schedule.highest
+"""
 NONE = """
     --seed --training.seed --weight --soft --margin --noise --guidance --sampling.guidance --sampling.rescale
     --sampling.threshold --prior.noise
@@ -31,6 +32,8 @@ NONE = """
     --training.condition-dropout.text --training.condition-dropout.image
     --data.reduce --objective.coarsest --network.attention --network.transformer --network.classes --network.dropout
     --network.pooled --network.picture --network.tokens --network.text
+    --network.adversary --objective.kl --objective.adversary --objective.since
+    --data.most --space.scale --level
     --stem.channels --degradation.rate --degradation.spread --sampling.sampler.eta --latent
     --novelty --settings.balanced --settings.border --settings.directions
 """
@@ -59,6 +62,7 @@ def line(one: Program, option: Option, *values: str) -> list[str]:
     """A command line with the option, and with what the command cannot do without. (No file has to be there to be named.)"""
     first, *rest = option.commands or ("",)
     needed = ["photo.png", *(["photo.png"] if one.name == "judge" or first == "restore" else [])]
+    needed += ["small.png"] if first == "enlarge" else ["--base", "small"] if first == "generate" else []
     needed += ["--image", "pasted.png"] if first in ("sdedit", "harmonise") else []
     needed += ["--prior", "photo.png", *(["--size", "8x8"] if option.flag != "--size" else [])] if one.name == "solve" else []
     needed += ["--mask", "mask.png"] if first in ("inpaint", "harmonise") and option.flag != "--mask" else []

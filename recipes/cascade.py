@@ -1,0 +1,142 @@
+"""A cascade: images of 16 px by one run, enlarged to 64 px by another, which makes up what they lack.
+
+Ho et al. 2022, "Cascaded Diffusion Models for High Fidelity Image Generation", arXiv 2106.15282; Saharia et al. 2022 (Imagen),
+arXiv 2205.11487.
+
+    python recipes/simple_diffusion.py train folder/ --data.size 16 --out runs/small
+    python recipes/cascade.py train folder/ --out runs/large
+    python recipes/cascade.py generate runs/large --base runs/small --count 16    # both stages
+    python recipes/cascade.py enlarge runs/large small.png                        # a picture of yours, four times as large
+
+The upper stage is conditioned on the small picture, enlarged and noised to a level that the network is told.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # this project's packages come before any other of the same name
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    import recipes.command.interrupt  # noqa: F401
+
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from degrade import Cosine, Degradation, GaussianNoise
+from degrade.files import subfolder
+from models import UNetConfig
+from recipes import simple_diffusion
+from recipes.command import cli
+from recipes.command.limits import COUNT, check_options
+from recipes.command.outputs import check_folder, plain_stem
+from recipes.command.training import Preset
+from recipes.command.walk import Walk
+from restore import Folder
+from restore.data.enlarging import FEATURES, Enlarging
+from restore.machine.provenance import provenance
+from restore.pipelines.cascade import LEVEL, enlarge
+from restore.recipe import Recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation | None = None) -> Recipe:
+    """The upper stage: simple diffusion's settings, a U-Net that sees a small picture of 1/4 of the side, enlarged.
+
+    `paper`: 256 px from 64; `fast`: 64 px from 16, three levels of 64 to 128 channels behind a stem of
+    squares of 2 x 2 pixels.
+    """
+    chosen = simple_diffusion.recipe(images, preset, degradation or GaussianNoise(Cosine()))
+    large = preset == "paper"
+    old = chosen.data
+    assert isinstance(old, Folder)
+    size = 256 if large else old.size
+    data = Enlarging(size, max(old.reduce, size if large else 0), old.channels, old.flip, small=max(4, size // 4))
+    network = UNetConfig(data.channels, (64, 64, 128), (1, 1, 1), (0.0, 0.0, 0.0), attention=(), groups=8)
+    if large:
+        network = UNetConfig(data.channels, (128, 256, 512, 512), (2, 2, 2, 2), (0.0, 0.0, 0.1, 0.1), attention=())
+    return replace(
+        chosen,
+        data=data,
+        network=replace(network, picture=data.channels, pooled=FEATURES),
+        stem=None if large else chosen.stem,
+        show="enlargements",
+        sampling=replace(chosen.sampling, steps=25, guidance=1.0),
+    )
+
+
+@dataclass(frozen=True)
+class _Enlarging(Walk):
+    _: KW_ONLY
+    level: float = LEVEL
+    """Noise that small pictures get: more of it, and more is made up; at most what was trained with."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_options(self, level=(0, 1))
+
+    def written(self, small: Tensor, folder: Path, names: list[str]) -> None:
+        from restore.data.images import save_image
+
+        check_folder(folder)
+        stage = self.opened()
+        images = enlarge(stage, small, self.level, self.seed)
+        for image, name in zip(images, names, strict=True):
+            note = {"run": str(self.run), **stage.origin, "level": f"{self.level:g}"}
+            save_image(image, folder / name, {**provenance(), **note})
+        print(f"{len(names)} images in {folder}")
+
+
+@dataclass(frozen=True)
+class Generate(_Enlarging):
+    """New images by both stages: `base` makes small ones, this run enlarges them."""
+
+    _: KW_ONLY
+    base: Path
+    """Folder of the run that makes small images."""
+    count: int = 4
+    """Images."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_options(self, count=COUNT)
+
+    def __call__(self) -> None:
+        from restore.run import open_run
+
+        small = open_run(self.base, self.device).generate(count=self.count, seed=self.seed)
+        names = [f"cascade-seed-{self.seed + i}.png" for i in range(self.count)]
+        self.written(small, self.out or subfolder(self.run, "samples"), names)
+
+
+@dataclass(frozen=True)
+class Enlarge(_Enlarging):
+    """A small picture, enlarged."""
+
+    image: tyro.conf.Positional[Path]
+    """The picture."""
+
+    def __call__(self) -> None:
+        from restore.data.images import load_image
+
+        small = load_image(self.image, None, self.opened().size[0])
+        self.written(small[None], self.out or subfolder(self.run, "enlarged"), [f"{plain_stem(self.image)}.png"])
+
+
+main = cli.commands(
+    recipe,
+    __file__,
+    __doc__,
+    lambda: "photographs",
+    more=(
+        Annotated[Generate, tyro.conf.subcommand("generate")],
+        Annotated[Enlarge, tyro.conf.subcommand("enlarge")],
+    ),
+)
+
+if __name__ == "__main__":
+    cli.run(main)

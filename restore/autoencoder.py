@@ -1,0 +1,100 @@
+"""The autoencoder of a run (recipes/autoencoder.py) as the codec of a space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+from tyro.conf import arg
+
+from models import NETWORKS, AutoencoderConfig
+from restore.storage.checkpoint import Checkpoint, CheckpointError, open_checkpoint
+from restore.storage.specification import SpecificationError, decode
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from models import Autoencoder
+
+
+@dataclass(frozen=True)
+class TrainedAutoencoder:
+    """Named by the folder of its run, and pinned to the weights that it had when a training in its latents began.
+
+    Its files are read when they are first needed. Raises CheckpointError in one line where they are not there, are no
+    autoencoder's, or hold other weights.
+    """
+
+    autoencoder: Annotated[Path, arg(prefix_name=False)] = Path()
+    """Folder of a run of recipes/autoencoder.py."""
+    weights: str = ""
+    """SHA-256 of its weights, which no others are taken for (default: those that it has)."""
+
+    @property
+    def config(self) -> AutoencoderConfig:
+        return _config(self.autoencoder, self.weights)
+
+    @property
+    def stride(self) -> int:
+        return self.config.stride
+
+    @property
+    def channels(self) -> int:
+        return self.config.latent_channels
+
+    def pinned(self, image_channels: int) -> TrainedAutoencoder:
+        """The same, by its absolute folder and the weights that it has now, for images of so many channels."""
+        folder, weights = self.autoencoder.resolve(), _checkpoint(self.autoencoder, self.weights).sums["ema.safetensors"]
+        pinned = replace(self, autoencoder=folder, weights=weights)
+        if pinned.config.image_channels != image_channels:
+            raise ValueError(
+                f"the autoencoder {self.autoencoder} takes images of {pinned.config.image_channels} channels, these have "
+                f"{image_channels}: --data.channels {pinned.config.image_channels}."
+            )
+        return pinned
+
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of the latents of images."""
+        return self._network(images).encode(images.float())
+
+    def decode(self, latents: Tensor) -> Tensor:
+        return self._network(latents).decode(latents.float())
+
+    def _network(self, like: Tensor) -> Autoencoder:
+        return _network(self.autoencoder, self.weights, str(like.device))
+
+
+def _checkpoint(folder: Path, weights: str) -> Checkpoint:
+    if folder == Path():
+        raise ValueError("latents are those of an autoencoder: --autoencoder names the folder of a run of autoencoder.py.")
+    try:
+        checkpoint = open_checkpoint(folder)
+    except CheckpointError as error:
+        raise CheckpointError(f"the autoencoder cannot be opened: {error}") from None
+    if weights not in ("", checkpoint.sums.get("ema.safetensors")):
+        raise CheckpointError(
+            f"the autoencoder {folder} has other weights than those that were trained with, {weights[:16]}: it was trained on "
+            "since. Bring those back, or train in its latents anew."
+        )
+    return checkpoint
+
+
+@lru_cache(maxsize=8)
+def _config(folder: Path, weights: str) -> AutoencoderConfig:
+    checkpoint = _checkpoint(folder, weights)
+    try:
+        return cast(AutoencoderConfig, decode(checkpoint.run["recipe"]["network"], NETWORKS, AutoencoderConfig, path="network"))
+    except (SpecificationError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder} is no run of an autoencoder: {error}") from None
+
+
+@lru_cache(maxsize=4)
+def _network(folder: Path, weights: str, device: str) -> Autoencoder:
+    network = _config(folder, weights).build()
+    _checkpoint(folder, weights).load("ema", dict(network.named_parameters()))
+    return cast("Autoencoder", network.to(device).eval().requires_grad_(False))
+
+
+CODECS = (TrainedAutoencoder,)
