@@ -47,5 +47,5 @@ def test_sample_edit_and_solve(run, photo, tmp_path, capsys):
 
 def test_words_to_one_that_knows_none(tmp_path):
     import_.main([str(saved(made("ddpm"), tmp_path / "ddpm")), "--out", str(tmp_path / "run")])
-    with pytest.raises(ValueError, match="is not conditioned on words: leave out prompt and negative"):
+    with pytest.raises(ValueError, match="was not trained with words: leave out --prompt and --negative"):
         entry.thaw(["sample", str(tmp_path / "run"), "--prompt", "a cat"])
