@@ -83,14 +83,14 @@ def write(path: Path, text: str) -> None:
 
 def generate(app: Sphinx) -> None:
     from recipes.command import cli
-    from recipes.command.main import recipes_by_name
+    from recipes.command.main import module_of, recipes_by_name
     from recipes.command.pasteable import RUN_WORDS
 
     home = Path(app.srcdir) / "reference" / "commands"
     home.mkdir(exist_ok=True)
     pages = {}
     for name in recipes_by_name():
-        module = importlib.import_module(f"recipes.{name.replace('-', '_')}")
+        module = importlib.import_module(f"recipes.{module_of(name)}")
         pages[name] = page(f"thaw {name}", inspect.cleandoc(module.__doc__ or ""), module.main)
     with_run = ["# With a run\n", "Whatever recipe it was trained by.\n"]
     for word in RUN_WORDS:
