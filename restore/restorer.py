@@ -42,19 +42,23 @@ class Restorer:
     def triple(self) -> Parametrisation:
         return parametrisation(self.prediction, self.degradation)
 
+    @property
+    def accepts(self) -> tuple[str, ...]:
+        """The parts of a condition that the network takes."""
+        return getattr(self.network, "accepts", ())
+
     def given(self, condition: Condition) -> Restorer:
         """The restorer conditioned on `condition`, one entry for each image of the batches that it restores.
 
         Raises ValueError for parts that the network does not accept, and for shapes and dtypes that are none of a condition.
         """
         condition.check()
-        accepts = getattr(self.network, "accepts", ())
-        refused = [part for part in condition.parts if part not in accepts]
+        refused = [part for part in condition.parts if part not in self.accepts]
         if refused:
             name = getattr(self.network, "__name__", type(self.network).__name__)
+            accepts = ", ".join(self.accepts) or "no condition"
             raise ValueError(
-                f"{name} accepts {', '.join(accepts) or 'no condition'}, got {', '.join(refused)}: leave that out, or build a "
-                "network that accepts it."
+                f"{name} accepts {accepts}, got {', '.join(refused)}: leave that out, or build a network that accepts it."
             )
         return replace(self, condition=condition if condition.parts else None)
 

@@ -82,7 +82,7 @@ class Specification(NamedTuple):
             partners=self.prior if recipe.others is not None else None,
             classes=self.classes,
             captions=self.captions,
-            words=captioned if "text" in recipe.accepts else None,
+            words=captioned if "text" in restorer.accepts else None,
             device=device,
             restorer=restorer,
             name=name,

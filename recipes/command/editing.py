@@ -41,7 +41,7 @@ class Edited:
     out: Path | None = None
     """Folder for the images (default: runs/<name>-<command>)."""
     prompt: str | None = None
-    """Words that the result is to show, of an imported model that knows words."""
+    """Words that the result is to show, of a run that knows words."""
     negative: str | None = None
     """Words that guidance leads away from."""
     guidance: float | None = None

@@ -113,7 +113,7 @@ class NetworkPipeline(Pipeline):
                 raise ValueError(f"labels count the {count} classes from 0, -1 for none, got {label.tolist()[:8]}.")
             return asked.map(lambda part: part.to(self.device))
         lines = self._lines(numbers, asked)
-        if self.words is not None and (self.classes == () or not set(lines) <= {"", *self.classes}):
+        if self.words is not None and not (self.classes and set(lines) <= {"", *self.classes}):
             return self._said(lines)
         unknown = next((line for line in lines if line and line not in self.classes), None)
         if unknown is not None:
