@@ -35,7 +35,7 @@ NONE = """
     --network.adversary --objective.kl --objective.adversary --objective.since
     --data.most --space.scale --level
     --stem.channels --degradation.rate --degradation.spread --sampling.sampler.eta --latent
-    --novelty --settings.balanced --settings.border --settings.directions
+    --iterations --novelty --settings.balanced --settings.border --settings.directions
 """
 MEANT = {0: [*NONE.split(), *SIGNED.split()], -1: SIGNED.split()}
 """Options for which a number means something: for most, 0 is "none". Colours lie in [-1, 1], log-SNR and its shift have either
@@ -61,7 +61,7 @@ def refused(make: Callable[[], object]) -> bool:
 def line(one: Program, option: Option, *values: str) -> list[str]:
     """A command line with the option, and with what the command cannot do without. (No file has to be there to be named.)"""
     first, *rest = option.commands or ("",)
-    needed = ["photo.png", *(["photo.png"] if one.name == "judge" or first == "restore" else [])]
+    needed = ["photo.png", *(["photo.png"] if one.name in ("judge", "diffedit") or first == "restore" else [])]
     needed += ["small.png"] if first == "enlarge" else ["--base", "small"] if first == "generate" else []
     needed += ["--image", "pasted.png"] if first in ("sdedit", "harmonise") else []
     needed += ["--prior", "photo.png", *(["--size", "8x8"] if option.flag != "--size" else [])] if one.name == "solve" else []
