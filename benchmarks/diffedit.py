@@ -28,7 +28,7 @@ from restore.data.bundled import scans
 from restore.data.images import grid
 from restore.data.instructed import Instructed, instructed_pairs
 from restore.evaluation.metrics import psnr
-from restore.pipelines.diffedit import diffedit, edit_mask
+from restore.pipelines.diffedit import above, diffedit, disagreement
 from restore.pipelines.network import NetworkPipeline
 
 
@@ -85,7 +85,7 @@ class Bench:
         run = open_run(self.run, "cpu").using(steps=self.steps, guidance=self.guidance)
         features = reader()
         assert features.classify is not None
-        read, shown = features.classify, {"before": before, "after": after}
+        read, shown = features.classify, dict[str, Tensor]()
         print(f"{describe()}\n{run.identity}\n{self.count} pairs, {self.kind}; guidance {self.guidance:g}")
         print("\n| | IoU | edit | background | truth |\n| --- | --- | --- | --- | --- |")
 
@@ -97,8 +97,9 @@ class Bench:
 
         row("the picture itself", before)
         row("the other picture", after)
+        apart = disagreement(run, before, target, source)
         for threshold in self.thresholds:
-            mask = edit_mask(run, before, target, source, threshold=threshold)
+            mask = above(apart, threshold)
             row(f"DiffEdit, threshold {threshold:g}", self._edited(run, before, target, mask), mask)
         row("with the true mask", self._edited(run, before, target, region), region)
         for severity in self.severities:

@@ -31,6 +31,7 @@ from degrade.random import Stream, globally_seeded
 from models import NETWORKS, STEMS, AutoencoderConfig, NetworkSettings, PatchUNetConfig, Stem
 from restore.autoencoder import CODECS
 from restore.data.enlarging import Enlarging
+from restore.data.instructions import Instructions
 from restore.data.sources import SOURCES, Crops, Pairing, Source
 from restore.latents import Latents
 from restore.machine.processes import ALONE, Processes
@@ -66,7 +67,7 @@ class Recipe:
     """The photograph, or the folder of images, to learn from; or the name of a set: digits, photographs, captioned."""
     degradation: Annotated[Degradation, choice(Degradation, OPERATORS)] = field(default_factory=GaussianNoise)
     """What is to be undone."""
-    data: Annotated[Source, setting(Source, (*SOURCES, Enlarging))] = field(default_factory=Crops)
+    data: Annotated[Source, setting(Source, (*SOURCES, Enlarging, Instructions))] = field(default_factory=Crops)
     """How training images are cut."""
     network: Annotated[NetworkSettings, setting(NetworkSettings, NETWORKS)] = field(default_factory=PatchUNetConfig)
     """The network."""
@@ -196,7 +197,7 @@ class Recipe:
 
 ALLOWED = (
     *(Recipe, Sampling, Training, ConditionDropout, Objective, Thumbnails, Compose, Stage, Curve),
-    *(Likeness, LikenessPrior, Reconstruction, Latents, *CODECS, Enlarging),
+    *(Likeness, LikenessPrior, Reconstruction, Latents, *CODECS, Enlarging, Instructions),
     *(*SPACES, *OPERATORS, *COUPLINGS, *SCHEDULES, *PRIORS, *NETWORKS, *STEMS, *SOURCES, *TIMES, *GRIDS, *SAMPLERS, Resampled),
 )
 """The types that a stored specification may name."""

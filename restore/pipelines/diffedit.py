@@ -34,7 +34,7 @@ class Edited(NamedTuple):
     """(B, 1, H, W), 1 where they may have changed."""
 
 
-def edit_mask(
+def disagreement(
     pipeline: NetworkPipeline,
     pictures: Tensor,
     target: Asked,
@@ -42,25 +42,20 @@ def edit_mask(
     *,
     severity: float = MASK_SEVERITY,
     noises: int = NOISES,
-    threshold: float = THRESHOLD,
     seed: int = 0,
 ) -> Tensor:
-    """Where `target` would change pictures (B, C, H, W) that `source` describes: a mask (B, 1, H, W) of zeros and ones.
+    """How far `target` would change pictures (B, C, H, W) that `source` describes, place by place (B, 1, H, W):
 
-        m = mean over noises and channels of |R(x_t, t, target) - R(x_t, t, source)|,    M = m > threshold mean(m)
+        m = mean over noises and channels of |R(x_t, t, target) - R(x_t, t, source)|,    t = severity
 
-    at t = severity, each R under the pipeline's guidance; differences of noise, which the paper has, are the same but for a
-    factor. Clamping m at 3 mean(m) and cutting it at half of that, as was published, is a threshold of 1.5. Each picture has
-    its own mean. Picture i draws its noise from the seed `seed + i`. Raises ValueError where the texts make no difference.
+    each R under the pipeline's guidance; differences of noise, which the paper has, are the same but for a factor. Picture i
+    draws its noise from the seed `seed + i`. Raises ValueError in one line, as `diffedit` does.
     """
-    if not (0 < severity < 1 and noises >= 1 and threshold > 0):
-        raise ValueError(
-            f"severity of a mask lies in (0, 1), noises is at least 1, threshold above 0: {severity}, {noises}, {threshold}."
-        )
+    if not (0 < severity < 1 and noises >= 1):
+        raise ValueError(f"the severity of a mask lies in (0, 1), noises is at least 1; got {severity} and {noises}.")
     check_text(pipeline, target)
     x0, free = _encoded(pipeline, pictures), pipeline.using(clip=False)
-    cells = tuple(-(-side // pipeline.space.stride) for side in pictures.shape[-2:])
-    size, copies, masks = (x0.shape[-2], x0.shape[-1]), range(noises), []
+    size, copies, found = (x0.shape[-2], x0.shape[-1]), range(noises), []
     for number, x in enumerate(x0):
         x, t = x.expand(noises, *x.shape), torch.full((noises,), severity, device=x0.device)
         latent = pipeline.degradation.draw(x, [seeded(seed + number, Stream.SAMPLE, k) for k in copies])
@@ -68,17 +63,27 @@ def edit_mask(
         with torch.no_grad():
             x_t = pipeline.degradation(x, t, latent)
             of_target, of_source = (free.scale(size, severity, copies, one).restore(x_t, t) for one in said)
-        m = (of_target - of_source).abs().mean((0, 1))[: cells[0], : cells[1]]
-        mask = m > threshold * m.mean()
-        if not bool(mask.any()):
-            raise ValueError(
-                f"nothing tells {target!r} from {source!r} in the picture, so that the mask is empty: say more, raise the "
-                "guidance, lower the threshold, or give a mask."
-            )
-        masks.append(mask[None].to(x))
+        found.append((of_target - of_source).abs().mean((0, 1))[None])
     stride = pipeline.space.stride
-    whole = torch.stack(masks).repeat_interleave(stride, 2).repeat_interleave(stride, 3)
+    whole = torch.stack(found).repeat_interleave(stride, 2).repeat_interleave(stride, 3)
     return whole[..., : pictures.shape[-2], : pictures.shape[-1]].cpu()
+
+
+def above(m: Tensor, threshold: float = THRESHOLD) -> Tensor:
+    """The mask (B, 1, H, W) of zeros and ones where m is more than `threshold` times its mean over the picture.
+
+    Clamping m at 3 times its mean and cutting that at half, as was published, is a threshold of 1.5. Raises ValueError where
+    nothing is left of a picture.
+    """
+    if not threshold > 0:
+        raise ValueError(f"the threshold is above 0, got {threshold}.")
+    mask = (m > threshold * m.mean((1, 2, 3), keepdim=True)).to(m)
+    if not bool(mask.flatten(1).any(1).all()):
+        raise ValueError(
+            "nothing tells the two texts apart in the picture, so that the mask is empty: say more, raise the guidance, lower "
+            "the threshold, or give a mask."
+        )
+    return mask
 
 
 def diffedit(
@@ -99,17 +104,17 @@ def diffedit(
 ) -> Edited:
     """Pictures (B, C, H, W) as `target` says, where that differs from `source`, what they show (""; a text, or one for each).
 
-    mask: (1 or B, 1, H, W), 1 where they may change, in place of `edit_mask`'s, to which mask_severity, noises, threshold
-    and seed belong. severity: to which they are inverted. iterations: of the inversion (`samplers.invert`). batch: pictures at
-    a time. The walk is DDIM's, under the pipeline's guidance, steps and grid. Raises ValueError in one line for a pipeline that
-    knows neither words nor classes, for an empty target and for an empty mask.
+    mask: (1 or B, 1, H, W), 1 where they may change, in place of what `disagreement` and `above` find, to which mask_severity,
+    noises, threshold and seed belong. severity: to which they are inverted. iterations: of the inversion (`samplers.invert`).
+    batch: pictures at a time. The walk is DDIM's, under the pipeline's guidance, steps and grid. Raises ValueError in one line
+    for a pipeline that knows neither words nor classes, for an empty target and for an empty mask.
     """
     if not 0 < severity <= 1:
         raise ValueError(f"severity lies in (0, 1], got {severity}.")
     check_text(pipeline, target)
     if mask is None:
-        options = {"severity": mask_severity, "noises": noises, "threshold": threshold, "seed": seed}
-        mask = edit_mask(pipeline, pictures, target, source, **options)  # type: ignore[arg-type]
+        apart = disagreement(pipeline, pictures, target, source, severity=mask_severity, noises=noises, seed=seed)
+        mask = above(apart, threshold)
     if mask.ndim != 4 or mask.shape[1] != 1 or mask.shape[-2:] != pictures.shape[-2:] or len(mask) not in (1, len(pictures)):
         raise ValueError(f"a mask of pictures {tuple(pictures.shape)} is (1 or B, 1, H, W), got {tuple(mask.shape)}.")
     if not bool((mask > 0).flatten(1).any(1).all()):

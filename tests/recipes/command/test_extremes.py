@@ -25,11 +25,11 @@ SIGNED = """
     --degradation.colour --degradation.schedule.lowest --degradation.schedule.highest
 """
 NONE = """
-    --seed --training.seed --weight --soft --margin --noise --guidance --sampling.guidance --sampling.rescale
-    --sampling.threshold --prior.noise
+    --seed --training.seed --weight --soft --margin --noise --guidance --picture-guidance --sampling.guidance --sampling.rescale
+    --sampling.picture-guidance --sampling.threshold --prior.noise
     --training.warmup --training.weight-decay --training.clip --training.ema
     --training.condition-dropout.label --training.condition-dropout.pooled --training.condition-dropout.tokens
-    --training.condition-dropout.text --training.condition-dropout.image
+    --training.condition-dropout.text --training.condition-dropout.image --training.condition-dropout.whole
     --data.reduce --objective.coarsest --network.attention --network.transformer --network.classes --network.dropout
     --network.pooled --network.picture --network.tokens --network.text
     --network.adversary --objective.kl --objective.adversary --objective.since

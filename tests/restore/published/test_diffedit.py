@@ -54,7 +54,8 @@ def test_mask(threshold, pair):
         num_inference_steps=STEPS,
         generator=[seeded(SEED, Stream.SAMPLE, k) for k in range(NOISES)],
     )
-    found = diffedit.edit_mask(ours, seen, TARGET, SOURCE, severity=0.402, noises=NOISES, threshold=threshold, seed=SEED)
+    apart = diffedit.disagreement(ours, seen, TARGET, SOURCE, severity=0.402, noises=NOISES, seed=SEED)
+    found = diffedit.above(apart, threshold)
     assert 0.02 < float(found.mean()) < 0.6
     stride = ours.space.stride
     assert torch.equal(found[0, :, ::stride, ::stride], torch.from_numpy(expected).float())
