@@ -11,15 +11,13 @@ truth: of the whole with the other picture. SDEdit knows no mask, nor the words 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import Literal
 
 import torch
 import tyro
-from captioned import judged, reader
+from captioned import decibels, reader, right
 from machine import describe  # first: finds the project's packages
 from torch import Tensor
 
@@ -27,32 +25,14 @@ from restore import Edit, open_run, save_image
 from restore.data.bundled import scans
 from restore.data.images import grid
 from restore.data.instructed import Instructed, instructed_pairs
-from restore.evaluation.metrics import psnr
 from restore.pipelines.diffedit import above, diffedit, disagreement
 from restore.pipelines.network import NetworkPipeline
-
-
-def decibels(images: Tensor, truth: Tensor, where: Tensor | None = None) -> float:
-    """Mean over images of the PSNR of the pixels `where` (B, 1, H, W) is 1 (all by default), at most 60 dB for equal ones."""
-    if where is None:
-        return float(psnr(images, truth).clamp(max=60).mean())
-    error = ((images.clamp(-1, 1) - truth).square() * where).sum((1, 2, 3)) / (where.sum((1, 2, 3)) * images.shape[1])
-    return float((10 * torch.log10(4 / error)).clamp(max=60).mean())
 
 
 def overlap(mask: Tensor, region: Tensor) -> float:
     """Mean over images of the intersection over the union of masks (B, 1, H, W)."""
     both, either = (mask * region).sum((1, 2, 3)), torch.maximum(mask, region).sum((1, 2, 3))
     return float((both / either).mean())
-
-
-def right(images: Tensor, pairs: list[Instructed], read: Callable[[Tensor], Tensor]) -> float:
-    """Share of images that show the colours, or for other kinds what is changed, of the caption after the edit."""
-    found = []
-    for image, pair in zip(images, pairs, strict=True):
-        shown = judged(image, pair.after.caption, read)
-        found.append(float(shown.digit == 1 if pair.kind == "digit" else shown.colour == 1))
-    return fmean(found)
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,10 @@ Brooks et al. 2022, "InstructPix2Pix: Learning to follow image editing instructi
     python recipes/instruct.py train pairs/                  # pairs/before/a.png, pairs/after/a.png and a.txt
     python recipes/instruct.py edit runs/instructed seven.png --instruction "make it blue" --picture-guidance 2
     python recipes/instruct.py edit runs/pix2pix photo.jpg --instruction "make it snow"    # published, imported
+    python recipes/instruct.py pairs runs/captioned edits.csv --out pairs/ --count 4       # before,after,instruction
 
-What it is worth: docs/text.md.
+`pairs` makes the data as the paper does, from captions: two pictures of one noise, by a run of text_to_image.py or a published
+model, whose self-attention is shared for part of the walk (Prompt-to-Prompt). What it is worth: docs/text.md.
 """
 
 from __future__ import annotations
@@ -27,16 +29,18 @@ from tyro.conf import Positional
 
 from degrade import Degradation
 from degrade.files import subfolder
+from degrade.random import Stream, seeded, uniform
 from recipes import text_to_image
 from recipes.command import cli
 from recipes.command.limits import COUNT, GUIDANCE, check_options
 from recipes.command.outputs import check_folder, plain_stem
+from recipes.command.pasteable import pasteable
 from recipes.command.reduced import say_reduced
 from recipes.command.source import results, worded
 from recipes.command.training import Preset
-from recipes.command.walk import Walk
+from recipes.command.walk import Walk, WithRun
 from restore import ConditionDropout, Folder
-from restore.data.instructions import Instructions
+from restore.data.instructions import AFTER, BEFORE, Instructions, read_edits
 from restore.machine.provenance import provenance
 from restore.pipelines.instruct import check_instructed, instruct
 from restore.recipe import Recipe
@@ -100,12 +104,49 @@ class Edit(Walk):
         print(f"{self.count} image(s) in {folder}; {name}-grid.png shows them")
 
 
+@dataclass(frozen=True)
+class Pairs(WithRun):
+    """Pictures before and after an instruction, made from captions by Prompt-to-Prompt: a folder for `train`."""
+
+    edits: Positional[Path]
+    """A table in UTF-8, a line before,after,instruction for each edit: two captions, and what leads from one to the other."""
+    _: KW_ONLY
+    count: int = 1
+    """Pairs of each edit."""
+    shares: tuple[float, float] = (0.1, 0.9)
+    """Shares of the walk in which self-attention is shared: drawn between these for each pair."""
+    guidance: float | None = None
+    """Weight of the captions (default: the run's)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_options(self, count=COUNT, shares=(1e-6, 1), guidance=GUIDANCE)
+        if self.shares[0] > self.shares[1]:
+            raise ValueError(f"shares rise, got {self.shares}.")
+
+    def __call__(self) -> None:
+        from restore.data.images import save_image
+        from restore.pipelines.prompt_to_prompt import paired
+
+        edits, low, high = read_edits(self.edits), *self.shares
+        folder = check_folder(self.out or subfolder(results(self.run), "pairs"))
+        run = self.opened().using(guidance=self.guidance)
+        for number, (before, after, instruction) in enumerate(edit for edit in edits for _ in range(self.count)):
+            seed = self.seed + number
+            share = low + (high - low) * float(uniform((1,), seeded(seed, Stream.PARTNER)))
+            pair = paired(run, before, after, share, seed=seed, progress=False)
+            for where, image in ((BEFORE, pair.before), (AFTER, pair.after)):
+                save_image(image, folder / where / f"{number:05d}.png", {**provenance(), "share": f"{share:.3f}"})
+            (folder / AFTER / f"{number:05d}.txt").write_text(instruction + "\n", encoding="utf-8")
+        print(f"{number + 1} pairs in {folder}; learn from them: {pasteable('train', folder, recipe='instruct.py')}")
+
+
 main = cli.commands(
     recipe,
     __file__,
     __doc__,
     lambda: "instructed",
-    more=(Annotated[Edit, tyro.conf.subcommand("edit")],),
+    more=(Annotated[Edit, tyro.conf.subcommand("edit")], Annotated[Pairs, tyro.conf.subcommand("pairs")]),
 )
 
 if __name__ == "__main__":

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from degrade.lazy import torch
 from degrade.random import Stream, seeded
+from models.condition import LONGEST
 from restore.data.batch import Batch, Batches
 from restore.data.images import ImageError
 from restore.data.sources import Folder
@@ -41,3 +44,29 @@ class Instructions(Folder):
         shown = draw(SHOWN, seeded(0, Stream.TEST))
         images = torch.cat([shown.x0, batches.images])
         return batches._replace(draw=draw, images=images, paired=None, told=shown.condition)
+
+
+class EditLine(NamedTuple):
+    before: str
+    """A caption."""
+    after: str
+    instruction: str
+    """What leads from one to the other."""
+
+
+def read_edits(path: Path) -> list[EditLine]:
+    """The lines before,after,instruction of a table. Raises ImageError, in one line, for one that is not of that kind."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = [[cell.strip() for cell in row] for row in csv.reader(file) if any(cell.strip() for cell in row)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ImageError(f"{path} cannot be read as a table in UTF-8: {error}") from None
+    for number, row in enumerate(rows, 1):
+        if len(row) != 3 or not all(row) or max(len(cell.encode()) for cell in row) > LONGEST:
+            raise ImageError(
+                f"line {number} of {path} is no edit: expected before,after,instruction, each of 1 to {LONGEST} bytes, in "
+                "quotes where it has a comma."
+            )
+    if not rows:
+        raise ImageError(f"{path} holds no edits: write a line before,after,instruction for each.")
+    return [EditLine(*row) for row in rows]

@@ -53,7 +53,7 @@ def paired(
     start = pipeline.prior.sample(shape, seeds(seed, 1))
     start = tree_map(lambda z: torch.cat([z, z]), start)
     shared = alone._replace(restore=_shared(alone.restore, pipeline, 1 - share), sampler=DDIM())
-    x = pipeline.walk(start, [shared], seeds(seed, 1) * 2, progress)
+    x = pipeline.walk(start, [shared], seeds(seed, 2), progress)
     return Pair(*pipeline.decoded(x, whole))
 
 
