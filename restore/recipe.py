@@ -64,7 +64,7 @@ class Recipe:
     """Everything that a run is made of, as plain numbers."""
 
     images: Positional[Path]
-    """The photograph, or the folder of images, to learn from; or the name of a set: digits, photographs, captioned."""
+    """The photograph, or the folder of images, to learn from; or a set by name: digits, photographs, captioned, instructed."""
     degradation: Annotated[Degradation, choice(Degradation, OPERATORS)] = field(default_factory=GaussianNoise)
     """What is to be undone."""
     data: Annotated[Source, setting(Source, (*SOURCES, Enlarging, Instructions))] = field(default_factory=Crops)

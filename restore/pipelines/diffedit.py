@@ -48,13 +48,14 @@ def disagreement(
 
         m = mean over noises and channels of |R(x_t, t, target) - R(x_t, t, source)|,    t = severity
 
-    each R under the pipeline's guidance; differences of noise, which the paper has, are the same but for a factor. Picture i
-    draws its noise from the seed `seed + i`. Raises ValueError in one line, as `diffedit` does.
+    Differences of noise, which the paper has, and differences under guidance are the same but for a factor. Picture i draws its
+    noise from the seed `seed + i`. Raises ValueError in one line, as `diffedit` does.
     """
     if not (0 < severity < 1 and noises >= 1):
         raise ValueError(f"the severity of a mask lies in (0, 1), noises is at least 1; got {severity} and {noises}.")
     check_text(pipeline, target)
-    x0, free = _encoded(pipeline, pictures), pipeline.using(clip=False)
+    _check(pipeline, pictures)
+    x0, free = _encoded(pipeline, pictures), pipeline.using(clip=False, guidance=1.0)
     size, copies, found = (x0.shape[-2], x0.shape[-1]), range(noises), []
     for number, x in enumerate(x0):
         x, t = x.expand(noises, *x.shape), torch.full((noises,), severity, device=x0.device)
@@ -80,8 +81,8 @@ def above(m: Tensor, threshold: float = THRESHOLD) -> Tensor:
     mask = (m > threshold * m.mean((1, 2, 3), keepdim=True)).to(m)
     if not bool(mask.flatten(1).any(1).all()):
         raise ValueError(
-            "nothing tells the two texts apart in the picture, so that the mask is empty: say more, raise the guidance, lower "
-            "the threshold, or give a mask."
+            "nothing tells the two texts apart in the picture, so that the mask is empty: say more, lower the threshold, or "
+            "give a mask."
         )
     return mask
 
@@ -112,11 +113,15 @@ def diffedit(
     if not 0 < severity <= 1:
         raise ValueError(f"severity lies in (0, 1], got {severity}.")
     check_text(pipeline, target)
+    _check(pipeline, pictures)
+    pictures = pictures.float().cpu()
     if mask is None:
         apart = disagreement(pipeline, pictures, target, source, severity=mask_severity, noises=noises, seed=seed)
         mask = above(apart, threshold)
     if mask.ndim != 4 or mask.shape[1] != 1 or mask.shape[-2:] != pictures.shape[-2:] or len(mask) not in (1, len(pictures)):
         raise ValueError(f"a mask of pictures {tuple(pictures.shape)} is (1 or B, 1, H, W), got {tuple(mask.shape)}.")
+    if not bool(((mask >= 0) & (mask <= 1)).all()):
+        raise ValueError("a mask lies in [0, 1]: 1 where a picture may change.")
     if not bool((mask > 0).flatten(1).any(1).all()):
         raise ValueError("the mask is empty: nothing would change. Paint 1, or white, where the picture may.")
     mask = mask.expand(len(pictures), -1, -1, -1).to(pictures)
@@ -171,14 +176,17 @@ def check_text(pipeline: Pipeline, target: Asked) -> None:
         raise ValueError("say in words what the picture is to become: the text is empty.")
 
 
-def _encoded(pipeline: NetworkPipeline, pictures: Tensor) -> Tensor:
-    """x of pictures, padded as the pipeline's network takes them."""
+def _check(pipeline: NetworkPipeline, pictures: Tensor) -> None:
     if not isinstance(pipeline.space, Masking | Pixels):
         raise ValueError(f"masks act on pixels, and {type(pipeline.space).__name__} does not say what they are there.")
     if pictures.ndim != 4 or pictures.shape[1] != pipeline.size[0] or not bool(pictures.isfinite().all()):
         raise ValueError(
             f"pictures are finite numbers (B, {pipeline.size[0]}, H, W) in [-1, 1], got the shape {tuple(pictures.shape)}."
         )
+
+
+def _encoded(pipeline: NetworkPipeline, pictures: Tensor) -> Tensor:
+    """x of pictures, padded as the pipeline's network takes them."""
     size = (pictures.shape[-2], pictures.shape[-1])
     height, width = (side * pipeline.space.stride for side in pipeline.padded(size))
     with torch.no_grad():

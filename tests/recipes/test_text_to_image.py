@@ -67,7 +67,7 @@ def test_edits_that_cannot_be(run, photo):
     pictures = torch.full((1, 3, 16, 16), -0.9)
     for pipeline, target, options, message in (
         (run, " ", {}, "say in words what the picture is to become: the text is empty"),
-        (run, "all black", {"source": "all black"}, "that the mask is empty: say more, raise the guidance"),
+        (run, "all black", {"source": "all black"}, "so that the mask is empty: say more, lower the threshold"),
         (run, "all white", {"mask": torch.zeros(1, 1, 16, 16)}, "the mask is empty: nothing would change"),
         (run, "all white", {"mask": torch.ones(1, 1, 8, 8)}, "a mask of pictures"),
         (closed_form(photo, 32), "all white", {}, "was not trained with words or classes: take a run of text_to_image.py"),
