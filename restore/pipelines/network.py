@@ -185,7 +185,8 @@ class NetworkPipeline(Pipeline):
         else no condition at all. Itself where that is what it is."""
         if self.words is None:
             return Condition() if condition.parts else condition
-        nothing = self._said([self.negative] * (condition.batch or 1))._replace(image=condition.image)
+        said = self._said([self.negative] * (condition.batch or 1))
+        nothing = said._replace(image=condition.image, pooled=condition.pooled if said.pooled is None else said.pooled)
         return condition if _same(nothing, condition) else nothing
 
     def told_of(self, pictures: Tensor) -> Tensor:
