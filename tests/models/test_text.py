@@ -30,7 +30,28 @@ def test_a_piece_is_sent_to_the_row_of_its_hash():
 
 
 def test_pieces_of_common_words_do_not_share_rows():
-    words = "zero one two three four five six seven eight nine red green blue yellow purple white left right above thin".split()
+    words = [
+        "zero",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "red",
+        "green",
+        "blue",
+        "yellow",
+        "purple",
+        "white",
+        "left",
+        "right",
+        "above",
+        "thin",
+    ]
     last = [pieces(written(" " + word))[0, -1].tolist() for word in words]
     assert len({tuple(rows) for rows in last}) == len(words)
 
@@ -42,9 +63,13 @@ def test_what_is_behind_a_caption_changes_nothing():
     torch.testing.assert_close(beside[:1, : len(short)], alone, rtol=1e-5, atol=1e-5)
 
 
-def test_order_counts():
-    one, other = encoder()(written("a red two left of a blue one", "a blue one left of a red two"))
-    assert (one.mean(0) - other.mean(0)).norm() > 0.05 * one.mean(0).norm()
+def test_a_byte_knows_what_was_said_before_it_and_nothing_else():
+    text = encoder()
+    for block in text.blocks.layers:
+        torch.nn.init.normal_(block.self_attn.out_proj.weight, std=0.1)
+    first, second = text(written("a red two left of a blue one", "a red two above a blue one"))
+    torch.testing.assert_close(first[: len("a red two ")], second[: len("a red two ")])
+    assert (first[-1] - second[len("a red two above a blue one") - 1]).abs().max() > 0.01
 
 
 def test_nothing_and_the_longest_caption_are_finite():
