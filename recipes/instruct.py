@@ -3,6 +3,7 @@
 Brooks et al. 2022, "InstructPix2Pix: Learning to follow image editing instructions", arXiv 2211.09800.
 
     python recipes/instruct.py                               # digits with instructions, true by construction
+    python recipes/instruct.py train instructed --start runs/captioned    # begins with a text-to-image run, as published
     python recipes/instruct.py train pairs/                  # pairs/before/a.png, pairs/after/a.png and a.txt
     python recipes/instruct.py edit runs/instructed seven.png --instruction "make it blue" --picture-guidance 2
     python recipes/instruct.py edit runs/pix2pix photo.jpg --instruction "make it snow"    # published, imported

@@ -13,6 +13,7 @@ from restore import ImageError, closed_form, load_image, open_run, save_image, t
 from restore.data.instructions import Instructions, read_edits
 from restore.pipelines.instruct import instruct as instructed
 from restore.pipelines.prompt_to_prompt import paired
+from restore.storage.checkpoint import CheckpointError, open_checkpoint
 from tests.tiny import DECIDED
 
 NETWORK = UNetConfig(3, (8, 16), (1, 1), (0, 0), (), transformer=1, groups=4, head=8, text=16)
@@ -73,6 +74,21 @@ def test_two_scales(run):
         expected = of_none + 1.7 * (of_picture - of_none) + 4 * (of_both - of_picture)
         torch.testing.assert_close(guided(x, t), expected, rtol=0, atol=1e-5)
     assert min(float((a - b).abs().max()) for a, b in ((of_none, of_picture), (of_picture, of_both))) > 1e-4
+
+
+def test_it_begins_with_a_network_that_is_told_no_picture(folder, tmp_path):
+    """The picture changes nothing at first; another network's weights are refused."""
+    base = train(tiny(text_to_image.recipe(folder / "after"), NETWORK), tmp_path / "base", "cpu")
+    recipe = tiny(instruct.recipe(folder), replace(NETWORK, picture=3))
+    trainer, x, t = recipe.trainer("cpu"), torch.randn(1, 3, 16, 16), torch.full((1,), 0.5)
+    trainer.begin_with(open_checkpoint(base.folder))
+    words = base.conditions(range(1), "make it black")
+    with torch.no_grad():
+        told = trainer.network(x, t, words._replace(image=torch.rand(1, 3, 16, 16)))
+        torch.testing.assert_close(told, base.restorer.network(x, t, words), rtol=0, atol=1e-5)
+    other = replace(recipe, network=replace(NETWORK, picture=3, widths=(12, 16))).trainer("cpu")
+    with pytest.raises(CheckpointError, match="does not hold the weights of its own network"):
+        other.begin_with(open_checkpoint(base.folder))
 
 
 def test_commands(run, folder, tmp_path, capsys):
