@@ -61,7 +61,10 @@ def refused(make: Callable[[], object]) -> bool:
 def line(one: Program, option: Option, *values: str) -> list[str]:
     """A command line with the option, and with what the command cannot do without. (No file has to be there to be named.)"""
     first, *rest = option.commands or ("",)
-    needed = ["photo.png", *(["photo.png"] if one.name in ("judge", "diffedit") or first == "restore" else [])]
+    needed = [
+        "photo.png",
+        *(["photo.png"] if one.name in ("judge", "diffedit") or first in ("restore", "edit", "pairs") else []),
+    ]
     needed += ["small.png"] if first == "enlarge" else ["--base", "small"] if first == "generate" else []
     needed += ["--image", "pasted.png"] if first in ("sdedit", "harmonise") else []
     needed += ["--prior", "photo.png", *(["--size", "8x8"] if option.flag != "--size" else [])] if one.name == "solve" else []
