@@ -36,8 +36,9 @@ def _leading(module: nn.Module) -> Iterator[tuple[nn.Module, float]]:
     for part in module.modules():
         if isinstance(part, Attention):
             yield part.qkv, 2 / 3
-        elif hasattr(part, "to_q") and hasattr(part, "to_k") and not getattr(part, "is_cross_attention", True):
-            yield from ((part.to_q, 1.0), (part.to_k, 1.0))
+        elif not getattr(part, "is_cross_attention", True):
+            for name in ("to_q", "to_k"):
+                yield part.get_submodule(name), 1.0
 
 
 def _first_leads(share: float) -> Callable[[nn.Module, Any, Tensor], Tensor]:

@@ -41,8 +41,8 @@ def say_what_next(run: Run) -> None:
         print(f"a small picture, enlarged: {pasteable('enlarge', run.folder, 'small.png', recipe='cascade.py')}")
         return
     if show == "instructions":
-        words = ("edit", run.folder, "yours.png", "--instruction", run.captions[0])
-        print(f"a picture of yours: {pasteable(*words, recipe='instruct.py')}")
+        asked = ("edit", run.folder, "yours.png", "--instruction", run.captions[0])
+        print(f"a picture of yours: {pasteable(*asked, recipe='instruct.py')}")
         return
     if show == "reconstructions":
         words = ("train", run.recipe.images, "--autoencoder", run.folder)
