@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from degrade.couplings import Coupling, Independent, partners
 from degrade.protocols import Degradation
-from degrade.random import Stream, seeded, uniform
+from degrade.random import Counters, Stream, counters, seeded, uniform
+from degrade.transfer import moved
 from restore.data.batch import Batches
 from restore.machine.processes import ALONE, Processes
 from restore.parametrisation import Prediction
@@ -115,7 +116,7 @@ class Trainer:
         seed, step, count = settings.seed, self.step, settings.batch
         batch = batches.at(seed, step, count, shard, partners(degradation), self.device)
         latent = self.coupling.couple(batch, degradation, self.generators(Stream.LATENT, shard))
-        u = severities(settings, step)[shard].to(self.device)
+        u = moved(severities(settings, step)[shard], self.device)
         t = settings.times.severities(u)
         condition = settings.condition_dropout(batch.condition, seed, step, count, shard)
         learner = replace(self.restorer.given(condition), network=self.replica) if condition.parts else self.learner
@@ -128,10 +129,10 @@ class Trainer:
             return self.objective
         return self.objective.at(self.place / self.settings.steps, partial(self.generators, Stream.POSTERIOR, shard))
 
-    def generators(self, stream: Stream, shard: slice) -> list[torch.Generator]:
-        """One for each of the images `shard` of this step."""
-        seed, images = self.settings.seed, range(self.settings.batch)[shard]
-        return [seeded(seed, stream, self.step, image, device=self.device) for image in images]
+    def generators(self, stream: Stream, shard: slice) -> Counters:
+        """A stream for each of the images `shard` of this step."""
+        images = range(self.settings.batch)[shard]
+        return counters(self.settings.seed, stream, [(self.step, image) for image in images], self.device)
 
     def synchronised(self, now: bool) -> AbstractContextManager:
         """Whether the backward pass inside adds up the gradients of all processes."""
