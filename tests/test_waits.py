@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
@@ -26,10 +27,13 @@ from degrade import (
 )
 from degrade.random import counters
 from degrade.random import uniform as uniform_
+from degrade.severity import level
 from models import UNetConfig
 from models.condition import Condition
 from restore import Crops, Objective, Restorer, Training
 from restore.data.batch import Batch, Batches
+from restore.patches.scale import ScaleRestorer
+from restore.patches.settings import ORDINARY
 from restore.training.trainer import Trainer
 from samplers import (
     DDIM,
@@ -138,6 +142,19 @@ def test_guides():
     restore = loss_guidance(restore, lambda y: y.square().mean((1, 2, 3)), 0.1, until=0.3)
     restore = ilvr(threshold(blended(tiled(restore, 16, 4), 16, 2), 0.9), x, 2.0)
     walk(NAMED["ddpm"], NOISE, known_pixels(restore, x, x[:1, :1].abs(), reach=3.0), lambda: seeds(0, 2))
+
+
+@pytest.mark.parametrize("t", [0.4, 0.2, 0.1])
+@pytest.mark.parametrize("balanced", [0, 4500])
+def test_closed_form(t, balanced):
+    """Exact at coarse scales, dense at fine ones, and with the photograph's distribution of patches in between."""
+    small = there(torch.rand(3, 48, 60))
+    settings = replace(ORDINARY, balanced=balanced, border=0.5)
+    restore = ScaleRestorer(small, GaussianNoise(RectifiedFlow()), settings, (44, 52))
+    x = there(torch.rand(1, 3, 44, 52))
+    for guard in (nullcontext, without_waits):
+        with guard():
+            assert restore(x, level(t, 1, x.device)).shape == x.shape
 
 
 class Labelled(NamedTuple):
