@@ -19,8 +19,8 @@ class Captured:
     (tests/test_waits.py) and gives tensors.
 
     Arguments are trees of tensors (tuples, NamedTuples), the same tree at every call. The first `WARM` calls run as they are,
-    the next is recorded; so are calls with tensors of other shapes than those, and all on a device that is no CUDA GPU. What
-    it gives is a copy: the recorded results are written over by the next replay.
+    the next is recorded; calls with tensors of other shapes run as they are, so do those that gradients go through, and all on
+    a device that is no CUDA GPU. What it gives is a copy: the recorded results are written over by the next replay.
     """
 
     def __init__(self, call: Callable[..., Any]) -> None:
@@ -35,7 +35,7 @@ class Captured:
 
         leaves, tree = tree_flatten(arguments)
         tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
-        if tensors[0].device.type != "cuda":
+        if tensors[0].device.type != "cuda" or any(x.requires_grad for x in tensors):
             return self.call(*arguments)
         if self.graph is None and self.calls < WARM:
             self.calls += 1
