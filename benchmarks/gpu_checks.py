@@ -57,7 +57,7 @@ class Scene:
         recipe = sindiffusion.recipe(photograph or self.photograph, "gpu")
         if not self.tiny:
             return recipe
-        training = replace(recipe.training.decided, steps=4, batch=2, warmup=1, save_every=4, preview_every=4)
+        training = replace(recipe.training, steps=4, batch=2, warmup=1, precision="float32", save_every=4, preview_every=4)
         sampling = replace(recipe.sampling, steps=2)
         return replace(recipe, data=Crops(size=48, crop=16), network=SMALL, training=training, sampling=sampling)
 

@@ -152,26 +152,28 @@ class Field:
 
 def normal(shape: Sequence[int], generator: Random = None) -> Tensor:
     """Standard normal float32 draws of `shape` (B, ...), on the generator's device."""
-    if isinstance(generator, Counters):
-        return generator.normal(shape)
-    return _draw(lambda s, g, d: torch.randn(s, generator=g, device=d), shape, generator)
+    return _draw(Counters.normal, lambda s, g, d: torch.randn(s, generator=g, device=d), shape, generator)
 
 
 def uniform(shape: Sequence[int], generator: Random = None) -> Tensor:
     """Uniform float32 draws in [0, 1) of `shape` (B, ...), on the generator's device."""
-    if isinstance(generator, Counters):
-        return generator.uniform(shape)
-    return _draw(lambda s, g, d: torch.rand(s, generator=g, device=d), shape, generator)
+    return _draw(Counters.uniform, lambda s, g, d: torch.rand(s, generator=g, device=d), shape, generator)
 
 
 def integers(high: int, shape: Sequence[int], generator: Random = None) -> Tensor:
     """Uniform int64 draws in [0, high) of `shape` (B, ...), on the generator's device."""
+    return _draw(
+        lambda streams, s: streams.integers(high, s),
+        lambda s, g, d: torch.randint(high, s, generator=g, device=d),
+        shape,
+        generator,
+    )
+
+
+def _draw(many: Callable, one: Callable, shape: Sequence[int], generator: Random) -> Tensor:
+    """By `many(streams, shape)` of `Counters`, else by `one(shape, generator, device)` for each generator."""
     if isinstance(generator, Counters):
-        return generator.integers(high, shape)
-    return _draw(lambda s, g, d: torch.randint(high, s, generator=g, device=d), shape, generator)
-
-
-def _draw(one: Callable, shape: Sequence[int], generator: Random) -> Tensor:
+        return many(generator, shape)
     if generator is None:
         return one(tuple(shape), None, "cpu")
     if isinstance(generator, torch.Generator):

@@ -44,8 +44,8 @@ def recipe(image: str | Path, preset: Preset = "fast", degradation: Degradation 
     `fast`: v-prediction, crops of the rescaled image that are large enough to know top from bottom, a strictly local
     network on squares of 2 x 2 pixels, Muon, a decaying rate, a short EMA, 25 ancestral steps, each of which is brought to the
     photograph's shares of colour and contrast (restore/pipelines/likeness.py). `best`: the same for twice the detail, with one
-    level more, so that top and bottom are still told apart. `gpu`: the same in batches of 16 crops, its steps recorded as CUDA
-    graphs, for `--minutes 1` on a GPU.
+    level more, so that top and bottom are still told apart. `gpu`: the same in batches of 16 crops, in bfloat16, its steps recorded
+    as CUDA graphs, for `--minutes 1` on a GPU.
     With another degradation the network predicts the residual, its absolute error is minimised, and Cold Diffusion's
     Algorithm 2 samples.
     """
@@ -81,9 +81,8 @@ def recipe(image: str | Path, preset: Preset = "fast", degradation: Degradation 
         training = replace(chosen.training, steps=5000)
         chosen = replace(chosen, data=Crops(size=250, crop=144), network=network, training=training)
     if preset == "gpu":
-        training = replace(
-            chosen.training, steps=6000, batch=16, warmup=150, ema=0.997, save_every=2000, preview_every=6000, captured=True
-        )
+        training = replace(chosen.training, steps=6000, batch=16, warmup=150, ema=0.997, save_every=2000, preview_every=6000)
+        training = replace(training, captured=True, precision="bfloat16", layout="channels-last")
         chosen = replace(chosen, training=training, sampling=replace(chosen.sampling, captured=True))
     if degradation is None:
         return chosen

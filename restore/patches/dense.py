@@ -44,7 +44,7 @@ class Dense:
         width = -(-max(keys.shape[1], self.values.shape[1]) // 8) * 8  # which the fast kernels ask for
         queries = pad(pad(queries.half(), (0, 2), value=1.0), (0, width - keys.shape[1]))
         keys, values = pad(keys, (0, width - keys.shape[1])), pad(self.values.half(), (0, width - self.values.shape[1]))
-        found = scaled_dot_product_attention(*(x[None, None] for x in (queries, keys, values)), scale=1.0)
+        found = scaled_dot_product_attention(queries[None, None], keys[None, None], values[None, None], scale=1.0)
         return found[0, 0, :, : self.values.shape[1]]
 
     def _full(self, queries: Tensor, bias: Tensor) -> Tensor:
