@@ -41,11 +41,11 @@ Preset = Literal["fast", "best", "paper", "gpu"]
 def recipe(image: str | Path, preset: Preset = "fast", degradation: Degradation | None = None) -> Recipe:
     """SinDiffusion on `image`, by default with Gaussian noise; or the same with another degradation.
 
-    `fast`: v-prediction, crops of the rescaled image that are large enough to know top from bottom, a strictly local
-    network on squares of 2 x 2 pixels, Muon, a decaying rate, a short EMA, 25 ancestral steps, each of which is brought to the
+    `fast`: v-prediction, crops of the rescaled image that are large enough to know top from bottom, a strictly local network on
+    squares of 2 x 2 pixels, Muon, a decaying rate, a short EMA, 25 ancestral steps, each of which is brought to the
     photograph's shares of colour and contrast (restore/pipelines/likeness.py). `best`: the same for twice the detail, with one
-    level more, so that top and bottom are still told apart. `gpu`: the same in batches of 16 crops, in bfloat16, its steps recorded
-    as CUDA graphs, for `--minutes 1` on a GPU.
+    level more, so that top and bottom are still told apart. `gpu`: the same in batches of 16 crops, in bfloat16, its steps
+    recorded as CUDA graphs, for `--minutes 1` on a GPU.
     With another degradation the network predicts the residual, its absolute error is minimised, and Cold Diffusion's
     Algorithm 2 samples.
     """
