@@ -18,7 +18,7 @@ if __name__ == "__main__":  # this project's packages come before any other of t
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     import recipes.command.interrupt  # noqa: F401
 
-from degrade import Degradation, GaussianMask
+from degrade import Degradation, GaussianMask, Legible
 from recipes.cold import cold
 from recipes.command import cli
 from recipes.command.training import Preset
@@ -37,8 +37,9 @@ def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation
     if str(images) == "digits":
         return cold(images, degradation or GaussianMask(50, 0.1), preset, 16, 50)
     chosen = cold(images, degradation or GaussianMask(50, 0.2), preset, 64, 4)
+    prediction = "missing" if isinstance(chosen.degradation, Legible) else chosen.prediction
     training = replace(chosen.training, optimizer="muon", rate=2e-3, clip=0.3)
-    return replace(chosen, training=training, objective=Objective("mse", "relative"))
+    return replace(chosen, prediction=prediction, training=training, objective=Objective("mse", "relative"))
 
 
 main = cli.commands(recipe, __file__, __doc__, lambda: "photographs")
