@@ -3,6 +3,7 @@
     python recipes/inpainting.py                            # photographs that come with scikit-image
     python recipes/inpainting.py train folder/              # yours
     python recipes/inpainting.py restore runs/folder-gaussian-mask torn.jpg --mask hole.png --severities .3 .6 .9
+    python recipes/inpainting.py restore runs/folder-gaussian-mask faded.png --severities .6  # the hole is found
     python recipes/inpainting.py degrade-and-restore runs/folder-gaussian-mask --image photo.jpg --severity 1
 
 Published FID, CelebA at 128 px, T = 100: degraded 127.85, Algorithm 2 5.73, direct 7.74.
@@ -29,8 +30,9 @@ from restore.recipe import Recipe
 def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation | None = None) -> Recipe:
     """A hole in the middle after 100 masks at 128 px (paper), or anywhere after 50 at 64 px and at 16 px (fast).
 
-    At 64 px it is undone in 4 steps, like the blur of recipes/deblurring.py. Errors are relative to what is missing, for small
-    holes to count as large ones do; Muon gets further in minutes.
+    At 64 px the hole is found, what is left in it undone, and the network corrects a smooth fill of the rest; in 4 steps, like
+    the blur of recipes/deblurring.py. Errors are relative to what is missing, for small holes to count as large ones do; Muon
+    gets further in minutes.
     """
     if preset == "paper":
         return cold(images, degradation or GaussianMask(100, 0.2, 1, "middle"), preset, 128, 100)
