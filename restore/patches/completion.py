@@ -29,11 +29,10 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-REACH, FINE_REACH = 4, 2
-"""Pixels from the middle of a patch to its edge, at scales of up to LARGEST pixels and at finer ones."""
-ROUNDS, FINE_ROUNDS = 5, 2
-"""How often both steps are taken there."""
-LARGEST = 256
+REACH, LEAST_REACH, MANY = 4, 2, 2**18
+"""Pixels from the middle of a patch to its edge, and where more than MANY pixels are missing."""
+ROUNDS, FINE_ROUNDS, LARGEST = 5, 2, 256
+"""How often both steps are taken at scales of up to LARGEST pixels, where sources lie anywhere, and at finer ones."""
 COARSEST, FACTOR = 32, 0.7
 """Least shorter side of the coarsest scale, pixels, and the size of a scale relative to the next finer one."""
 DEPTH = 6
@@ -53,7 +52,7 @@ KEYS, AT_ONCE = 2**14, 2**15
 def completed(picture: Tensor, hole: Tensor, seed: int = 0) -> Tensor:
     """picture (C, H, W) in [-1, 1] with new pixels where hole (1, H, W) is 1; those that were there are not looked at.
 
-    ValueError if no patch of 5 x 5 pixels is known.
+    ValueError if no patch of 9 x 9 pixels (5 x 5, where much is missing) is known.
     """
     from tqdm import tqdm
 
@@ -98,18 +97,18 @@ def _levels(hole: Tensor) -> list[tuple[int, int]]:
     ratio = min(DEPTH / depth(hole), LARGEST / max(height, width), 1.0)
     levels = sizes(height, width, max(min(COARSEST, height, width), round(ratio * min(height, width))), FACTOR)
     for first, level in enumerate(levels):
-        share = torch.nn.functional.interpolate(hole[None], level, mode="area")[0]
-        whole = _whole((share > 1e-3).to(hole), _reach(level))
+        missing = reduced(hole, hole, level)[1]
+        whole = _whole(missing, _reach(missing))
         if bool(whole.any()) and (float(whole.float().mean()) >= KNOWN or max(level) >= LARGEST):
             return levels[first:]
     if not bool(whole.any()):
-        side = 2 * _reach(levels[-1]) + 1
+        side = 2 * _reach(missing) + 1
         raise ValueError(f"no {side} x {side} pixels of the picture are outside of what is made anew: nothing to make it from.")
     return levels[-1:]
 
 
-def _reach(size: tuple[int, int]) -> int:
-    return REACH if max(size) <= LARGEST else FINE_REACH
+def _reach(hole: Tensor) -> int:
+    return REACH if int(hole.sum()) <= MANY else LEAST_REACH
 
 
 def _whole(hole: Tensor, reach: int) -> Tensor:
@@ -130,7 +129,7 @@ class _Scale:
     def __init__(self, known: Tensor, hole: Tensor) -> None:
         self.x, self.hole = known.clone(), hole
         self.size = self.height, self.width = known.shape[1], known.shape[2]
-        self.reach = _reach(self.size)
+        self.reach = _reach(hole)
         self.rounds = ROUNDS if max(self.size) <= LARGEST else FINE_ROUNDS
         self.whole = _whole(hole, self.reach)
         near = torch.nn.functional.max_pool2d(hole[None], 2 * self.reach + 1, 1, self.reach)[0, 0] > 0

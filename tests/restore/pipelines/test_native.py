@@ -33,7 +33,7 @@ def small(picture: torch.Tensor, detail: int):
 
 @pytest.mark.parametrize("own", [True, False])
 def test_detail_comes_back(own):
-    """Where stripes of 3.3 pixels were cut out: of the picture's own pieces, and where it is laid out at a third of its size."""
+    """Where stripes of 3.3 pixels were cut out: of the picture's own pieces, and laid out at a third of its size."""
     picture = textured(120, 180)
     mask = hole(120, 180, (slice(45, 75), slice(115, 155)))
     made = inpaint(small(picture, 60), picture, mask, own=own)
