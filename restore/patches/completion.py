@@ -70,6 +70,7 @@ def completed(picture: Tensor, hole: Tensor, seed: int = 0) -> Tensor:
             scale.improve(generator)
             scale.vote()
         tell(work[number] / work[-1])
+    assert scale is not None  # there is one scale at least
     return torch.where(hole > 0, scale.joined(), picture)
 
 
