@@ -17,7 +17,7 @@ def filled(known: Tensor, mask: Tensor) -> Tensor:
     Means over squares of 2, 4, 8, ... known pixels, enlarged again (Gortler et al. 1996, "The Lumigraph", section 3.4).
     Where nothing is known it is 0.
     """
-    if bool(mask.all()) or max(mask.shape[2:]) == 1:
+    if max(mask.shape[2:]) == 1:
         return known
     share = torch.nn.functional.avg_pool2d(mask, 2, ceil_mode=True, count_include_pad=False)
     mean = torch.nn.functional.avg_pool2d(known * mask, 2, ceil_mode=True, count_include_pad=False)

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 from degrade.lazy import torch
 from degrade.random import Stream, seeded
-from restore.pipelines.editing import bounds, filled
+from restore.filling import filled
+from restore.pipelines.editing import bounds
 from samplers import sizes
 from samplers.watched import tell
 
@@ -229,7 +230,7 @@ class _Scale:
             error[:, rows, columns] = (self.x[:, rows, columns] - self._said(rows, columns)).clamp(-STEP, STEP)
         box = (..., slice(top, bottom), slice(left, right))
         x = self.x.clone()
-        x[box] += filled(error[box], rim[box]) * self.hole[box]
+        x[box] += filled(error[box][None], rim[box][None])[0] * self.hole[box]
         return x.clamp(-1, 1)
 
     def _said(self, rows: Tensor, columns: Tensor) -> Tensor:
