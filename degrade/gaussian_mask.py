@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from degrade.checks import bounded, checked, images_only
+from degrade.fading import located, unfaded
 from degrade.lazy import torch
 from degrade.priors import ImagePrior, LatentPrior
 from degrade.random import uniform
@@ -125,6 +126,22 @@ class GaussianMask:
         rows, columns = (torch.arange(side, device=x.device, dtype=x.dtype) for side in x.shape[-2:])
         y, z = (weight.sum((1, 3)) @ rows / total).round(), (weight.sum((1, 2)) @ columns / total).round()
         return torch.lerp(x, colour, weight), Hole(torch.stack([y, z], 1), colour)
+
+    def read(self, x_t: Tensor, t: Tensor) -> Hole:
+        """The hole of x_t: the whole pixel that its profile fits best around, and the colour within +- spread of `colour`."""
+        batch, channels, height, width = x_t.shape
+        colour = torch.tensor(self.colour).expand(channels)
+        if self.centre == "middle" and not self.spread:
+            return self.draw(x_t)
+        middle = torch.tensor([[height, width]], device=x_t.device).expand(batch, 2)
+        around = torch.zeros(batch, 1, 2 * height + 1, 2 * width + 1, device=x_t.device)
+        m = self.mask(around, t, Hole(middle, colour))[:, 0]
+        yx, fill = located(x_t.float(), m, colour - self.spread, colour + self.spread)
+        return Hole(yx if self.centre == "random" else self.draw(x_t).yx, fill.to(x_t))
+
+    def undo(self, x_t: Tensor, t: Tensor, latent: Hole) -> tuple[Tensor, Tensor]:
+        """x0 where at least .05 of it is left, so that rounding to 8 bits stays small, and where that is."""
+        return unfaded(x_t, self.mask(x_t, t, latent), latent.fill)
 
     def prior(self, images: Tensor) -> Prior:
         """Reversed, the fill alone. Else images of the set with their hole: they are restored, not generated."""

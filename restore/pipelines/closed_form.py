@@ -17,9 +17,10 @@ from degrade.lazy import torch
 from degrade.transfer import like, moved
 from models import Condition
 from restore.data.sources import OneImage
+from restore.filling import filled
 from restore.patches.settings import LAST, ORDINARY, PatchSettings
 from restore.pipelines.conditioning import Asked
-from restore.pipelines.editing import filled, known_guide
+from restore.pipelines.editing import known_guide
 from restore.pipelines.generation import Edit
 from restore.pipelines.pipeline import Pipeline
 from restore.sampling import Sampling
@@ -131,7 +132,7 @@ class ClosedForm(Pipeline):
             if edit.hole is not None:
                 settings = replace(settings, coarsest=_open(edit.hole, settings))
             if edit.begin is None:
-                edit = edit._replace(begin=filled(picture, mask), severity=FILLED)
+                edit = edit._replace(begin=filled(picture[None], mask[None])[0], severity=FILLED)
         continued = open_ended and edit.hole is None
         return replace(self, settings=settings, without=edit.hole, continued=continued), edit
 

@@ -14,8 +14,9 @@ from degrade import seeded
 from recipes.instant import Instant
 from restore import Edit, PatchSettings, closed_form, load_image
 from restore.evaluation.single_image import Judge
+from restore.filling import filled
 from restore.patches.settings import dialled
-from restore.pipelines.editing import filled, known_guide, layout_guide, on_canvas
+from restore.pipelines.editing import known_guide, layout_guide, on_canvas
 from samplers import seamless, symmetric
 from tests.commands import command
 
@@ -194,10 +195,10 @@ def test_filled_in(picture):
     """What is known stays, what is not lies within its range, and near it is like it."""
     mask = torch.zeros(1, 40, 56)
     mask[:, 10:31, 13:40] = 1
-    found = filled(picture * mask, mask)
+    found = filled((picture * mask)[None], mask[None])[0]
     assert torch.equal(found * mask, picture * mask) and found.abs().max() <= 1
     left = (found[:, 10:31, 11:13].mean() - picture[:, 10:31, 13:17].mean()).abs()
-    assert left < 0.2 and torch.equal(filled(picture, torch.ones(1, 40, 56)), picture)
+    assert left < 0.2 and torch.equal(filled(picture[None], torch.ones(1, 1, 40, 56))[0], picture)
 
 
 def test_spanning_patches_keep_the_layout(picture):
@@ -214,7 +215,7 @@ def test_what_lies_at_the_edge_goes_on(picture):
     striped = 0.2 * picture - 0.6
     striped[:, :6] = 0.9
     known, mask = on_canvas(striped, (100, 56))
-    by_hand = {"begin": filled(known, mask), "severity": 0.6, "guides": [known_guide(known, mask)]}
+    by_hand = {"begin": filled(known[None], mask[None])[0], "severity": 0.6, "guides": [known_guide(known, mask)]}
     plain, continued = (
         generate(striped, (100, 56), settings=PatchSettings(coarsest=40), steps=6, **edit)[0, :, :30]
         for edit in (by_hand, {"known": (known, mask)})
