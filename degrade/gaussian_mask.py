@@ -13,6 +13,7 @@ from degrade.lazy import torch
 from degrade.priors import ImagePrior, LatentPrior
 from degrade.random import uniform
 from degrade.severity import on_grid, wide
+from degrade.transfer import like, moved
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,22 +77,21 @@ class GaussianMask:
     def draw(self, x0: Tensor, generator: Random = None) -> Hole:
         """Whole pixels from -1 to S - 1 along a side of S when random; S // 2 - 1 in the middle (as published)."""
         batch, channels = x0.shape[:2]
-        size = torch.tensor(x0.shape[-2:])
         if len(self.colour) not in (1, channels):
             raise ValueError(
                 f"colour has {len(self.colour)} values for an image of {channels} channels: give one, or one each."
             )
         if self.centre == "middle":
-            yx = (size // 2 - 1).expand(batch, 2)
+            yx = torch.tensor([side // 2 - 1 for side in x0.shape[-2:]]).expand(batch, 2)
         else:
             u = uniform((batch, 2), generator)
-            size = size.to(u.device)
-            yx = ((u * (size + 1)).floor().minimum(size) - 1).long()
+            rows, columns = ((u[:, i] * (side + 1)).floor().clamp(max=side) - 1 for i, side in enumerate(x0.shape[-2:]))
+            yx = torch.stack([rows, columns], 1)
         fill = torch.tensor(self.colour).expand(channels).reshape(1, -1, 1, 1).expand(batch, -1, -1, -1)
         if self.spread > 0:
             u = uniform((batch, channels, 1, 1), generator)
-            fill = fill.to(u) + self.spread * (2 * u - 1)
-        return Hole(yx.to(x0.device, torch.float32), fill.to(x0))
+            fill = like(fill, u) + self.spread * (2 * u - 1)
+        return Hole(moved(yx, x0.device, torch.float32), like(fill, x0))
 
     @images_only
     @checked
@@ -120,7 +120,7 @@ class GaussianMask:
 
     def cover(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Hole]:
         """x with its hole in `colour`, and a hole around the mask's centre of gravity."""
-        colour = torch.tensor(self.colour).to(x).expand(x.shape[1]).reshape(1, -1, 1, 1).expand(len(x), -1, -1, -1)
+        colour = like(torch.tensor(self.colour), x).expand(x.shape[1]).reshape(1, -1, 1, 1).expand(len(x), -1, -1, -1)
         weight = mask.to(x).expand(len(x), -1, -1, -1)
         total = weight.sum((1, 2, 3))
         rows, columns = (torch.arange(side, device=x.device, dtype=x.dtype) for side in x.shape[-2:])

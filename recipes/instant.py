@@ -81,6 +81,8 @@ class Instant:
     """What the photograph is of: `object` keeps most of its layout, `texture` hardly any."""
     novelty: float | None = None
     """From near the photograph (0) to freely rearranged (1), in place of the preset's."""
+    device: str = "cpu"
+    """Where it is computed: on a GPU (cuda) each patch is compared with all others."""
     steps: int = 6
     """Steps of each finer scale; the coarsest takes twice as many."""
     settings: PatchSettings = field(default_factory=PatchSettings)
@@ -91,9 +93,11 @@ class Instant:
 
     def __call__(self) -> None:
         from restore.data.images import grid, save_image
+        from restore.machine.processes import usable_device
         from restore.machine.provenance import provenance
 
-        pipeline = closed_form(self.image, self.detail, self.arranged()).using(steps=self.steps)
+        device = usable_device(self.device)
+        pipeline = closed_form(self.image, self.detail, self.arranged(), device).using(steps=self.steps)
         photograph = pipeline.photograph
         say_reduced(self.image, photograph, "--detail")
         folder = self.out or Path("runs") / f"{self.image.stem}-instant"
@@ -124,6 +128,7 @@ class Instant:
 
     def guides(self) -> list[Guide]:
         """What was asked for."""
+        from degrade.transfer import moved
         from restore.data.images import load_image
 
         guides: list[Guide] = []
@@ -133,7 +138,7 @@ class Instant:
             symmetry = self.symmetry
             guides.append(lambda restore, _: symmetric(restore, symmetry))
         if self.structure:
-            guides.append(layout_guide(load_image(self.structure)))
+            guides.append(layout_guide(moved(load_image(self.structure), self.device)))
         return guides
 
 
