@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 Preset = Literal["scene", "object", "texture"]
 NOVELTY: dict[Preset, float] = {"scene": 0.25, "object": 0.1, "texture": 0.75}
+COPIES = 0.9
+"""Share of patches that continue the photograph as their neighbour does, above which images look like it."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,9 @@ class Instant:
         if film:
             film.save()
         if self.judge:
-            report(photograph, list(images))
+            copied = report(photograph, list(images))
+            if copied > COPIES and self.novelty is None:
+                print("nearly copies of the photograph: --novelty .6 rearranges it more")
         print(f"{self.count} images in {folder}; {picture.name} shows the photograph, then them")
 
     def arranged(self) -> PatchSettings:
@@ -142,13 +146,15 @@ class Instant:
         return guides
 
 
-def report(photograph: Tensor, images: list[Tensor]) -> None:
-    """Prints the figures of restore/evaluation/single_image.py, the mean over the images, of every eighth patch."""
+def report(photograph: Tensor, images: list[Tensor]) -> float:
+    """Prints the figures of restore/evaluation/single_image.py, the mean over the images, of every eighth patch: `copied_near`
+    of them is returned."""
     from restore.evaluation.single_image import Judge, diversity, mean
 
     reports = [*map(Judge(photograph, every=8), images)]
     figures = {**mean(reports)._asdict(), "diversity": diversity(images, photograph)}
     print("   ".join(f"{name} {value:.4f}" for name, value in figures.items() if value == value))
+    return figures["copied_near"]
 
 
 def main(args: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from degrade import seeded
 from recipes.instant import Instant
-from restore import Edit, PatchSettings, closed_form, load_image
+from restore import Edit, PatchSettings, closed_form, load_image, save_image
 from restore.evaluation.single_image import Judge
 from restore.filling import filled
 from restore.patches.settings import dialled
@@ -175,6 +175,22 @@ def test_command_line(photo, tmp_path):
         assert film.size == (4 + 3 * 60, 4 + 44) and film.n_frames > 5
     result = command(photo, *flags, "--tileable", "--no-judge", "--out", "tiles", cwd=tmp_path, recipe="instant")
     assert result.returncode == 0 and load_image(tmp_path / "tiles/40x56-seed-3-2x2.png").shape == (3, 80, 112)
+
+
+def test_a_strip_has_the_figures_that_it_can_have(picture, tmp_path, capsys):
+    """12 pixels high: no patch of 15 could be copied. The pictures are no failure for it."""
+    strip = save_image(picture[:, :12], tmp_path / "strip.png")
+    Instant(strip, count=1, steps=1, out=tmp_path / "made")()
+    figures = capsys.readouterr().out
+    assert "coherence" in figures and "copied" not in figures and (tmp_path / "made/12x56-seed-0.png").exists()
+
+
+def test_copies_are_named(photo, tmp_path, capsys):
+    """A small photograph has few layouts: what says so, and how to leave it, unless that was asked for."""
+    Instant(photo, count=1, steps=1, detail=32, out=tmp_path / "a")()
+    assert "nearly copies of the photograph: --novelty .6" in capsys.readouterr().out
+    Instant(photo, count=1, steps=1, detail=32, novelty=0.0, out=tmp_path / "b")()
+    assert "nearly copies" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
