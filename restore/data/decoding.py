@@ -62,7 +62,7 @@ def image_size(path: Path) -> tuple[int, int]:
 def translucent(path: Path) -> bool:
     """Whether an image file can be seen through, somewhere."""
     file = _loaded(path, lambda height, width: (1, 1), 1)
-    return transparent(file) and file.convert("RGBA").getchannel("A").getextrema()[0] < 255
+    return transparent(file) and file.convert("RGBA").getchannel("A").histogram()[255] < file.width * file.height
 
 
 def decode(path: Path, resize: Resize, channels: int) -> Tensor:

@@ -96,7 +96,7 @@ def waves(forward: Forward, like: Tensor) -> Decomposition:
     """L d = F^-1 S F d, F the Fourier transform of each channel."""
     space, size = tuple(range(2, like.ndim)), like.shape[2:]
     point = torch.zeros_like(like)
-    point[(..., *(0 for _ in space))] = 1
+    point.flatten(2)[..., 0] = 1  # a view
     fourier = Basis(
         lambda x: torch.fft.rfftn(x, dim=space, norm="ortho"), lambda c: torch.fft.irfftn(c, s=size, dim=space, norm="ortho")
     )
