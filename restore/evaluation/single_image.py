@@ -121,7 +121,7 @@ class Judge:
 
     def copied(self, sample: Tensor) -> tuple[float, float]:
         """Share of 15 x 15 patches, 2 pixels apart, whose nearest training patch lies where it continues that of their left
-        neighbour, 2 pixels right of it: exactly, and to 1 pixel each way. nan where no patch has a left neighbour, or there is none."""
+        neighbour, 2 pixels right of it: exactly, and to 1 pixel each way. nan where no patch has a left neighbour."""
         self._check(sample)
         if min(*sample.shape[-2:], *self.training.shape[-2:]) < COPIED_SIDE:
             return float("nan"), float("nan")

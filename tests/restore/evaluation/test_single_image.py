@@ -207,7 +207,9 @@ def test_images_without_a_patch_to_copy(small):
     strip, other = picture(12, 60), picture()
     report = Judge(strip)(other) if small == "training" else Judge(other)(strip)
     assert math.isnan(report.copied) and math.isnan(report.copied_near)
-    assert all(value > 0 and math.isfinite(value) for value in (report.coherence, report.completeness, report.swd, report.nnfdiv))
+    assert all(
+        value > 0 and math.isfinite(value) for value in (report.coherence, report.completeness, report.swd, report.nnfdiv)
+    )
     assert Judge(strip).coherence(strip) < 1e-3
 
 
