@@ -51,8 +51,6 @@ class Denoiser(ABC):
     """Of its published sampling."""
     offset: ClassVar[int | None] = None
     """Of leading levels, where its pipeline insists on one."""
-    masked: ClassVar[bool] = False
-    """Whether such an encoder is told which of them fill the prompt up."""
 
     def __post_init__(self) -> None:
         for key in self.unserved:
@@ -94,18 +92,25 @@ class Denoiser(ABC):
         return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
 
     @property
-    def length(self) -> int:
-        """Tokens of a prompt, for encoders that take any number."""
-        return 77
-
-    @property
     def classes(self) -> int:
         """That it knows."""
         return 0
 
+
+class Reader(Denoiser):
+    """One that is conditioned on words."""
+
+    masked: ClassVar[bool] = False
+    """Whether encoders that take any number of tokens are told which of them fill the prompt up."""
+
+    @property
+    def length(self) -> int:
+        """Tokens of a prompt, for encoders that take any number."""
+        return 77
+
+    @abstractmethod
     def words(self, encodings: Sequence[Encoding | None]) -> Condition:
         """The condition that prompts are, from what its text encoders make of them; None for one that the model lacks."""
-        raise NotImplementedError(f"{type(self).__name__} is not conditioned on words")
 
 
 def levels(steps: int) -> Callable[[Tensor], Tensor]:

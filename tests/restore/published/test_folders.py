@@ -14,7 +14,6 @@ from safetensors.torch import load_file, save_file
 
 from restore import open_run, pretrained
 from restore.published.imported import import_model
-from tests.published_models import made, saved
 
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 RAN = []
@@ -26,14 +25,9 @@ class Evil:
         return RAN.append, ("a pickle",)
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    return saved(made("ddpm"), tmp_path_factory.mktemp("whole") / "ddpm")
-
-
 @pytest.fixture
-def folder(whole, tmp_path) -> Path:
-    return shutil.copytree(whole, tmp_path / "ddpm")
+def folder(published, tmp_path) -> Path:
+    return shutil.copytree(published("ddpm")[1], tmp_path / "ddpm")
 
 
 def entries(file: str, **changes) -> Callable[[Path], None]:
