@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from degrade.lazy import torch
 from restore.machine.memory import free_memory, readable
+from restore.machine.terminal import printable
 from restore.published.folder import Part, PublishedFolder, weight_files
 from restore.storage.reading import opened, sha256
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 TIED = "encoder.embed_tokens.weight"
 """A second name of T5's embedding, which files hold or not."""
-MOST_PARAMETERS = 20_000
+MOST_PARAMETERS = 5000
 """Weights by name: the largest models have some 2000."""
 LARGEST_BUFFERS = 2**29
 """Bytes of what a module computes when it is built: a table of positions at most."""
@@ -87,7 +88,7 @@ class Component:
                 return cls.from_config(settings)
             return cls(cls.config_class.from_dict(settings))
         except Exception as error:  # whatever a stranger's settings lead to
-            reason = " ".join(str(error).split())[:200]
+            reason = printable(" ".join(str(error).split()))[:200]
             raise ValueError(f"{self.part.folder / 'config.json'} does not describe a {self.part.kind}: {reason}") from None
 
     def _checked(self, files: list[Path], module: nn.Module) -> dict[str, str]:

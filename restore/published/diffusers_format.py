@@ -50,6 +50,9 @@ def _assembled(folder: PublishedFolder, device: str, precision: Precision) -> Pu
             f"{folder.path}: {part.kind} works on {denoiser.channels} channels, its autoencoder makes "
             f"{space.channels(denoiser.channels)}."
         )
+    numbers = (denoiser.channels, denoiser.stride, space.stride, *denoiser.size)
+    if not all(isinstance(number, int) and number >= 1 for number in numbers):
+        raise ValueError(f"{folder.path} works on whole numbers of channels and cells, at least 1, got {numbers}.")
     height, width = (side * space.stride for side in denoiser.size)
     classes = _classes(folder, denoiser)
     return Published(

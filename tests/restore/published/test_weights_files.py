@@ -86,10 +86,12 @@ def test_what_a_file_does_not_tell(tmp_path):
 def test_files_of_something_else(tmp_path):
     torch.save({"weight": torch.ones(3)}, tmp_path / "other.pt")
     torch.save({"a": 1}, tmp_path / "numbers.pt")
+    torch.save({"a": torch.tensor(torch.nan)}, tmp_path / "unsound.pt")
     (tmp_path / "evil.pt").write_bytes(pickle.dumps(print))
     for name, message in (
         ("other", "other.pt holds 1 weights that are none of guided diffusion's"),
         ("numbers", "numbers.pt holds no weights of a network"),
+        ("unsound", "unsound.pt holds weights that are NaN or infinite: 'a'"),
         ("evil", "evil.pt cannot be read as a .pt file of tensors"),
     ):
         with pytest.raises(ValueError, match=message) as error:
