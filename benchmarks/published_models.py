@@ -6,8 +6,8 @@ Stable Diffusion's autoencoder (83.7 million parameters) and U-Net (859.5 millio
 for each row. Seams: the largest step between neighbouring columns of the difference between the picture decoded in tiles and
 at once, at the edges of tiles and elsewhere, of a picture that still fits (`--whole`), in the unit of [-1, 1].
 
-Memory is what a tile takes, and the picture: the autoencoder's width sets the first, `--size` the second. A slow machine measures
-them apart, a small picture at full width, and a large one with an autoencoder of a sixteenth of it: `--narrow 16 --no-unet`.
+Memory is what a tile takes, and the picture: the autoencoder's width sets the first, `--size` the second. A slow machine
+measures them apart: a small picture at full width, and a large one with an autoencoder of a sixteenth: `--narrow 16 --no-unet`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 from machine import describe  # first: finds the project's packages
 
 import json  # isort: skip
+import math
 import tempfile
 import time
 from dataclasses import dataclass, replace
@@ -63,10 +64,10 @@ class Bench:
                 )
             edges, elsewhere, contrast = alone("seams", seams, folder, self)
             print(f"| steps at edges, elsewhere; deviation of the picture | {edges:.4f}, {elsewhere:.4f}; {contrast:.3f} |")
-            cores = -((-self.size // 8 // (self.tile - 2 * Latents.overlap)) ** 2)
+            along = math.ceil(self.size / 8 / (self.tile - 2 * Latents.overlap))
             before, seconds, peak = alone("decoding", decoded, folder, self)
-            took = f"{before / 2**30:.2f} GiB before, {peak / 2**30:.2f} GiB at most, {seconds / cores:.1f} s of CPU a tile"
-            print(f"| decoding {self.size} x {self.size} in {cores} tiles | {took} |")
+            took = f"{before / 2**30:.2f} GiB before, {peak / 2**30:.2f} GiB at most, {seconds / along**2:.1f} s of CPU a tile"
+            print(f"| decoding {self.size} x {self.size} in {along**2} tiles | {took} |")
 
 
 def save(folder: Path, bench: Bench) -> None:
