@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -16,6 +17,18 @@ if TYPE_CHECKING:
 
 Load = Callable[[], Any]
 """Gives the module of the published library, loaded at the first call."""
+
+
+@contextmanager
+def running(module: nn.Module) -> Iterator[None]:
+    """What `module` raises inside becomes a ValueError in one line: its configuration, or what it is given, does not fit."""
+    try:
+        yield
+    except (RuntimeError, TypeError, LookupError, AttributeError) as error:
+        if "memory" in str(error):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{type(module).__name__} cannot be run as it is configured: {reason}") from error
 
 
 class Encoding(NamedTuple):
@@ -64,7 +77,9 @@ class Denoiser(ABC):
 
     def __call__(self, x: Tensor, t: Tensor, condition: Condition = Condition()) -> Tensor:  # noqa: B008
         """Its output for x (B, C, H, W), of that shape; what it says of the variance is left out."""
-        return self.output(self.load(), x, self.time(t), condition)[:, : self.channels]
+        module = self.load()
+        with running(module):
+            return self.output(module, x, self.time(t), condition)[:, : self.channels]
 
     @abstractmethod
     def output(self, module: nn.Module, x: Tensor, time: Tensor, condition: Condition) -> Tensor:

@@ -136,6 +136,7 @@ BAD = {
     "not a number in it": (entries(UNET, dropout=float("nan")), "'dropout' of its configuration is nan"),
     "lists in lists": (entries(UNET, down_block_types=[[[[[[[[[0]]]]]]]]]), "holds lists in lists, 8 of which"),
     "no levels": (entries(UNET, block_out_channels=[]), "works on whole numbers of channels and cells, at least 1, got"),
+    "no groups": (entries(UNET, attn_norm_num_groups=-1), "UNet2DModel cannot be run as it is configured: Expected num"),
     "layers without end": (entries(UNET, layers_per_block=2**20), "it has more than 5000 weights by name"),
     "no JSON": (lambda folder: (folder / "unet/config.json").write_text("{"), "config.json cannot be read"),
     "a list": (lambda folder: (folder / "unet/config.json").write_text("[]"), "is no configuration"),
