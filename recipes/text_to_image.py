@@ -8,8 +8,7 @@ Classifier-free guidance weighs the caption (Ho & Salimans 2022, arXiv 2207.1259
     python recipes/text_to_image.py train folder/                       # yours: of a.png a.txt, or captions.csv
     python recipes/text_to_image.py sample runs/captioned --prompt "a green five left of a red two" --guidance 3
 
-What it is worth, also on compositions that it never saw: docs/text.md. In minutes on a CPU it learns colours and places, not
-yet which digit. Preset `paper` is a U-ViT at 128 px, for GPUs.
+What it is worth, also on compositions that it never saw: docs/text.md. Preset `paper` is a U-ViT at 128 px, for GPUs.
 """
 
 from __future__ import annotations
