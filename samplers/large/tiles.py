@@ -95,7 +95,8 @@ def joined(
         weight = (rows[:, None] * columns).to(part)
         total[(..., *window)] += weight * part
         weights[(..., *window)] += weight
-    return total / weights
+    total /= weights
+    return total
 
 
 def _ramp(part: slice, side: int, width: int) -> Tensor:
