@@ -102,7 +102,7 @@ class Judge:
     def coherence(self, sample: Tensor) -> float:
         """Mean distance of the sample's 7 x 7 patches to the nearest training patch, over octaves of size.
 
-        A smaller octave in which a patch takes up more than half of a side is left out: there is hardly a choice of patches in it.
+        A smaller octave of which a patch takes up more than half a side is left out: there is hardly a choice of patches in it.
         """
         self._check(sample)
         return _mean([self._distance(_rows(x), keys) for x, keys in zip(octaves(sample, SIDE), self._keys, strict=False)])
