@@ -63,17 +63,6 @@ class ConditionEmbedding(nn.Module):
         return Conditioning(F.silu(embedding), torch.cat(tokens, dim=1), torch.cat(mask, dim=1))
 
 
-def accepted(config: UNetConfig | DiTConfig) -> tuple[str, ...]:
-    """The parts of a condition that a network of these settings takes."""
-    sizes = {"label": config.classes, "pooled": config.pooled, "tokens": config.tokens, "image": config.picture}
-    return tuple(part for part, size in {**sizes, "text": config.text}.items() if size)
-
-
-def attends(config: UNetConfig | DiTConfig) -> bool:
-    """Whether a network of these settings attends to tokens."""
-    return bool(config.tokens or config.text)
-
-
 def with_picture(x: Tensor, picture: Tensor | None, channels: int) -> Tensor:
     """x (B, C, *space) and, as further channels, the picture (B, channels, *space), or zeros where it is None."""
     if picture is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from degrade.lazy import torch
 from degrade.protocols import Affine, Degradation, State
-from degrade.severity import per_sample, wide_dtype
+from degrade.severity import level, per_sample
 from samplers.driver import Step
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def invert(
     z: tuple = ()
     with torch.no_grad():
         for number, (s, t) in enumerate(itertools.pairwise(grid), 1):
-            before, after = (torch.full((len(x),), value, device=x.device, dtype=wide_dtype(x.device)) for value in (s, t))
+            before, after = level(s, len(x), x.device), level(t, len(x), x.device)
             (alpha_s, sigma_s), (alpha_t, sigma_t) = degradation.coefficients(before), degradation.coefficients(after)
             scale, found = alpha_t / alpha_s, x
             for _ in range(iterations + 1):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 from degrade import Gaussian
 from degrade.lazy import torch
 from models import Condition
+from restore.machine.capture import Captured
 from restore.pipelines.conditioning import Asked
 from restore.pipelines.editing import known_guide
 from restore.pipelines.generation import Edit
@@ -154,15 +155,14 @@ class NetworkPipeline(Pipeline):
     def guided(self, condition: Condition = Condition()) -> Restore:  # noqa: B008
         """The restorer under the guides of `sampling`, conditional on `condition`; ValueError for parts it does not accept."""
         sampling = self.sampling
-        restore: Restore = self.restorer
+        held = Captured if sampling.captured else lambda restore: restore
         nothing = self.nothing(condition)
-        if condition.parts:
-            restore = self.restorer.given(condition)
+        restore: Restore = held(self._given(condition))
         if nothing is not condition:
             until, since = sampling.guidance_interval
-            terms, base = [(sampling.guidance, restore)], self._given(nothing)
+            terms, base = [(sampling.guidance, restore)], held(self._given(nothing))
             if nothing.image is not None and sampling.picture_guidance != 1:
-                terms, base = [(sampling.picture_guidance, base), *terms], self._given(nothing._replace(image=None))
+                terms, base = [(sampling.picture_guidance, base), *terms], held(self._given(nothing._replace(image=None)))
             restore = telescoped(
                 base,
                 *terms,

@@ -48,6 +48,7 @@ def paired(
         raise ValueError(f"both captions are {before!r}: a pair is of two.")
     whole = size or (pipeline.size[1], pipeline.size[2])
     cells = pipeline.padded(whole)
+    pipeline = pipeline.using(captured=False)  # a graph knows nothing of hooks
     alone = pipeline.scale(cells, 1.0, range(2), [before, after])
     shape = (1, pipeline.space.channels(pipeline.size[0]), *cells)
     start = pipeline.prior.sample(shape, seeds(seed, 1))

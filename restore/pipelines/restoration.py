@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from degrade import Estimable, State, Stream, seeded, seeds
+from degrade.checks import check_latent
 from degrade.lazy import torch
-from degrade.protocols import Covering
+from degrade.protocols import Covering, Legible
 from degrade.tree import tree_leaves, tree_map
+from restore.filling import filled
 from restore.pipelines.base import Base
 from restore.pipelines.conditioning import Asked, of_images
 from restore.pipelines.editing import Guide, known_guide
@@ -76,8 +78,8 @@ class Restoration(Base):
             )
         self._check_pixels()
         x, hole = self._encoded(measurement, severity), mask[None].to(self.device)
-        covered, latent = self.degradation.cover(x, hole)
-        x_t = self.degradation(covered, torch.full((1,), severity, device=self.device), latent)
+        _, latent = self.degradation.cover(x, hole)
+        x_t = self.degradation(filled(x, 1 - hole), torch.full((1,), severity, device=self.device), latent)
         kept = known_guide(x[0], 1 - hole[0])
         restored = self._restored(x_t, severity, latent, range(seed, seed + 1), "", (kept,), progress, None)
         return self.decoded(restored, measurement.shape[-2:])[0]
@@ -148,6 +150,8 @@ class Restoration(Base):
         on_step: Callable[[Step], None] | None,
     ) -> Tensor:
         asked = of_images(condition, slice(0, len(x_t)), len(x_t))
+        if latent is not None:
+            check_latent(latent, self.degradation.draw(x_t[:1].cpu(), seeds(0, 1)), type(self.degradation).__name__)
         if latent is not None and any(len(z) != len(x_t) for z in tree_leaves(latent)):
             raise ValueError(f"the latent is for {[len(z) for z in tree_leaves(latent)]} images, these are {len(x_t)}.")
         scale = self.scale((x_t.shape[-2], x_t.shape[-1]), severity, numbers, asked)
@@ -162,6 +166,8 @@ class Restoration(Base):
         drawn = self.degradation.draw(x_t)
         if not list(tree_leaves(drawn)):
             return drawn
+        if isinstance(self.degradation, Legible):
+            return self.degradation.read(x_t, torch.full((len(x_t),), severity, device=self.device))
         if isinstance(self.degradation, Estimable):
             t = torch.full((len(x_t),), severity, device=self.device)
             with torch.no_grad():

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from degrade.lazy import torch
+from degrade.transfer import like
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -92,10 +93,11 @@ def joined(
             total = part.new_zeros(*part.shape[:2], *size)
             weights = part.new_zeros(1, 1, *size)
         rows, columns = (_ramp(span, side, 2 * overlap) for span, side in zip(window, size, strict=True))
-        weight = (rows[:, None] * columns).to(part)
+        weight = like(rows[:, None] * columns, part)
         total[(..., *window)] += weight * part
         weights[(..., *window)] += weight
-    return total / weights
+    total /= weights
+    return total
 
 
 def _ramp(part: slice, side: int, width: int) -> Tensor:
