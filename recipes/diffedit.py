@@ -29,9 +29,9 @@ from degrade.files import subfolder
 from recipes.command import cli
 from recipes.command.limits import GUIDANCE, SHARE, check_options
 from recipes.command.masks import read_mask
-from recipes.command.outputs import check_folder, plain_stem
+from recipes.command.outputs import check_folder, check_made, plain_stem
 from recipes.command.pasteable import program
-from recipes.command.reduced import say_reduced
+from recipes.command.seen import say_seen
 from recipes.command.source import results, worded
 from recipes.command.walk import WithRun
 from restore.machine.provenance import provenance
@@ -76,9 +76,10 @@ class DiffEdit(WithRun):
 
         run = worded(self.opened().using(guidance=self.guidance), None, self.negative)
         check_text(run, self.prompt)
-        folder = check_folder(self.out or subfolder(results(self.run), "diffedit"))
+        folder, name = check_folder(self.out or subfolder(results(self.run), "diffedit")), plain_stem(self.image)
+        files = [check_made(folder / f"{name}{end}.png", self.image, self.mask) for end in ("", "-mask", "-grid")]
         picture = run.read(self.image)
-        say_reduced(self.image, picture, "a run trained with another --data.size")
+        say_seen(self.image, picture, "a run trained with another --data.size")
         mask = None if self.mask is None else read_mask(self.mask, picture, self.image)[None]
         made = diffedit(
             run,
@@ -94,12 +95,10 @@ class DiffEdit(WithRun):
             seed=self.seed,
         )
         shown = 2 * made.mask[0] - 1
-        note = {"run": run.name, **run.origin, "source": self.source, "prompt": self.prompt}
-        name = plain_stem(self.image)
-        save_image(made.images[0], folder / f"{name}.png", {**provenance(), **note})
-        save_image(shown, folder / f"{name}-mask.png")
         whole = grid([picture, shown.expand_as(picture), made.images[0]], 3, at_least=64)
-        save_image(whole, folder / f"{name}-grid.png")
+        note = {"run": run.name, **run.origin, "source": self.source, "prompt": self.prompt}
+        for image, file in zip((made.images[0], shown, whole), files, strict=True):
+            save_image(image, file, {**provenance(), **note})
         print(f"{folder / name}.png; the mask is {made.mask.mean():.1%} of it: {name}-mask.png, {name}-grid.png")
 
 

@@ -34,9 +34,9 @@ from degrade.random import Stream, seeded, uniform
 from recipes import text_to_image
 from recipes.command import cli
 from recipes.command.limits import COUNT, GUIDANCE, check_options
-from recipes.command.outputs import check_folder, plain_stem
+from recipes.command.outputs import check_folder, check_made, plain_stem
 from recipes.command.pasteable import pasteable
-from recipes.command.reduced import say_reduced
+from recipes.command.seen import say_seen
 from recipes.command.source import results, worded
 from recipes.command.training import Preset
 from recipes.command.walk import Walk, WithRun
@@ -93,15 +93,15 @@ class Edit(Walk):
         run = self.opened().using(guidance=self.guidance, picture_guidance=self.picture_guidance)
         run = worded(run, None, self.negative)
         check_instructed(run, self.instruction)
-        folder = check_folder(self.out or subfolder(results(self.run), "instructed"))
+        folder, name = check_folder(self.out or subfolder(results(self.run), "instructed")), plain_stem(self.image)
+        ends = [*(f"seed-{self.seed + i}" for i in range(self.count)), "grid"]
+        files = [check_made(folder / f"{name}-{end}.png", self.image) for end in ends]
         picture = run.read(self.image)
-        say_reduced(self.image, picture, "a run trained with another --data.size")
+        say_seen(self.image, picture, "a run trained with another --data.size")
         made = instruct(run, picture.expand(self.count, -1, -1, -1), self.instruction, seed=self.seed)
-        note = {"run": run.name, **run.origin, "instruction": self.instruction}
-        name = plain_stem(self.image)
-        for i, image in enumerate(made):
-            save_image(image, folder / f"{name}-seed-{self.seed + i}.png", {**provenance(), **note})
-        save_image(grid([picture, *made], 1 + min(4, self.count), at_least=64), folder / f"{name}-grid.png")
+        note = {**provenance(), "run": run.name, **run.origin, "instruction": self.instruction}
+        for image, file in zip((*made, grid([picture, *made], 1 + min(4, self.count), at_least=64)), files, strict=True):
+            save_image(image, file, note)
         print(f"{self.count} image(s) in {folder}; {name}-grid.png shows them")
 
 

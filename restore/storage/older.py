@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 ADDED: dict[str, Any] = {
-    "sampling": {"rescale": 0.0, "threshold": 0.0, "picture_guidance": 1.0},
-    "training": {"condition_dropout": {"whole": 0.0}},
+    "sampling": {"rescale": 0.0, "threshold": 0.0, "picture_guidance": 1.0, "captured": False},
+    "training": {"captured": False, "condition_dropout": {"whole": 0.0}},
 }
 """Settings that earlier versions did not have, and what they did."""
 
