@@ -110,7 +110,7 @@ class Trainer:
         return total, norm.full_tensor() if hasattr(norm, "full_tensor") else norm
 
     def loss(self, batches: Batches, shard: slice = slice(None)) -> Tensor:
-        """The mean loss of the images `shard` of this step."""
+        """The mean loss of the images `shard` of this step, each times its weight."""
         settings, degradation = self.settings, self.restorer.degradation
         seed, step, count = settings.seed, self.step, settings.batch
         batch = batches.at(seed, step, count, shard, partners(degradation), self.device)
@@ -120,7 +120,8 @@ class Trainer:
         condition = settings.condition_dropout(batch.condition, seed, step, count, shard)
         learner = replace(self.restorer.given(condition), network=self.replica) if condition.parts else self.learner
         with Dropout(self.generators(Stream.DROPOUT, shard)) if self.drops_out else nullcontext():
-            return self.criterion(shard)(learner, batch.x0, t, latent).mean()
+            loss = self.criterion(shard)(learner, batch.x0, t, latent)
+        return loss.mean() if batch.weight is None else (batch.weight * loss).mean()
 
     def criterion(self, shard: slice) -> Callable[..., Tensor]:
         """The objective, as it is for the images `shard` of this step."""

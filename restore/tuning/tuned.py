@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,16 +33,25 @@ def short_training(pipeline: NetworkPipeline, steps: int, rate: float, batch: in
     return replace(plan, save_every=steps, preview_every=steps, log_every=max(1, steps // 50)).decided
 
 
+Look = Callable[[NetworkPipeline, int], None]
+"""What is shown the pipeline and its step as it is being trained."""
+
+
 def tuned(
-    pipeline: NetworkPipeline, batches: Batches, training: Training, folder: Path, images: Path | None = None
+    pipeline: NetworkPipeline,
+    batches: Batches,
+    training: Training,
+    folder: Path,
+    images: Path | None = None,
+    look: Look | None = None,
 ) -> NetworkPipeline:
     """The same with a copy of its network, trained on `batches`, and left in `folder`: a run, or an imported model.
 
     `folder` gets the losses (metrics.jsonl) too; a pipeline of another kind is not written. images: what is trained on, where
-    it has a name. Raises TrainingError in one line where it cannot go on, and KeyboardInterrupt where it was stopped; nothing
-    but losses is written then.
+    it has a name. look: called every `training.preview_every` steps. Raises TrainingError in one line where it cannot go on,
+    and KeyboardInterrupt where it was stopped; nothing but losses is written then.
     """
-    trainer = _trained(pipeline, trainable(pipeline.restorer.network), batches, training, folder)
+    trainer = _trained(pipeline, trainable(pipeline.restorer.network), batches, training, folder, look)
     restorer = replace(pipeline.restorer, network=used(trainer.network))
     if isinstance(pipeline, Published):
         from restore.published.imported import export_tuned
@@ -72,11 +82,23 @@ def fitted(pipeline: NetworkPipeline, batches: Batches, condition: Condition, tr
     return told.condition.map(lambda part: part.detach())
 
 
-def _trained(pipeline: NetworkPipeline, network: nn.Module, batches: Batches, training: Training, folder: Path) -> Trainer:
+def _trained(
+    pipeline: NetworkPipeline,
+    network: nn.Module,
+    batches: Batches,
+    training: Training,
+    folder: Path,
+    look: Look | None = None,
+) -> Trainer:
+    def shown(trainer: Trainer) -> None:
+        if look is not None:
+            with trainer.averaged_weights() as restorer:
+                look(replace(pipeline, restorer=restorer), trainer.step)
+
     parts = (network, pipeline.degradation, pipeline.restorer.prediction, pipeline.objective, training)
     trainer = Trainer(*parts, pipeline.device)
     folder.mkdir(parents=True, exist_ok=True)
-    if not train(trainer, batches, folder, {}, saves=False):
+    if not train(trainer, batches, folder, {}, on_preview=shown, saves=False):
         raise KeyboardInterrupt
     return trainer
 

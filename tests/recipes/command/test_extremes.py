@@ -35,7 +35,7 @@ NONE = """
     --network.adversary --objective.kl --objective.adversary --objective.since
     --data.most --space.scale --level
     --stem.channels --degradation.rate --degradation.spread --sampling.sampler.eta --latent
-    --etas --novelty --settings.balanced --settings.border --settings.directions
+    --prior --etas --novelty --settings.balanced --settings.border --settings.directions
 """
 MEANT = {0: [*NONE.split(), *SIGNED.split()], -1: SIGNED.split()}
 """Options for which a number means something: for most, 0 is "none". Colours lie in [-1, 1], log-SNR and its shift have either
@@ -63,6 +63,7 @@ def line(one: Program, option: Option, *values: str) -> list[str]:
     first, *rest = option.commands or ("",)
     needed = ["photo.png", *(["photo.png"] if one.name == "judge" or first == "restore" else [])]
     needed += ["small.png"] if first == "enlarge" else ["--base", "small"] if first == "generate" else []
+    needed += ["subject", "--noun", "dog"] if one.name == "dreambooth" else []
     needed += ["photo.png", "--prompt", "x"] if one.name == "imagic" and first == "edit" else []
     needed += ["--image", "pasted.png"] if first in ("sdedit", "harmonise") else []
     needed += ["--prior", "photo.png", *(["--size", "8x8"] if option.flag != "--size" else [])] if one.name == "solve" else []
