@@ -176,6 +176,11 @@ class Trainer:
         groups = {**self.state(), "prior": prior}
         return save_checkpoint(folder, self.step, specification, groups, self.settings.keep, self.processes)
 
+    def begin_with(self, checkpoint: Checkpoint) -> None:
+        """Takes the averaged weights of a checkpoint as those to begin with. Raises CheckpointError for another network's."""
+        checkpoint.load("ema", self.parameters)
+        self.ema.average = [p.detach().float().clone() for p in self.parameters.values()]
+
     def load(self, checkpoint: Checkpoint) -> None:
         """Takes up the state of a checkpoint. Raises CheckpointError if it is not one of this network."""
         state = self.state()
