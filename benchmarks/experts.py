@@ -4,7 +4,7 @@
     python benchmarks/experts.py runs/captioned
 
 From one run: one network trained for so many steps more on all severities, and two of half as many each, on those below and
-above an edge. Compared by the objective on test images, over the severities of each expert, and by what is made of test captions.
+above an edge. Compared by the objective on test images, over the severities of each expert, and by what is made of captions.
 """
 
 from __future__ import annotations
