@@ -7,7 +7,7 @@ Ruiz et al. 2022, "DreamBooth: Fine Tuning Text-to-Image Diffusion Models for Su
     python recipes/dreambooth.py runs/sd dog/ --noun dog --token sks          # runs/sd: an imported Stable Diffusion
 
 RUN is left as it is; what comes of it is a run, or an imported model, of the same kind. It is also trained on images that it
-makes of "a seven" beforehand (--prior 0: not), so that others stay what they were: docs/text.md has what that is worth.
+makes of "a seven" beforehand (--prior 0: not), so that others stay what they were: docs/tuning.md has what that is worth.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ Balaji et al. 2022, "eDiff-I: Text-to-Image Diffusion Models with an Ensemble of
     python recipes/experts.py sample runs/captioned-experts --prompt "a green five left of a red two"
 
 Any run can be shared, of words or without. Below the first edge expert 0 restores, above the last one the last. Each is a run
-of its own, which resume goes on with. What it is worth: docs/text.md.
+of its own, which resume goes on with. What it is worth: docs/tuning.md.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ Kawar et al. 2022, "Imagic: Text-Based Real Image Editing with Diffusion Models"
     python recipes/imagic.py edit runs/sd photo.jpg --prompt "a sitting dog"         # runs/sd: an imported Stable Diffusion
 
 Three stages: the words' embedding is moved until the frozen network restores the picture best; the network is trained with it;
-images are made of (1 - eta) of that embedding and eta of the words' own. What to expect: docs/text.md.
+images are made of (1 - eta) of that embedding and eta of the words' own. What to expect: docs/tuning.md.
 """
 
 from __future__ import annotations

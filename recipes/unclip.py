@@ -9,7 +9,7 @@ Ramesh et al. 2022, "Hierarchical Text-Conditional Image Generation with CLIP La
     python recipes/unclip.py vary runs/decoder three.png --count 8
 
 CLIP's weights do not come with this project: the embedding is the one cell that an autoencoder of six levels makes of 32 x 32
-pixels, which knows what a picture looks like, and nothing of words. What it is worth: docs/text.md.
+pixels, which knows what a picture looks like, and nothing of words. What it is worth: docs/tuning.md.
 """
 
 from __future__ import annotations

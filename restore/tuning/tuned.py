@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from models import Condition
+from models.condition import PARTS
 from restore.data.batch import Batch, Batches
 from restore.machine.provenance import provenance
 from restore.pipelines.network import NetworkPipeline
@@ -22,7 +23,7 @@ from restore.training.settings import Training
 from restore.training.trainer import Trainer
 from restore.tuning.trainable import Told, trainable, used
 
-NOTHING_DROPPED = ConditionDropout(0.0, 0.0, 0.0, 0.0, 0.0)
+NOTHING_DROPPED = ConditionDropout(**dict.fromkeys(PARTS, 0.0))
 
 
 def short_training(pipeline: NetworkPipeline, steps: int, rate: float, batch: int, seed: int = 0) -> Training:
