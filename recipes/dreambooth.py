@@ -73,7 +73,7 @@ class DreamBooth(Walk):
 
         folder = check_folder(self.out or first_free(Path("runs") / f"{plain_stem(self.subject)}-dreambooth"))
         run = self.opened().using(guidance=self.guidance)
-        source = run.data if isinstance(run.data, Folder) else Folder(max(run.size[1:]), channels=run.size[0])
+        source = run.data if isinstance(run.data, Folder) else Folder(max(run.size[1:]), channels=1 if run.size[0] == 1 else 3)
         pictures = [source.middle(file) for file in image_files(self.subject)]
         dreambooth(run, pictures, self.noun, folder, self.settings(suited(run)), self.token, self.subject)
         named, _ = captions(self.noun, self.token)

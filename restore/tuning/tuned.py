@@ -108,7 +108,7 @@ def cells(pipeline: NetworkPipeline, images: Tensor) -> Tensor:
     """x of images (B, C, H, W) in [-1, 1], of the sides that the network works on. ValueError for other channels."""
     if images.shape[1] != pipeline.size[0]:
         raise ValueError(f"{pipeline.name} makes images of {pipeline.size[0]} channels, these have {images.shape[1]}.")
-    height, width = (side * pipeline.space.stride for side in pipeline.padded(tuple(images.shape[-2:])))
+    height, width = (side * pipeline.space.stride for side in pipeline.padded((images.shape[-2], images.shape[-1])))
     return pipeline.space.encode(grown(images, (height, width)).to(pipeline.device))
 
 

@@ -62,7 +62,8 @@ def line(one: Program, option: Option, *values: str) -> list[str]:
     """A command line with the option, and with what the command cannot do without. (No file has to be there to be named.)"""
     first, *rest = option.commands or ("",)
     needed = ["photo.png", *(["photo.png"] if one.name == "judge" or first == "restore" else [])]
-    needed += ["small.png"] if first == "enlarge" else ["--base", "small"] if first == "generate" else []
+    needed += ["small.png"] if first in ("enlarge", "vary") else []
+    needed += ["--decoder" if one.name == "unclip" else "--base", "small"] if first == "generate" else []
     needed += ["subject", "--noun", "dog"] if one.name == "dreambooth" else []
     needed += ["photo.png", "--prompt", "x"] if one.name == "imagic" and first == "edit" else []
     needed += ["--image", "pasted.png"] if first in ("sdedit", "harmonise") else []
