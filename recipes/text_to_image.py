@@ -8,8 +8,7 @@ Classifier-free guidance weighs the caption (Ho & Salimans 2022, arXiv 2207.1259
     python recipes/text_to_image.py train folder/                       # yours: of a.png a.txt, or captions.csv
     python recipes/text_to_image.py sample runs/captioned --prompt "a green five left of a red two" --guidance 3
 
-What it is worth, also on compositions that it never saw: docs/text.md. In minutes on a CPU it learns colours and places, not
-yet which digit. Preset `paper` is a U-ViT at 128 px, for GPUs.
+What it is worth, also on compositions that it never saw: docs/text.md. Preset `paper` is a U-ViT at 128 px, for GPUs.
 """
 
 from __future__ import annotations
@@ -30,21 +29,36 @@ from recipes.command import cli
 from recipes.command.training import Preset
 from restore import Folder
 from restore.recipe import Recipe
+from restore.training.times import LogitNormal
 
 
 def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation | None = None) -> Recipe:
-    """simple diffusion's, with captions: a text encoder of 128 channels (`paper`: 512) and two blocks (12), read at the deepest
-    level, and guidance of 3.
+    """simple diffusion's, with captions: a text encoder of 128 channels (`paper`: 512) and two blocks (12), and guidance of 3.
+
+    `fast`: convolutions, which know a shape wherever it is, and at the two deepest levels attention to the caption; Muon, and
+    more of the high severities, at which it is decided what there is to see (docs/text.md has what each of these is worth).
     """
     plain = simple_diffusion.recipe(images, preset, degradation)
     assert isinstance(plain.network, UNetConfig) and isinstance(plain.data, Folder)
-    width, depth = (512, 12) if preset == "paper" else (128, 2)
-    return replace(
+    captioned = replace(
         plain,
         data=replace(plain.data, captions=True, labelled=False, flip=False),
-        network=replace(plain.network, text=width, text_depth=depth),
         sampling=replace(plain.sampling, guidance=3.0),
     )
+    if preset == "paper":
+        return replace(captioned, network=replace(plain.network, text=512, text_depth=12))
+    deepest = len(plain.network.widths) - 1
+    network = replace(
+        plain.network,
+        widths=(64, *[128] * deepest),
+        depths=(1, *[2] * deepest),
+        dropout=(0.0,) * (deepest + 1),
+        attention=(deepest - 1, deepest),
+        transformer=0,
+        text=128,
+    )
+    training = replace(plain.training, steps=4000, optimizer="muon", rate=2e-3, clip=0.3, times=LogitNormal(0.5, 1.2))
+    return replace(captioned, network=network, training=training)
 
 
 main = cli.commands(recipe, __file__, __doc__, lambda: "captioned")
