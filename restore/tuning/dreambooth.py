@@ -104,7 +104,7 @@ def dreambooth(
     others = own[:0]
     if settings.prior:
         height, width = subject[0].shape[1:]
-        made = pipeline.generate((height, width), settings.class_images, settings.seed, condition=kind, batch=16)
+        made = pipeline.generate((height, width), settings.class_images, settings.seed, condition=kind)
         for number, image in enumerate(made):
             save_image(image, folder / CLASS / f"{number:04d}.png")
         others = cells(pipeline, made)
