@@ -4,8 +4,10 @@
     python benchmarks/inpainting.py runs/holes runs/data/photographs/test --images 64
 
 Crops that were not trained on are degraded at each severity and restored. The error is weighted by what the hole took: PSNR is
-10 log10(1 / mean w (x - x0)^2) in [0, 1], w = 1 - m of the mask, over all crops together. Grey and biharmonic are given
-the mask: where at least half of a pixel is left its colour is had exactly, and the others are filled.
+10 log10(1 / mean w (x - x0)^2) in [0, 1], w = 1 - m of the mask, over all crops together. What is degraded is rounded to 8
+bits, as a file is. Grey and biharmonic are given the mask: where half of a pixel or more is left its colour is had exactly, and
+the others are filled. "Undone" is given it too: biharmonic, where the operator cannot undo. Direct and walk find it:
+"found" is the share of crops where that is right to the pixel.
 """
 
 from __future__ import annotations
@@ -23,10 +25,11 @@ from torch import Tensor
 
 from degrade import GaussianMask, seeds
 from restore import open_run, save_image
-from restore.data.images import grid
+from restore.data.images import grid, to_bytes
 from restore.evaluation.features import squares
 
 PICTURE = Path("runs/inpainting.png")
+NAMES = ("degraded", "grey", "biharmonic", "undone", "direct", "walk")
 
 
 @dataclass(frozen=True)
@@ -46,27 +49,25 @@ class Bench:
         if not isinstance(degradation, GaussianMask):
             raise ValueError(f"{self.run} was not trained to fill holes.")
         clean = torch.stack(list(squares(run.data, self.test, self.images)))
-        print(f"{describe()}\n\n| severity | hole, pixels | degraded | grey | biharmonic | direct | walk |\n{'| --- ' * 7}|")
+        print(f"{describe()}\n\n| severity | hole | found | {' | '.join(NAMES)} |\n{'| --- ' * (3 + len(NAMES))}|")
         strips = []
         for severity in self.severities:
             t = torch.full((len(clean),), severity)
             latent = degradation.draw(clean, seeds(0, len(clean)))
-            degraded, left = degradation(clean, t, latent), degradation.mask(clean, t, latent)
+            left = degradation.mask(clean, t, latent)
+            degraded = to_bytes(degradation(clean, t, latent)).float() / 127.5 - 1
             hole = left < 0.5
             known = torch.where(hole, 0.0, (degraded - (1 - left) * latent.fill) / left.clamp(min=0.5))
             filled = torch.stack([biharmonic(x, m[0]) for x, m in zip(known, hole, strict=True)])
-            sources = {
-                "degraded": degraded,
-                "grey": known,
-                "biharmonic": filled,
-                "direct": run.direct(degraded, severity),
-                "walk": run.restore(degraded, severity, latent=latent, progress=False),
-            }
-            figures = [f"{inside(x, clean, 1 - left):.2f}" for x in sources.values()]
-            print(f"| {severity:g} | {hole.sum((1, 2, 3)).float().mean():.0f} | {' | '.join(figures)} |", flush=True)
+            undone = torch.stack([biharmonic(x, k[0] < 1) for x, k in zip(*degradation.undo(degraded, t, latent), strict=True)])
+            found = float((degradation.read(degraded, t).yx == latent.yx).all(1).float().mean())
+            direct, walk = run.direct(degraded, severity), run.restore(degraded, severity, progress=False)
+            figures = [f"{inside(x, clean, 1 - left):.2f}" for x in (degraded, known, filled, undone, direct, walk)]
+            pixels = f"{float(hole.float().sum((1, 2, 3)).mean()):.0f}"
+            print(f"| {severity:g} | {pixels} | {found:.0%} | {' | '.join(figures)} |", flush=True)
             for i in range(0, len(clean), max(1, len(clean) // 4)):
-                strips += [clean[i], *(x[i] for x in (degraded, filled, sources["direct"], sources["walk"]))]
-        print(f"\n{save_image(grid(strips, 10), PICTURE)}: clean, degraded, biharmonic, direct, walk")
+                strips += [clean[i], *(x[i] for x in (degraded, undone, direct, walk))]
+        print(f"\n{save_image(grid(strips, 10), PICTURE)}: clean, {', '.join(NAMES[i] for i in (0, 3, 4, 5))}")
 
 
 def inside(x: Tensor, clean: Tensor, weight: Tensor) -> float:

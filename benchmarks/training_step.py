@@ -50,11 +50,12 @@ class Row:
     precision: Precision | Literal["float16"] = "float32"
     published: Path | None = None
     compiled: bool = False
+    captured: bool = False
 
     @property
     def name(self) -> str:
-        whose = "published" if self.published else "ours"
-        return f"{whose}, {self.layout}, {self.precision}{', compiled' if self.compiled else ''}"
+        whose, how = "published" if self.published else "ours", ", compiled" * self.compiled + ", captured" * self.captured
+        return f"{whose}, {self.layout}, {self.precision}{how}"
 
     def timed(self) -> Callable[[], float]:
         """Takes a step, and gives its seconds."""
@@ -78,7 +79,35 @@ class Row:
             )
             return lambda: code.step(x)
         assert self.precision != "float16"
-        return our_step(Training(layout=self.layout, precision=self.precision), self.shape, self.device, self.compiled)
+        settings = Training(layout=self.layout, precision=self.precision, captured=self.captured)
+        return our_step(settings, self.shape, self.device, self.compiled)
+
+
+class Here:
+    """A row in this process, in place of a `Worker`."""
+
+    def __init__(self, name: str, make: Callable[[], Callable[[], float]]) -> None:
+        self.name, self.ask = name, make()
+
+    def end(self) -> None:
+        """Nothing is left to end."""
+
+
+def rows(
+    shape: tuple[int, int, int, int], device: str, published: Path | None, compiled: bool = False, captured: bool = False
+) -> list[Row]:
+    """The published step in what it can be run in, then ours."""
+    every = [Row(shape, device, layout, precision, published) for precision, layout in theirs(device) if published]
+    ways = [{}] + [{"compiled": True}] * compiled + [{"captured": True}] * captured
+    for precision in ("float32",) if bfloat16_is_hopeless(device) else ("float32", "bfloat16"):
+        every += [Row(shape, device, layout, precision, **way) for way in ways for layout in LAYOUTS]  # type: ignore[arg-type]
+    return every
+
+
+def theirs(device: str) -> list[tuple[Literal["float32", "float16"], Layout]]:
+    """What the published step is measured in."""
+    halves: list[tuple[Literal["float32", "float16"], Layout]] = [("float16", layout) for layout in LAYOUTS]
+    return [("float32", layout) for layout in LAYOUTS] + (halves if device == "cuda" else [])  # type: ignore[operator]
 
 
 @dataclass(frozen=True)
@@ -94,13 +123,10 @@ class Bench:
     device: str = "cuda" if torch.cuda.is_available() else "cpu"
 
     def __call__(self) -> None:
-        rows = [Row(self.shape, self.device, layout, precision, self.published) for precision, layout in self.theirs()]
-        left_out = bfloat16_is_hopeless(self.device)
-        for precision in ("float32",) if left_out else ("float32", "bfloat16"):
-            for compiled in (False, True) if self.compile else (False,):
-                rows += [Row(self.shape, self.device, layout, precision, compiled=compiled) for layout in LAYOUTS]  # type: ignore[arg-type]
-        times = in_turns(rows, self.rounds)
-        first = rows[0].name
+        every = rows(self.shape, self.device, self.published, self.compile, captured=self.device == "cuda")
+        left_out = all(row.precision == "float32" for row in every if not row.published)
+        times = in_turns(every, self.rounds)
+        first = every[0].name
         print(f"{describe(self.device)}\nbatch {' x '.join(map(str, self.shape))}\n")
         print(f"| step | seconds | {first} takes so many times as long |\n| --- | --- | --- |")
         for name, seconds in times.items():
@@ -108,17 +134,10 @@ class Bench:
         if left_out:
             print(f"\nbfloat16 is left out: a small convolution takes over {HOPELESS:g} times as long as in float32.")
         if self.published:
-            ours, theirs = (best(times, [row.name for row in rows if bool(row.published) == whose]) for whose in (False, True))
+            ours, theirs = (best(times, [row.name for row in every if bool(row.published) == whose]) for whose in (False, True))
             print(
                 f"\nours at its best / published at its best: {ratio(times[theirs], times[ours]):.2f} times ({ours}; {theirs})"
             )
-
-    def theirs(self) -> list[tuple[Literal["float32", "float16"], Layout]]:
-        """What the published step is measured in."""
-        if not self.published:
-            return []
-        halves: list[tuple[Literal["float32", "float16"], Layout]] = [("float16", layout) for layout in LAYOUTS]
-        return [("float32", layout) for layout in LAYOUTS] + (halves if self.device == "cuda" else [])  # type: ignore[operator]
 
 
 def best(times: dict[str, list[float]], names: list[str]) -> str:
@@ -131,11 +150,11 @@ def ratio(slow: list[float], fast: list[float]) -> float:
     return statistics.median(a / b for a, b in zip(slow, fast, strict=True))
 
 
-def in_turns(rows: list[Row], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each step; each row has a process of its own, and they take turns, three times uncounted."""
-    workers = [Worker(row.name, row.timed) for row in rows]
+def in_turns(rows: list[Row], rounds: int, alone: bool = True) -> dict[str, list[float]]:
+    """Seconds of each step, in turns, the first five uncounted; each row has a process of its own, unless not `alone`."""
+    workers = [(Worker if alone else Here)(row.name, row.timed) for row in rows]
     times: dict[str, list[float]] = {row.name: [] for row in rows}
-    for i in tqdm(range(-3, rounds), unit="round"):
+    for i in tqdm(range(-5 if alone else 0, rounds), unit="round"):
         for worker in workers:
             seconds = worker.ask()
             if i >= 0:

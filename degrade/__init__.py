@@ -17,7 +17,7 @@ from degrade.image_mixing import ImageMixing
 from degrade.iterated_blur import IteratedBlur
 from degrade.pixelate import Pixelate
 from degrade.priors import BridgePrior, GaussianPrior, ImagePrior, LatentPrior, PartnerPrior, ThumbnailPrior, Thumbnails
-from degrade.protocols import Affine, Degradation, Estimable, Gaussian, Markov, Mixing, Prior, Scheduled, State
+from degrade.protocols import Affine, Degradation, Estimable, Gaussian, Legible, Markov, Mixing, Prior, Scheduled, State
 from degrade.random import Field, Stream, seeded, seeds
 from degrade.schedules import SCHEDULES, Betas, Cosine, CosineBeta, LinearBeta, RectifiedFlow, Schedule, ShiftedCosine
 from degrade.snow import Snow
@@ -62,6 +62,7 @@ __all__ = [
     "Independent",
     "IteratedBlur",
     "LatentPrior",
+    "Legible",
     "LinearBeta",
     "Markov",
     "Mixing",

@@ -11,6 +11,7 @@ from degrade.image_mixing import ImageMixing, Other
 from degrade.priors import BridgePrior
 from degrade.random import normal
 from degrade.severity import per_sample, wide
+from degrade.transfer import like
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,7 +48,7 @@ class Bridge:
 
     def draw(self, x0: Tensor, generator: Random = None) -> Ends:
         """Noise, and what ImageMixing draws; in training, a coupling puts the pictures that are paired in its place."""
-        return Ends(ImageMixing().draw(x0, generator), Noise(normal(x0.shape, generator).to(x0)))
+        return Ends(ImageMixing().draw(x0, generator), Noise(like(normal(x0.shape, generator), x0)))
 
     def variance(self, t: Tensor) -> Tensor:
         """v(t) (B,), in float64: 0 at t = 0."""

@@ -8,10 +8,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from degrade.checks import bounded, checked, images_only
+from degrade.fading import located, unfaded
 from degrade.lazy import torch
 from degrade.priors import ImagePrior, LatentPrior
 from degrade.random import uniform
 from degrade.severity import on_grid, wide
+from degrade.transfer import like, moved
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -75,22 +77,21 @@ class GaussianMask:
     def draw(self, x0: Tensor, generator: Random = None) -> Hole:
         """Whole pixels from -1 to S - 1 along a side of S when random; S // 2 - 1 in the middle (as published)."""
         batch, channels = x0.shape[:2]
-        size = torch.tensor(x0.shape[-2:])
         if len(self.colour) not in (1, channels):
             raise ValueError(
                 f"colour has {len(self.colour)} values for an image of {channels} channels: give one, or one each."
             )
         if self.centre == "middle":
-            yx = (size // 2 - 1).expand(batch, 2)
+            yx = torch.tensor([side // 2 - 1 for side in x0.shape[-2:]]).expand(batch, 2)
         else:
             u = uniform((batch, 2), generator)
-            size = size.to(u.device)
-            yx = ((u * (size + 1)).floor().minimum(size) - 1).long()
+            rows, columns = ((u[:, i] * (side + 1)).floor().clamp(max=side) - 1 for i, side in enumerate(x0.shape[-2:]))
+            yx = torch.stack([rows, columns], 1)
         fill = torch.tensor(self.colour).expand(channels).reshape(1, -1, 1, 1).expand(batch, -1, -1, -1)
         if self.spread > 0:
             u = uniform((batch, channels, 1, 1), generator)
-            fill = fill.to(u) + self.spread * (2 * u - 1)
-        return Hole(yx.to(x0.device, torch.float32), fill.to(x0))
+            fill = like(fill, u) + self.spread * (2 * u - 1)
+        return Hole(moved(yx, x0.device, torch.float32), like(fill, x0))
 
     @images_only
     @checked
@@ -119,12 +120,28 @@ class GaussianMask:
 
     def cover(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Hole]:
         """x with its hole in `colour`, and a hole around the mask's centre of gravity."""
-        colour = torch.tensor(self.colour).to(x).expand(x.shape[1]).reshape(1, -1, 1, 1).expand(len(x), -1, -1, -1)
+        colour = like(torch.tensor(self.colour), x).expand(x.shape[1]).reshape(1, -1, 1, 1).expand(len(x), -1, -1, -1)
         weight = mask.to(x).expand(len(x), -1, -1, -1)
         total = weight.sum((1, 2, 3))
         rows, columns = (torch.arange(side, device=x.device, dtype=x.dtype) for side in x.shape[-2:])
         y, z = (weight.sum((1, 3)) @ rows / total).round(), (weight.sum((1, 2)) @ columns / total).round()
         return torch.lerp(x, colour, weight), Hole(torch.stack([y, z], 1), colour)
+
+    def read(self, x_t: Tensor, t: Tensor) -> Hole:
+        """The hole of x_t: the whole pixel that its profile fits best around, and the colour within +- spread of `colour`."""
+        batch, channels, height, width = x_t.shape
+        colour = torch.tensor(self.colour).expand(channels)
+        if self.centre == "middle" and not self.spread:
+            return self.draw(x_t)
+        middle = torch.tensor([[height, width]], device=x_t.device).expand(batch, 2)
+        around = torch.zeros(batch, 1, 2 * height + 1, 2 * width + 1, device=x_t.device)
+        m = self.mask(around, t, Hole(middle, colour))[:, 0]
+        yx, fill = located(x_t.float(), m, colour - self.spread, colour + self.spread)
+        return Hole(yx if self.centre == "random" else self.draw(x_t).yx, fill.to(x_t))
+
+    def undo(self, x_t: Tensor, t: Tensor, latent: Hole) -> tuple[Tensor, Tensor]:
+        """x0 where at least .05 of it is left, so that rounding to 8 bits stays small, and where that is."""
+        return unfaded(x_t, self.mask(x_t, t, latent), latent.fill)
 
     def prior(self, images: Tensor) -> Prior:
         """Reversed, the fill alone. Else images of the set with their hole: they are restored, not generated."""

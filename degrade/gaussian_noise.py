@@ -10,6 +10,7 @@ from degrade.priors import GaussianPrior
 from degrade.random import normal
 from degrade.schedules import LinearBeta, Schedule, check_schedule
 from degrade.severity import per_sample
+from degrade.transfer import like
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +33,7 @@ class GaussianNoise:
         check_schedule(self.schedule)
 
     def draw(self, x0: Tensor, generator: Random = None) -> Noise:
-        return Noise(normal(x0.shape, generator).to(x0))
+        return Noise(like(normal(x0.shape, generator), x0))
 
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
         return self.schedule.coefficients(t)

@@ -13,7 +13,7 @@ import copy
 from typing import TYPE_CHECKING
 
 from degrade.lazy import torch
-from degrade.protocols import Degradation, Estimable
+from degrade.protocols import Degradation, Estimable, Legible
 from degrade.random import seeded
 from degrade.tree import tree_leaves, tree_map
 
@@ -113,6 +113,22 @@ def estimates_reproduce(operator: Degradation, x0: Tensor) -> None:
         _require(error < 1e-5, operator, "D(x0, t, estimate(x_t, x0, t)) = x_t", f"off by {error:.3g}")
 
 
+def undoes_what_it_says(operator: Degradation, x0: Tensor) -> None:
+    """undo(x_t, t, z) is x0 where it says so, in a mask of zeros and ones, and finite; read(x_t, t) serves it as z does."""
+    if not isinstance(operator, Legible):
+        return
+    t, latent = _severities(x0), operator.draw(x0, seeded(7))
+    x_t = operator(x0, t, latent)
+    for z in (latent, operator.read(x_t, t)):
+        undone, known = operator.undo(x_t, t, z)
+        one = known.shape == (len(x0), 1, *x0.shape[2:]) and bool(((known == 0) | (known == 1)).all())
+        _require(one, operator, "undo gives a mask (B, 1, *space) of zeros and ones", f"{tuple(known.shape)}")
+        _require(bool(undone.isfinite().all()) and undone.shape == x0.shape, operator, "what is undone is finite")
+    undone, known = operator.undo(x_t, t, latent)
+    error = float((known * (undone - x0)).abs().max())
+    _require(error < 1e-4, operator, "undo gives x0 where it says so", f"off by {error:.3g}")
+
+
 def has_no_state(operator: Degradation, x0: Tensor) -> None:
     """A copy is equal, and has the same hash: plain numbers only."""
     again = copy.deepcopy(operator)
@@ -140,6 +156,7 @@ LAWS = (
     is_differentiable,
     draws_repeat,
     estimates_reproduce,
+    undoes_what_it_says,
     has_no_state,
     has_a_prior,
 )

@@ -76,6 +76,19 @@ class Estimable(Degradation[L], Protocol[L]):
 
 
 @runtime_checkable
+class Legible(Degradation[L], Protocol[L]):
+    """A degradation whose latent can be read off x_t alone, and which leaves parts of x0 that can be had back exactly."""
+
+    def read(self, x_t: Tensor, t: Tensor) -> L:
+        """The likeliest latent of x_t (B, C, *space) at t (B,)."""
+        ...
+
+    def undo(self, x_t: Tensor, t: Tensor, latent: L) -> tuple[Tensor, Tensor]:
+        """x0 (B, C, *space) where x_t tells it, finite elsewhere; and a mask (B, 1, *space): 1 where it does, 0 elsewhere."""
+        ...
+
+
+@runtime_checkable
 class Affine(Estimable[L], Protocol[L]):
     """x_t = alpha(t) x0 + sigma(t) z, z of the shape of x0: noise and mixing."""
 

@@ -3,7 +3,8 @@
 A draw takes one generator for a whole batch, or one for each sample: with the latter a sample depends on its own seed
 alone, not on its place in the batch or on the batch's size. A `Field` goes further: each pixel's draw depends on its place
 in an image, not on the window that is looked at. Draws are made on the device of their generator: CPU generators, the
-default for sampling, give the same images on every device.
+default for sampling, give the same images on every device; `Counters`, the default for training, draw a batch at once on the
+device that it is needed on, and the same there as on a CPU.
 """
 
 from __future__ import annotations
@@ -13,15 +14,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, Any, Union
 
+from degrade.counters import Counters
 from degrade.lazy import torch
+from degrade.transfer import moved
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Generator, Tensor
 
-    Random = Union[Generator, Sequence[Generator], "Field", None]  # one for the batch, one for each of its samples, or by place
+    # one for the batch, one for each of its samples, or by place
+    Random = Union[Generator, Sequence[Generator], Counters, "Field", None]
 
 
 class Stream(StrEnum):
@@ -68,12 +72,22 @@ def seeded(seed: int, stream: Stream = Stream.SAMPLE, *place: int, device: torch
     whole state of the Mersenne Twister, of whose seed torch uses 32 bits only; elsewhere it is the key of Philox, 64 bits.
     Raises ValueError for a seed that is not within 0 to 2^63 - 1.
     """
-    check_seed(seed)
-    digest = hashlib.shake_128("/".join(map(str, (stream, seed, *place))).encode())
+    digest = _hashed(seed, stream, *place)
     generator = torch.Generator(device)
     if generator.device.type != "cpu":
         return generator.manual_seed(int.from_bytes(digest.digest(8), "little"))
     return generator.set_state(torch.from_numpy(_mersenne_twister(digest.digest(4 * 624))))
+
+
+def counters(seed: int, stream: Stream, places: Sequence[tuple[int, ...]], device: torch.device | str = "cpu") -> Counters:
+    """A stream for each of `places` on `device`, a function of (seed, stream, place): its key is as `seeded`'s for Philox."""
+    keys = [int.from_bytes(_hashed(seed, stream, *place).digest(8), "little", signed=True) for place in places]
+    return Counters(moved(torch.tensor(keys, dtype=torch.int64), device))
+
+
+def _hashed(seed: int, stream: Stream, *place: int) -> Any:
+    check_seed(seed)
+    return hashlib.shake_128("/".join(map(str, (stream, seed, *place))).encode())
 
 
 def _mersenne_twister(words: bytes) -> np.ndarray:
@@ -138,20 +152,28 @@ class Field:
 
 def normal(shape: Sequence[int], generator: Random = None) -> Tensor:
     """Standard normal float32 draws of `shape` (B, ...), on the generator's device."""
-    return _draw(lambda s, g, d: torch.randn(s, generator=g, device=d), shape, generator)
+    return _draw(Counters.normal, lambda s, g, d: torch.randn(s, generator=g, device=d), shape, generator)
 
 
 def uniform(shape: Sequence[int], generator: Random = None) -> Tensor:
     """Uniform float32 draws in [0, 1) of `shape` (B, ...), on the generator's device."""
-    return _draw(lambda s, g, d: torch.rand(s, generator=g, device=d), shape, generator)
+    return _draw(Counters.uniform, lambda s, g, d: torch.rand(s, generator=g, device=d), shape, generator)
 
 
 def integers(high: int, shape: Sequence[int], generator: Random = None) -> Tensor:
     """Uniform int64 draws in [0, high) of `shape` (B, ...), on the generator's device."""
-    return _draw(lambda s, g, d: torch.randint(high, s, generator=g, device=d), shape, generator)
+    return _draw(
+        lambda streams, s: streams.integers(high, s),
+        lambda s, g, d: torch.randint(high, s, generator=g, device=d),
+        shape,
+        generator,
+    )
 
 
-def _draw(one: Callable, shape: Sequence[int], generator: Random) -> Tensor:
+def _draw(many: Callable, one: Callable, shape: Sequence[int], generator: Random) -> Tensor:
+    """By `many(streams, shape)` of `Counters`, else by `one(shape, generator, device)` for each generator."""
+    if isinstance(generator, Counters):
+        return many(generator, shape)
     if generator is None:
         return one(tuple(shape), None, "cpu")
     if isinstance(generator, torch.Generator):

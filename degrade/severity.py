@@ -15,6 +15,25 @@ def wide_dtype(device: torch.device) -> torch.dtype:
     return torch.float32 if device.type == "mps" else torch.float64
 
 
+def level(value: float, batch: int, device: torch.device) -> Tensor:
+    """t (batch,), all of it `value`, in the wide dtype of `device`: `on_host` finds it without a look at the device."""
+    t = torch.full((batch,), value, device=device, dtype=wide_dtype(device))
+    t.value = value  # type: ignore[attr-defined]
+    return t
+
+
+def on_host(t: Tensor) -> Tensor:
+    """t (B,), or (1,) the one value of a `level`, where the host may look at it. A GPU is waited for unless `level` made t."""
+    value = getattr(t, "value", None)
+    return t.cpu() if value is None else torch.tensor([value], dtype=torch.float64)
+
+
+def middle(t: Tensor, s: Tensor) -> Tensor:
+    """(t + s)/2, a level where both are."""
+    values = getattr(t, "value", None), getattr(s, "value", None)
+    return (t + s) / 2 if None in values else level(sum(values) / 2, len(t), t.device)  # type: ignore[arg-type]
+
+
 def wide(t: Tensor) -> Tensor:
     """t in the wide dtype of its device."""
     return t.to(wide_dtype(t.device))

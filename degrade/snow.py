@@ -11,6 +11,7 @@ from degrade.lazy import torch
 from degrade.priors import ImagePrior
 from degrade.random import normal, uniform
 from degrade.severity import on_grid, per_sample
+from degrade.transfer import like
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,7 +73,7 @@ class Snow:
         """Noise, and for each sample streaks along the height or the width, with equal odds."""
         z = normal((len(x0), *x0.shape[-2:]), generator)
         vertical = (uniform((len(x0),), generator) > 0.5).to(z)
-        return Flakes(self.enlarged(z).to(x0), vertical.to(x0))
+        return Flakes(like(self.enlarged(z), x0), like(vertical, x0))
 
     def enlarged(self, z: Tensor) -> Tensor:
         """mean + .3 z, z (B, H, W) standard normal, its middle enlarged by the level's zoom to (B, 1, H, W)."""
@@ -128,7 +129,7 @@ def _luma(x: Tensor) -> Tensor:
     """Brightness (B, 1, H, W): .299 R + .587 G + .114 B of three channels, else their mean."""
     if x.shape[1] != 3:
         return x.mean(1, keepdim=True)
-    weight = torch.tensor([0.299, 0.587, 0.114], dtype=x.dtype, device=x.device)
+    weight = like(torch.tensor([0.299, 0.587, 0.114], dtype=x.dtype), x)
     return (x * weight[:, None, None]).sum(1, keepdim=True)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from degrade.lazy import torch
 from degrade.severity import wide_dtype
+from degrade.transfer import moved
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,7 +29,7 @@ def gaussian_blur(x: Tensor, sigma: Tensor | float, border: Border = "reflect") 
 
     The transfer function along an axis is exp(-sigma^2 omega^2 / 2). Computed in float32 or float64, returned in x's dtype.
     """
-    variance = torch.as_tensor(sigma, dtype=wide_dtype(x.device), device=x.device).square().reshape(-1, 1)
+    variance = moved(torch.as_tensor(sigma, dtype=wide_dtype(x.device)), x.device).square().reshape(-1, 1)
 
     def change(period: int) -> Tensor:
         return torch.expm1(-variance * frequencies(period, x.device).square() / 2)

@@ -62,7 +62,7 @@ class Condition(NamedTuple):
         """The condition with "nothing" in place of the parts that `drop` names, for the images whose entry (B,) is True."""
         parts = {part: _zeroed(getattr(self, part), drop[part]) for part in self.parts if part in drop}
         if self.label is not None and "label" in drop:
-            parts["label"] = self.label.masked_fill(drop["label"].to(self.label.device), -1)
+            parts["label"] = self.label.masked_fill(drop["label"].to(self.label.device, non_blocking=True), -1)
         if self.mask is not None and "tokens" in drop:
             parts["mask"] = _zeroed(self.mask, drop["tokens"])
         return self._replace(**parts)
@@ -74,7 +74,7 @@ class Condition(NamedTuple):
             shape, dtype = _EXPECTED[name]
             if not hasattr(value, "ndim"):
                 raise ValueError(f"{name} of a condition is a tensor of shape {shape}, got a {type(value).__name__}.")
-            if value.is_floating_point() and not bool(value.isfinite().all()):
+            if _seen(value) and value.is_floating_point() and not bool(value.isfinite().all()):
                 raise ValueError(f"{name} of a condition holds NaN or infinite values: expected finite numbers.")
             rank = len(shape.split(","))
             if _kind(value) != dtype or value.ndim < rank or (value.ndim > rank and name != "image"):
@@ -83,7 +83,8 @@ class Condition(NamedTuple):
         sizes = {name: len(value) for name, value in there.items()}
         if len(set(sizes.values())) > 1:
             raise ValueError(f"the parts of a condition are for one batch, got {sizes}: give one entry for each image.")
-        if self.text is not None and (self.text.shape[1] > LONGEST or not bool(((self.text >= 0) & (self.text < 256)).all())):
+        bytes_ = self.text is None or not _seen(self.text) or bool(((self.text >= 0) & (self.text < 256)).all())
+        if self.text is not None and (self.text.shape[1] > LONGEST or not bytes_):
             raise ValueError(f"text of a condition holds bytes, 0 to 255, at most {LONGEST}: `Condition.written` makes it.")
         tokens, mask = (None if value is None else tuple(value.shape[:2]) for value in (self.tokens, self.mask))
         if tokens != mask:
@@ -116,9 +117,14 @@ _EXPECTED = {
 }
 
 
+def _seen(value: Tensor) -> bool:
+    """Whether the host looks at values: on a CPU only, since it would wait for a GPU."""
+    return value.device.type == "cpu"
+
+
 def _kind(value: Tensor) -> str:
     return "bool" if str(value.dtype) == "torch.bool" else "floating point" if value.is_floating_point() else "integers"
 
 
 def _zeroed(value: Tensor, drop: Tensor) -> Tensor:
-    return value.masked_fill(drop.to(value.device).reshape(-1, *[1] * (value.ndim - 1)), 0)
+    return value.masked_fill(drop.to(value.device, non_blocking=True).reshape(-1, *[1] * (value.ndim - 1)), 0)

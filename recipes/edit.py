@@ -37,7 +37,7 @@ from recipes.command.pasteable import program
 from recipes.command.size import OptionalSize
 from restore.pipelines.editing import middle, on_canvas, widened
 from restore.pipelines.generation import Edit
-from restore.pipelines.native import inpaint
+from restore.pipelines.native import inpaint, of_pieces
 from restore.pipelines.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -81,13 +81,11 @@ class Inpaint(Resampled):
     def __call__(self) -> None:
         pipeline, picture = self.opened_whole()
         hole = self.hole(self.mask, picture)
-        own = self.image in (None, self.source)
-        made = [
-            inpaint(
-                pipeline, picture, hole, self.seed + i, soft=self.soft, resample=self.resample, own=own, guides=self.guides()
-            )
-            for i in range(self.count)
-        ]
+        own, guides = self.image in (None, self.source), self.guides()
+        if not of_pieces(pipeline, own, guides):
+            self.say_laid_out(pipeline, picture)
+        options = {"soft": self.soft, "resample": self.resample, "own": own, "guides": guides}
+        made = [inpaint(pipeline, picture, hole, self.seed + i, **options) for i in range(self.count)]  # type: ignore[arg-type]
         images = {f"seed-{self.seed + i}": image for i, image in enumerate(made)}
         self.finish(images, [torch.where(hole > 0, 1.0, picture), *made], 1 + min(3, len(made)))
 
@@ -125,6 +123,7 @@ class _ByHand(Soft, _FromSeverities):
     def made_within(self, mask: Path, margin: int = 0, keeps: bool = False) -> None:
         """The same where the mask is bright, and `margin` pixels around it, at the picture's own size."""
         pipeline, picture = self.opened_whole()
+        self.say_laid_out(pipeline, picture)
         hole = widened(self.hole(mask, picture), margin)
         options = {"soft": self.soft, "resample": 1, "own": False, "keeps": keeps, "guides": self.guides()}
 

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 Preset = Literal["scene", "object", "texture"]
 NOVELTY: dict[Preset, float] = {"scene": 0.25, "object": 0.1, "texture": 0.75}
+COPIES = 0.9
+"""Share of patches that continue the photograph as their neighbour does, above which images look like it."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ class Instant:
     """What the photograph is of: `object` keeps most of its layout, `texture` hardly any."""
     novelty: float | None = None
     """From near the photograph (0) to freely rearranged (1), in place of the preset's."""
+    device: str = "cpu"
+    """Where it is computed: on a GPU (cuda) each patch is compared with all others."""
     steps: int = 6
     """Steps of each finer scale; the coarsest takes twice as many."""
     settings: PatchSettings = field(default_factory=PatchSettings)
@@ -91,9 +95,11 @@ class Instant:
 
     def __call__(self) -> None:
         from restore.data.images import grid, save_image
+        from restore.machine.processes import usable_device
         from restore.machine.provenance import provenance
 
-        pipeline = closed_form(self.image, self.detail, self.arranged()).using(steps=self.steps)
+        device = usable_device(self.device)
+        pipeline = closed_form(self.image, self.detail, self.arranged(), device).using(steps=self.steps)
         photograph = pipeline.photograph
         say_reduced(self.image, photograph, "--detail")
         folder = self.out or Path("runs") / f"{self.image.stem}-instant"
@@ -113,7 +119,9 @@ class Instant:
         if film:
             film.save()
         if self.judge:
-            report(photograph, list(images))
+            copied = report(photograph, list(images))
+            if copied > COPIES and self.novelty is None:
+                print("nearly copies of the photograph: --novelty .6 rearranges it more")
         print(f"{self.count} images in {folder}; {picture.name} shows the photograph, then them")
 
     def arranged(self) -> PatchSettings:
@@ -124,6 +132,7 @@ class Instant:
 
     def guides(self) -> list[Guide]:
         """What was asked for."""
+        from degrade.transfer import moved
         from restore.data.images import load_image
 
         guides: list[Guide] = []
@@ -133,17 +142,19 @@ class Instant:
             symmetry = self.symmetry
             guides.append(lambda restore, _: symmetric(restore, symmetry))
         if self.structure:
-            guides.append(layout_guide(load_image(self.structure)))
+            guides.append(layout_guide(moved(load_image(self.structure), self.device)))
         return guides
 
 
-def report(photograph: Tensor, images: list[Tensor]) -> None:
-    """Prints the figures of restore/evaluation/single_image.py, the mean over the images, of every eighth patch."""
+def report(photograph: Tensor, images: list[Tensor]) -> float:
+    """Prints the figures of restore/evaluation/single_image.py, the mean over the images, of every eighth patch: `copied_near`
+    of them is returned."""
     from restore.evaluation.single_image import Judge, diversity, mean
 
     reports = [*map(Judge(photograph, every=8), images)]
     figures = {**mean(reports)._asdict(), "diversity": diversity(images, photograph)}
     print("   ".join(f"{name} {value:.4f}" for name, value in figures.items() if value == value))
+    return figures["copied_near"]
 
 
 def main(args: Sequence[str]) -> None:

@@ -10,8 +10,8 @@ Wang et al. 2022, "SinDiffusion: Learning a Diffusion Model from a Single Natura
 
 Preset `paper` is the published method: 50,000 steps of the 7-million-parameter network on the whole image at 250 px,
 1000 sampling steps; hours on a GPU. Preset `fast` takes about 4 minutes on two CPU cores (Xeon with AVX-512, no AMX) at
-128 px, or `--minutes` as you like, and 3 s for four samples; `best` about 15 at 250 px: see `recipe`, and docs/evidence.md for
-what was measured.
+128 px, or `--minutes` as you like, and 3 s for four samples; `best` about 15 at 250 px; `gpu` is meant for 1 minute on a GPU,
+where it was not measured yet (docs/guides/gpu.md): see `recipe`, and docs/evidence.md for what was measured.
 """
 
 from __future__ import annotations
@@ -35,16 +35,17 @@ from restore.recipe import Recipe
 from restore.sampling import Sampling
 from samplers import DDPM, Improved
 
-Preset = Literal["fast", "best", "paper"]
+Preset = Literal["fast", "best", "paper", "gpu"]
 
 
 def recipe(image: str | Path, preset: Preset = "fast", degradation: Degradation | None = None) -> Recipe:
     """SinDiffusion on `image`, by default with Gaussian noise; or the same with another degradation.
 
-    `fast`: v-prediction, crops of the rescaled image that are large enough to know top from bottom, a strictly local
-    network on squares of 2 x 2 pixels, Muon, a decaying rate, a short EMA, 25 ancestral steps, each of which is brought to the
+    `fast`: v-prediction, crops of the rescaled image that are large enough to know top from bottom, a strictly local network on
+    squares of 2 x 2 pixels, Muon, a decaying rate, a short EMA, 25 ancestral steps, each of which is brought to the
     photograph's shares of colour and contrast (restore/pipelines/likeness.py). `best`: the same for twice the detail, with one
-    level more, so that top and bottom are still told apart.
+    level more, so that top and bottom are still told apart. `gpu`: the same in batches of 16 crops, in bfloat16, its steps
+    recorded as CUDA graphs, for `--minutes 1` on a GPU.
     With another degradation the network predicts the residual, its absolute error is minimised, and Cold Diffusion's
     Algorithm 2 samples.
     """
@@ -75,10 +76,14 @@ def recipe(image: str | Path, preset: Preset = "fast", degradation: Degradation 
             sampling=Sampling(DDPM("small"), steps=25),
             prior=Likeness(),
         )
-    if preset == "best":
+    if preset in ("best", "gpu"):
         network = PatchUNetConfig(patch=2, channels=64, multipliers=(1, 2, 2), kernels=(3, 3, 3), norm="pixel")
         training = replace(chosen.training, steps=5000)
         chosen = replace(chosen, data=Crops(size=250, crop=144), network=network, training=training)
+    if preset == "gpu":
+        training = replace(chosen.training, steps=6000, batch=16, warmup=150, ema=0.997, save_every=2000, preview_every=6000)
+        training = replace(training, captured=True, precision="bfloat16", layout="channels-last")
+        chosen = replace(chosen, training=training, sampling=replace(chosen.sampling, captured=True))
     if degradation is None:
         return chosen
     if isinstance(degradation, GaussianNoise):

@@ -2,7 +2,8 @@
 
     x0_hat = c_skip x_t + c_out net(c_in x_t, t)        training target = (x0 - c_skip x_t) / c_out
 
-x0 and residual serve every degradation; eps, v and velocity need an affine one, x_t = alpha x0 + sigma z.
+x0 and residual serve every degradation; eps, v and velocity need an affine one, x_t = alpha x0 + sigma z; missing one that
+can be read off x_t and undone in part, whose triple is that of residual with the undone picture in place of x_t.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, get_args
 
 from degrade.lazy import torch
-from degrade.protocols import Affine, Degradation
+from degrade.protocols import Affine, Degradation, Legible
 from degrade.severity import wide
 
-Prediction = Literal["x0", "residual", "eps", "v", "velocity"]
+Prediction = Literal["x0", "residual", "missing", "eps", "v", "velocity"]
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,6 +31,7 @@ def parametrisation(prediction: Prediction, degradation: Degradation) -> Paramet
     | --- | --- | --- | --- |
     | x0 | 0 | 1 | the clean image |
     | residual | 1 | 1 | x0 - x_t |
+    | missing | 1 | 1 | x0 - u where x_t does not tell x0; u is x_t undone elsewhere, and filled smoothly there |
     | eps | 1/alpha | -sigma/alpha | z (Ho et al. 2020, arXiv 2006.11239, eq. 9) |
     | v | alpha/n | -sigma/n | alpha z - sigma x0, n = alpha^2 + sigma^2 (Salimans & Ho 2022, arXiv 2202.00512, app. D) |
     | velocity | sigma'/m | -sigma/m | dx_t/dt = alpha' x0 + sigma' z, m = alpha sigma' - alpha' sigma |
@@ -42,6 +44,13 @@ def parametrisation(prediction: Prediction, degradation: Degradation) -> Paramet
         return lambda t: (torch.zeros_like(wide(t)), torch.ones_like(wide(t)), torch.ones_like(wide(t)))
     if prediction == "residual":
         return lambda t: (torch.ones_like(wide(t)), torch.ones_like(wide(t)), torch.ones_like(wide(t)))
+    if prediction == "missing":
+        if not isinstance(degradation, Legible):
+            raise ValueError(
+                "missing prediction needs a degradation that can be read off a picture and undone in part (read, undo); "
+                f"{type(degradation).__name__} is not. Use prediction='residual'."
+            )
+        return parametrisation("residual", degradation)
     if prediction not in ("eps", "v", "velocity"):
         raise ValueError(f"prediction is one of {', '.join(map(repr, get_args(Prediction)))}, got {prediction!r}.")
     if not isinstance(degradation, Affine):

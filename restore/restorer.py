@@ -8,9 +8,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from degrade.lazy import torch
-from degrade.protocols import Degradation
+from degrade.protocols import Degradation, Legible
 from degrade.severity import per_sample
 from models.condition import Condition
+from restore.filling import filled
 from restore.parametrisation import Prediction, parametrisation
 
 if TYPE_CHECKING:
@@ -64,13 +65,27 @@ class Restorer:
 
     def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
         c_skip, c_out, c_in = (per_sample(c, x_t) for c in self.triple(t))
-        return c_skip * x_t + c_out * self.output(c_in * x_t, t)
+        x, missing = self.seen(x_t, t)
+        return c_skip * x + c_out * missing * self.output(c_in * x, t)
 
     def output_and_target(self, x_t: Tensor, x0: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The network's output, what it should have been, and c_out (B,): what an objective compares, for t > 0."""
         coefficients = self.triple(t)
         c_skip, c_out, c_in = (per_sample(c, x_t) for c in coefficients)
-        return self.output(c_in * x_t, t), (x0 - c_skip * x_t) / c_out, coefficients[1]
+        x, missing = self.seen(x_t, t)
+        return missing * self.output(c_in * x, t), missing * ((x0 - c_skip * x) / c_out), coefficients[1]
+
+    def seen(self, x_t: Tensor, t: Tensor) -> tuple[Tensor, Tensor | float]:
+        """What the network sees, and where its output counts: x_t, and everywhere.
+
+        With prediction "missing": x_t undone where that is possible and filled smoothly elsewhere, and where it is filled.
+        """
+        if self.prediction != "missing" or not isinstance(self.degradation, Legible):
+            return x_t, 1.0
+        with torch.no_grad():
+            latent = self.degradation.read(x_t, t)
+        undone, known = self.degradation.undo(x_t, t, latent)
+        return filled(undone, known), 1 - known
 
     def output(self, x: Tensor, t: Tensor) -> Tensor:
         condition = () if self.condition is None else (self.condition,)

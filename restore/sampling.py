@@ -34,6 +34,9 @@ class Sampling:
     """Where estimates are clamped: the quantile of an image's values that may lie beyond the range, which then are all divided
     (dynamic thresholding, .995); 0 for the range itself."""
 
+    captured: bool = False
+    """Whether the restorer's call is recorded once as a CUDA graph and replayed, on a GPU: for small networks."""
+
     def __post_init__(self) -> None:
         low, high = self.guidance_interval
         if not (self.guidance >= 0 and 0 <= low < high <= 1):

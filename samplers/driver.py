@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, TypeVar, runti
 
 from degrade.lazy import torch
 from degrade.protocols import Degradation, State
-from degrade.severity import wide_dtype
+from degrade.severity import level
 from samplers.watched import tell
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ class Sampler(Protocol[S]):
         ...
 
     def step(self, restore: Restore, degradation: Degradation, state: S, t: Tensor, s: Tensor, generator: Random) -> S:
-        """The state at severity s, given that at t > s; t and s are (B,) float64."""
+        """The state at severity s, given that at t > s; t and s are (B,) float64, of which `degrade.severity.on_host` gives the
+        values without waiting for a GPU."""
         ...
 
 
@@ -82,9 +83,8 @@ def sample(
     with torch.no_grad():
         state = sampler.init(start)
         batch, device = len(start.x), start.x.device
-        dtype = wide_dtype(device)
         for number, (t, s) in enumerate(itertools.pairwise(grid), 1):
-            before, after = (torch.full((batch,), value, device=device, dtype=dtype) for value in (t, s))
+            before, after = level(t, batch, device), level(s, batch, device)
             state = sampler.step(watched, degradation, state, before, after, generator)
             if on_step is not None:
                 on_step(Step(number, len(grid) - 1, t, s, x0[0], state.x))

@@ -19,6 +19,7 @@ from degrade.lazy import torch
 from degrade.protocols import Degradation, Estimable, Gaussian, Markov, State
 from degrade.random import normal
 from degrade.severity import per_sample
+from degrade.transfer import like
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -125,5 +126,5 @@ def markov(degradation: Degradation, name: str) -> Markov:
 
 def _drawn(mean: Tensor, std: Tensor, generator: Random) -> Tensor:
     """mean + std fresh."""
-    fresh = normal(mean.shape, generator).to(mean)
+    fresh = like(normal(mean.shape, generator), mean)
     return mean + per_sample(std, mean) * fresh

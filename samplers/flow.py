@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from degrade.lazy import torch
 from degrade.protocols import Affine, Degradation, State
-from degrade.severity import per_sample
+from degrade.severity import middle, on_host, per_sample
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,7 +54,7 @@ class Heun(_Flow):
     ) -> State:
         x0, first = velocity(restore, degradation, state.x, t)
         x = _moved(state.x, t, s, first, x0)
-        if float(s.min()) > 0:
+        if float(on_host(s).min()) > 0:
             _, second = velocity(restore, degradation, x, s)
             x = _moved(state.x, t, s, (first + second) / 2, x0)
         return State(x, state.latent)
@@ -68,10 +68,10 @@ class Midpoint(_Flow):
     def step(
         self, restore: Restore, degradation: Degradation, state: State, t: Tensor, s: Tensor, generator: Random = None
     ) -> State:
-        middle = (t + s) / 2
+        half = middle(t, s)
         x0, v = velocity(restore, degradation, state.x, t)
-        x0, v = velocity(restore, degradation, _moved(state.x, t, middle, v, x0), middle)
-        if _straight(degradation, t, middle):
+        x0, v = velocity(restore, degradation, _moved(state.x, t, half, v, x0), half)
+        if _straight(degradation, t, half):
             x0 = state.x + per_sample(s - t, v) * v
         return State(_moved(state.x, t, s, v, x0), state.latent)
 
@@ -92,7 +92,7 @@ def _straight(degradation: Degradation, t: Tensor, s: Tensor) -> bool:
     """Whether alpha and sigma are as steep at t as at s."""
     if not isinstance(degradation, Affine):
         return False
-    slopes = zip(degradation.derivatives(t), degradation.derivatives(s), strict=True)
+    slopes = zip(degradation.derivatives(on_host(t)), degradation.derivatives(on_host(s)), strict=True)
     return all(torch.allclose(a, b, rtol=1e-5, atol=1e-8) for a, b in slopes)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from degrade.lazy import torch
 from degrade.protocols import Affine, Degradation, State
-from degrade.severity import per_sample, wide_dtype
+from degrade.severity import level, per_sample
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,7 +36,7 @@ def invert(restore: Restore, degradation: Degradation, x: Tensor, times: Tensor,
     z: tuple = ()
     with torch.no_grad():
         for s, t in itertools.pairwise(grid):
-            before, after = (torch.full((len(x),), value, device=x.device, dtype=wide_dtype(x.device)) for value in (s, t))
+            before, after = level(s, len(x), x.device), level(t, len(x), x.device)
             (alpha_s, sigma_s), (alpha_t, sigma_t) = degradation.coefficients(before), degradation.coefficients(after)
             scale, found = alpha_t / alpha_s, x
             for _ in range(iterations + 1):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from degrade.checks import bounded
 from degrade.protocols import Degradation, Gaussian, State
 from degrade.random import normal
-from degrade.severity import per_sample
+from degrade.severity import on_host, per_sample
+from degrade.transfer import like
 from samplers.driver import OneStep
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Resampled:
 
         for turn in range(self.times):
             after = self.sampler.step(watched, degradation, state, t, s, generator)
-            if turn == self.times - 1 or not bool((s > 0).any()):
+            if turn == self.times - 1 or not bool((on_host(s) > 0).any()):
                 return after
             state = _again(degradation, after, estimate[0], s, t, generator)
         raise AssertionError("unreachable: times is at least 1")
@@ -61,6 +62,6 @@ def _again(degradation: Degradation, state: State, x0: Tensor, s: Tensor, t: Ten
         z = state.latent
         return State(state.x - degradation(x0, s, z) + degradation(x0, t, z), z)
     scale, std = degradation.transition(t, s)
-    fresh = normal(state.x.shape, generator).to(state.x)
+    fresh = like(normal(state.x.shape, generator), state.x)
     x = per_sample(scale, state.x) * state.x + per_sample(std, state.x) * fresh
     return State(x, degradation.estimate(x, x0, t))  # samplers with a fixed latent go on with it

@@ -37,7 +37,7 @@ class Edited:
     """Steps of the walk back (default: the run's; without training, 6 a scale)."""
     detail: int = 250
     """Without training, the longer side of the pictures is reduced to this, pixels; with a mask the picture keeps its size,
-    and what is made anew is laid out at this."""
+    and what is laid out for it is of this size."""
     out: Path | None = None
     """Folder for the images (default: runs/<name>-<command>)."""
     prompt: str | None = None
@@ -92,13 +92,14 @@ class Edited:
         check_folder(self.folder)
         file = self.file or pipeline.images
         picture = load_image(file, None, pipeline.size[0]) if file is not None and file.is_file() else pipeline.read()
+        return pipeline, picture
+
+    def say_laid_out(self, pipeline: Pipeline, picture: Tensor) -> None:
+        """Where what is made anew in a picture is laid out in fewer pixels than the picture's."""
         if max(picture.shape) > (detail := max(pipeline.size[1:])):
             which = "" if is_run(self.source) else " (--detail)"
-            print(
-                f"{file} keeps its {picture.shape[1]}x{picture.shape[2]} pixels; what is made anew is laid out at {detail} "
-                f"pixels{which}, then given detail"
-            )
-        return pipeline, picture
+            file, size = self.file or pipeline.images, f"{picture.shape[1]}x{picture.shape[2]}"
+            print(f"{file} keeps its {size} pixels; what is made anew is laid out at {detail} pixels{which}, then given detail")
 
     @property
     def file(self) -> Path | None:
@@ -158,7 +159,8 @@ class Soft(Edited):
 @dataclass(frozen=True)
 class Resampled(Soft):
     resample: int = 3
-    """Times that each step is taken, for old and new to agree; without training, each of the coarsest scale."""
+    """Times that each step is taken, for old and new to agree; without training, each of the coarsest scale. A hole that is
+    filled with pieces of the photograph takes no steps."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

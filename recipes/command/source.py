@@ -23,8 +23,7 @@ def opened(source: Path, detail: int = 250, types: Path | None = None, device: s
     from restore.machine.processes import usable_device
     from restore.pipelines.closed_form import closed_form
 
-    usable_device(device or "cpu")  # it is not used: the closed form works on the CPU
-    return closed_form(source, detail)
+    return closed_form(source, detail, device=usable_device(device or "cpu"))
 
 
 def is_run(source: Path) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from degrade.lazy import torch
 from degrade.random import Stream, seeded
+from degrade.transfer import moved
 from models.condition import Condition
 
 if TYPE_CHECKING:
@@ -63,9 +64,9 @@ class Batches(NamedTuple):
         others = self.others or self.draw
         drawn = [others(count, seeded(seed, Stream.PARTNER, step, k), shard).x0 for k in range(0 if batch.x1 else partners)]
         x1 = batch.x1 or tuple(_of_size(y, batch.x0) for y in drawn)
-        weight = None if batch.weight is None else batch.weight.to(device)
-        condition = batch.condition.map(lambda part: part.to(device))
-        return Batch(batch.x0.to(device), condition, tuple(y.to(device) for y in x1), weight)
+        weight = None if batch.weight is None else moved(batch.weight, device)
+        condition = batch.condition.map(lambda part: moved(part, device))
+        return Batch(moved(batch.x0, device), condition, tuple(moved(y, device) for y in x1), weight)
 
     def encoded(self, encode: Callable[[Tensor], Tensor]) -> Batches:
         """The same, `encode` applied to all images that are drawn."""

@@ -11,6 +11,7 @@ from degrade.checks import bounded
 from degrade.lazy import torch
 from degrade.random import Stream, normal, seeded, uniform
 from degrade.severity import per_sample
+from degrade.transfer import like
 from models.condition import Condition
 from restore.data.batch import Batch, Batches
 from restore.data.sources import Folder
@@ -47,7 +48,7 @@ class Enlarging(Folder):
             small = reduced(images, self.small)
             level = self.most * uniform((count,), generator)[shard]
             noise = normal((count, *small.shape[1:]), generator)[shard]
-            return enlarged(small, self.size, level.to(small), noise.to(small))
+            return enlarged(small, self.size, like(level, small), like(noise, small))
 
         def draw(count: int, generator: torch.Generator, shard: slice = slice(None)) -> Batch:
             batch = batches.draw(count, generator, shard)

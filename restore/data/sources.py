@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 from degrade.checks import bounded
 from degrade.lazy import torch
 from degrade.random import Stream, integers, seeded, uniform
+from degrade.transfer import moved
 from models.condition import Condition
 from restore.data.batch import Batch, Batches
 from restore.data.captions import Captions
@@ -150,20 +151,23 @@ class Crops:
     def open(self, path: Path, device: torch.device | str = "cpu") -> Batches:
         image = self.read(path)[None].to(device)
         sides = torch.tensor(image.shape[-2:])
-        height, width = crop = (sides.clamp(max=self.crop) // self.multiple * self.multiple).clamp(min=self.multiple)
+        crop = (sides.clamp(max=self.crop) // self.multiple * self.multiple).clamp(min=self.multiple)
+        height, width = crop.tolist()
         low, high = self.rescale
 
         def draw(count: int, generator: torch.Generator, shard: slice = slice(None)) -> Batch:
             u = uniform((count, 2, 2), generator)[shard]
             rescaled = (sides * (low + (high - low) * u[..., 0])).round().maximum(crop)  # (B, 2): H', W'
             corner = (u[..., 1] * (rescaled - crop + 1)).floor()
+            place, scale = moved(torch.stack([corner, rescaled]), device)
 
-            def positions(axis: int, side: Tensor) -> Tensor:
+            def positions(axis: int, side: int) -> Tensor:
                 """Pixel i of the crop is pixel corner + i of the rescaled image; in grid_sample's coordinates [-1, 1]."""
-                return 2 * (corner[:, axis, None] + torch.arange(int(side)) + 0.5) / rescaled[:, axis, None] - 1
+                pixel = torch.arange(side, device=place.device)
+                return 2 * (place[:, axis, None] + pixel + 0.5) / scale[:, axis, None] - 1
 
             y, x = positions(0, height)[:, :, None], positions(1, width)[:, None, :]
-            grid = torch.stack(torch.broadcast_tensors(x, y), -1).to(device)
+            grid = torch.stack(torch.broadcast_tensors(x, y), -1)
             whole = image.expand(len(u), -1, -1, -1)
             crops = torch.nn.functional.grid_sample(whole, grid, mode="bicubic", padding_mode="border", align_corners=False)
             return Batch(crops)
@@ -215,8 +219,8 @@ class Folder:
             index = integers(len(pictures.files), (count,), generator)[shard]
             u = uniform((count, 3), generator)[shard]
             drawn = [pictures[i] for i in index.tolist()]
-            x0 = self._cuts([picture.image for picture in drawn], u).to(device)
-            x1 = () if partners is None else (self._cuts([partners[p.file] for p in drawn], u).to(device),)
+            x0 = moved(self._cuts([picture.image for picture in drawn], u), device)
+            x1 = () if partners is None else (moved(self._cuts([partners[p.file] for p in drawn], u), device),)
             condition = Condition()
             if captions is not None:
                 lines, v = [captions[picture.file] for picture in drawn], uniform((count,), generator)[shard].tolist()
@@ -224,7 +228,7 @@ class Folder:
             if classes:
                 label = torch.tensor([classes.index(picture.file.parent.name) for picture in drawn])
                 condition = condition._replace(label=label)
-            return Batch(x0, condition.map(lambda part: part.to(device)), x1)
+            return Batch(x0, condition.map(lambda part: moved(part, device)), x1)
 
         few = max(16, 2**24 // (self.channels * self.size**2))  # 64 MiB of float32
         order = torch.randperm(len(pictures.files), generator=seeded(0, Stream.TEST))[: min(few, 256)]

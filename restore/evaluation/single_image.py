@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SIDE = 7
-"""Side of the patches of coherence, completeness and SWD, pixels."""
+"""Side of the patches of coherence, completeness and SWD, pixels. No image may be smaller than one of them."""
 COPIED_SIDE, COPIED_STRIDE = 15, 2
-"""Side of the patches of `copied`, and how far apart they lie, pixels. No image may be smaller than one of them."""
+"""Side of the patches of `copied`, and how far apart they lie, pixels."""
 FIELD_SIDE = 3
 """Side of the patches of NNFDIV, pixels."""
 QUERIES = 10_000
@@ -48,7 +48,7 @@ class Report(NamedTuple):
     """Sliced Wasserstein distance between the patches of the two, over octaves: a wrong mixture of them raises it."""
     copied: float
     """Share of patches whose nearest training patch continues that of their left neighbour: 1 for a copy; nan where no patch
-    has one (less than 17 pixels wide)."""
+    has one (less than 17 pixels wide), and where an image has no such patch (a side below 15 pixels)."""
     copied_near: float
     """The same to 1 pixel each way: also counts what was copied by fractions of a pixel, or slightly bent."""
     nnfdiv: float
@@ -78,7 +78,7 @@ class Judge:
 
     What they need of the training image is prepared once, at the first use. With `every` > 1 only every so many-th patch (for
     `copied`: row of patches) is looked up, among all others: nearly the same figures sooner. Raises ValueError for an image
-    with a side below 15 pixels, for values that are not finite, for a sample with other channels, and for `every` below 1.
+    with a side below 7 pixels, for values that are not finite, for a sample with other channels, and for `every` below 1.
     """
 
     def __init__(self, training: Tensor, every: int = 1):
@@ -102,7 +102,7 @@ class Judge:
     def coherence(self, sample: Tensor) -> float:
         """Mean distance of the sample's 7 x 7 patches to the nearest training patch, over octaves of size.
 
-        An octave in which a patch takes up more than half of a side is left out: there is hardly a choice of patches in it.
+        A smaller octave of which a patch takes up more than half a side is left out: there is hardly a choice of patches in it.
         """
         self._check(sample)
         return _mean([self._distance(_rows(x), keys) for x, keys in zip(octaves(sample, SIDE), self._keys, strict=False)])
@@ -123,6 +123,8 @@ class Judge:
         """Share of 15 x 15 patches, 2 pixels apart, whose nearest training patch lies where it continues that of their left
         neighbour, 2 pixels right of it: exactly, and to 1 pixel each way. nan where no patch has a left neighbour."""
         self._check(sample)
+        if min(*sample.shape[-2:], *self.training.shape[-2:]) < COPIED_SIDE:
+            return float("nan"), float("nan")
         columns = (sample.shape[-1] - COPIED_SIDE) // COPIED_STRIDE + 1
         rows = patches(sample, COPIED_SIDE, COPIED_STRIDE).unflatten(0, (-1, columns))[:: self.every]
         place = self._copied_keys.nearest(rows.flatten(0, 1))[1].view(-1, columns)
@@ -183,12 +185,10 @@ class Judge:
 
 
 def check(x: Tensor) -> None:
-    """Raises ValueError unless the image (C, H, W) has a patch of 15 x 15 pixels, all of them finite."""
-    if min(x.shape[-2:]) < COPIED_SIDE:
+    """Raises ValueError unless the image (C, H, W) has a patch of 7 x 7 pixels, all of them finite."""
+    if min(x.shape[-2:]) < SIDE:
         height, width = x.shape[-2:]
-        raise ValueError(
-            f"an image of {height} x {width} pixels has no {COPIED_SIDE} x {COPIED_SIDE} patch: give a larger one."
-        )
+        raise ValueError(f"an image of {height} x {width} pixels has no {SIDE} x {SIDE} patch: give a larger one.")
     if not x.isfinite().all():
         raise ValueError("an image to judge has values that are not finite: give one in [-1, 1].")
 

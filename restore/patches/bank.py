@@ -80,8 +80,7 @@ class Bank:
             out[who[some]] += torch.addmm(share * self.mean_values[cluster], weight, self.values[keys])
         return out
 
-    def overall(self, side: int, like: Tensor) -> Tensor:
-        """The mean colour of all values, as an image like `like` (B, C, H, W)."""
-        mean = self.clusters.counts.to(self.mean_values) @ self.mean_values / len(self.keys)
-        colour = mean.to(like).reshape(-1, side * side).mean(1)
-        return colour[None, :, None, None].expand_as(like)
+    @property
+    def mean_value(self) -> Tensor:
+        """(V,)."""
+        return self.clusters.counts.to(self.mean_values) @ self.mean_values / len(self.keys)

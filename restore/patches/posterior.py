@@ -16,8 +16,11 @@ import torch
 from torch import Tensor
 
 from degrade import Affine, Degradation, Gaussian, Mixing
+from degrade.severity import on_host
+from degrade.transfer import like
 from degrade.tree import tree_leaves, tree_map
 from restore.patches.bank import LEAST_STD, Bank
+from restore.patches.dense import Dense
 from restore.patches.overlap import check_window, cut, join, nearness, pad_to_grid
 from restore.patches.transport import Transport
 
@@ -55,13 +58,14 @@ class PatchPosterior:
 
         side: of the patches, pixels. width: standard deviation of their weights in the average, in sides, [0.01, 10]. stride:
         between patches of x_t, pixels, at most `side`; all patches of the images are known. neighbours: how many of them,
-        about, each patch of x_t is compared with, in the nearest clusters, beside the means of all other clusters; None
-        compares with all, in float64. floor: standard deviation that noiseless degradations are given, [0.001, 10]. latent:
-        of x_t, where there is one; others: images that are mixed in. balanced, of Gaussian noise: each patch is compared with
-        all, and every patch of the images is used about as often as it occurs (restore/patches/transport.py). border, of that:
-        how much it counts that a patch lies as near to an edge as where it comes from. holes: masks (1, H_i, W_i), one for each
-        image: no patch is known that touches a pixel where they are 1. degraded: what the images look like degraded, where no
-        degradation says it: x_t is compared with their patches, at any t.
+        about, each patch of x_t is compared with, in the nearest clusters, beside the means of all other clusters (on a GPU it
+        is compared with all); None compares with all, in float64. floor: standard deviation that noiseless degradations are
+        given, [0.001, 10]. latent: of x_t, where there is one; others: images that are mixed in. balanced, of Gaussian noise:
+        each patch is compared with all, and every patch of the images is used about as often as it occurs
+        (restore/patches/transport.py). border, of that: how much it counts that a patch lies as near to an edge as where it
+        comes from. holes: masks (1, H_i, W_i), one for each image: no patch is known that touches a pixel where they are 1.
+        degraded: what the images look like degraded, where no degradation says it: x_t is compared with their patches, at any
+        t.
         """
         check_window(side, width, stride)
         if not LEAST_STD <= floor <= 10:
@@ -78,7 +82,7 @@ class PatchPosterior:
             raise ValueError(
                 f"no {side} x {side} pixels of the picture are outside of what is made anew: nothing to make it from."
             )
-        self._banks: dict[float, Bank] = {}
+        self._banks: dict[float, Bank | Dense] = {}
         self.restore_at = self._view(others, degraded)
 
     def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
@@ -87,29 +91,31 @@ class PatchPosterior:
                 f"the patches have {self.images[0].shape[1]} channels and {self.side} x {self.side} pixels, "
                 f"x_t is {tuple(x_t.shape)}."
             )
+        if len(known := on_host(t)) == 1:
+            return self.restore_at(x_t.float(), known[0], slice(None)).to(x_t)
         out = torch.empty_like(x_t)
         for value in t.unique():
             here = t == value
             out[here] = self.restore_at(x_t[here].float(), value, here).to(x_t)
         return out
 
-    def _view(self, others: Sequence[Tensor], degraded: Sequence[Tensor]) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    def _view(self, others: Sequence[Tensor], degraded: Sequence[Tensor]) -> Callable[[Tensor, Tensor, Tensor | slice], Tensor]:
         """How this degradation is compared."""
         clean = self._known(cut(x, self.side)[0] for x in self.images)
         if degraded:
-            self.bank = Bank(self._known(cut(x[None].float(), self.side)[0] for x in degraded), clean, self.neighbours)
+            self.bank = self._bank(self._known(cut(x[None].float(), self.side)[0] for x in degraded), clean)
             return lambda x, t, here: self._averaged(x, self.bank, 1.0, self.floor)
         if isinstance(self.degradation, Gaussian):
             if self.balanced:
                 near = self._known(self._nearness(x, 1) for x in self.images)
                 self.transport = Transport(torch.cat([clean, near], 1), clean)
                 return self._transported
-            self.bank = Bank(clean, clean, self.neighbours)
+            self.bank = self._bank(clean, clean)
             return self._noisy
         if isinstance(self.degradation, Affine) and isinstance(self.degradation, Mixing) and others:
-            self.bank = Bank(clean, clean, self.neighbours)
+            self.bank = self._bank(clean, clean)
             patches = torch.cat([cut(x[None].float(), self.side)[0] for x in others])
-            self.other_bank = Bank(patches, patches, self.neighbours)
+            self.other_bank = self._bank(patches, patches)
             return self._mixed
         self.clean = clean
         name = type(self.degradation).__name__
@@ -119,16 +125,21 @@ class PatchPosterior:
             raise ValueError(f"the patch posterior has to know the latent of {name}: pass latent=, as it was drawn for x_t.")
         return self._seen
 
+    def _bank(self, keys: Tensor, values: Tensor) -> Bank | Dense:
+        """On a CPU those near a query are looked for; a GPU is done with all sooner."""
+        dense = keys.device.type != "cpu" and self.neighbours is not None
+        return Dense(keys, values) if dense else Bank(keys, values, self.neighbours)
+
     def _known(self, patches: Iterable[Tensor]) -> Tensor:
         """Those of all patches, or what belongs to them, that touch no hole."""
         found = torch.cat([*patches])
         return found if self.whole is None else found[self.whole]
 
-    def _noisy(self, x: Tensor, t: Tensor, here: Tensor) -> Tensor:
+    def _noisy(self, x: Tensor, t: Tensor, here: Tensor | slice) -> Tensor:
         alpha, sigma = self._coefficients(t)
         return self._averaged(x, self.bank, alpha, sigma)
 
-    def _transported(self, x: Tensor, t: Tensor, here: Tensor) -> Tensor:
+    def _transported(self, x: Tensor, t: Tensor, here: Tensor | slice) -> Tensor:
         alpha, sigma = self._coefficients(t)
         near = alpha * self._nearness(x, self.stride)
         queries = torch.cat([self._queries(x), near.expand(len(x), *near.shape)], 2)
@@ -141,28 +152,30 @@ class PatchPosterior:
 
     def _nearness(self, x: Tensor, stride: int) -> Tensor:
         """How near the patches of x lie to its edges, in a patch's numbers (N, 4)."""
-        return self.border * (x.shape[1] * self.side**2) ** 0.5 * nearness(x.shape[2], x.shape[3], self.side, stride).to(x)
+        return self.border * (x.shape[1] * self.side**2) ** 0.5 * like(nearness(x.shape[2], x.shape[3], self.side, stride), x)
 
-    def _in_context(self, x: Tensor, t: Tensor, here: Tensor) -> Tensor:
+    def _in_context(self, x: Tensor, t: Tensor, here: Tensor | slice) -> Tensor:
         key = float(t)
         if key not in self._banks:
             self._check_local(t)
             keys = self._known(cut(self.degradation(y, t[None].to(y), ()), self.side)[0] for y in self.images)
-            self._banks = {**dict(list(self._banks.items())[-3:]), key: Bank(keys, self.clean, self.neighbours)}
+            self._banks = {**dict(list(self._banks.items())[-3:]), key: self._bank(keys, self.clean)}
         return self._averaged(x, self._banks[key], 1.0, self.floor)
 
-    def _mixed(self, x: Tensor, t: Tensor, here: Tensor) -> Tensor:
+    def _mixed(self, x: Tensor, t: Tensor, here: Tensor | slice) -> Tensor:
         """Estimates of x0 and of the image mixed in, each given the other, in turns, with a falling floor."""
         alpha, sigma = self._coefficients(t)
-        z = self.other_bank.overall(self.side, x)
+        colour = self.other_bank.mean_value.to(x).reshape(-1, self.side**2).mean(1)
+        z = colour[None, :, None, None].expand_as(x)
         for factor in (8.0, 4.0, 2.0, 1.0):
             x0 = self._averaged(x - sigma * z, self.bank, alpha, factor * self.floor)
             z = self._averaged(x - alpha * x0, self.other_bank, sigma, factor * self.floor)
         return x0
 
-    def _seen(self, x: Tensor, t: Tensor, here: Tensor) -> Tensor:
+    def _seen(self, x: Tensor, t: Tensor, here: Tensor | slice) -> Tensor:
         """x_t = a x0 + b: patches are compared where a is large, and pixels seen are kept, each as far as it is certain."""
-        latent = tree_map(lambda z: z[here].to(x) if len(z) == len(here) else z.to(x), self.latent)
+        count = len(x) if isinstance(here, slice) else len(here)
+        latent = tree_map(lambda z: z[here].to(x) if len(z) == count else z.to(x), self.latent)
         many = t.to(x).expand(len(x))
         b = self.degradation(torch.zeros_like(x), many, latent)
         a = self.degradation(torch.ones_like(x), many, latent) - b
@@ -186,7 +199,7 @@ class PatchPosterior:
             out.append(logits.softmax(1) @ self.clean)
         return torch.cat(out)
 
-    def _averaged(self, x: Tensor, bank: Bank, gain: float, std: float) -> Tensor:
+    def _averaged(self, x: Tensor, bank: Bank | Dense, gain: float, std: float) -> Tensor:
         """The posterior mean of every patch of x = gain x0 + std noise, averaged where they overlap."""
         queries = self._queries(x)
         return self._joined(bank.mean(queries.flatten(0, 1), gain, std).unflatten(0, queries.shape[:2]), x)

@@ -7,6 +7,7 @@ from functools import cached_property
 from torch import Tensor
 
 from degrade import Degradation
+from degrade.severity import on_host
 from restore.patches.posterior import PatchPosterior
 from restore.patches.settings import PatchSettings
 from restore.patches.sliced import SIDE, SlicedMatch
@@ -39,10 +40,12 @@ class ScaleRestorer:
 
     def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
         settings, size = self.settings, (x_t.shape[2], x_t.shape[3])
-        late = float(t.max()) <= DETAIL and min(self.size) >= FINE
+        known = on_host(t)
+        low, high = float(known.min()), float(known.max())
+        late = high <= DETAIL and min(self.size) >= FINE
         edges = size == self.size and self.hole is None
         x0 = self._posterior(settings.detail if late else settings.side, settings.border if edges else 0.0)(x_t, t)
-        matched = settings.directions and MATCHED[0] < float(t.min()) and float(t.max()) <= MATCHED[1]
+        matched = settings.directions and MATCHED[0] < low and high <= MATCHED[1]
         return self.match(x0) if matched and min(*size, *self.small.shape[1:]) > SIDE else x0
 
     @cached_property

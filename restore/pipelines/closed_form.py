@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Self
 
 from degrade import Degradation, GaussianNoise, GaussianPrior, Prior, RectifiedFlow, State
 from degrade.lazy import torch
+from degrade.transfer import like, moved
 from models import Condition
 from restore.data.sources import OneImage
+from restore.filling import filled
 from restore.patches.settings import LAST, ORDINARY, PatchSettings
 from restore.pipelines.conditioning import Asked
-from restore.pipelines.editing import filled, known_guide
+from restore.pipelines.editing import known_guide
 from restore.pipelines.generation import Edit
 from restore.pipelines.pipeline import Pipeline
 from restore.sampling import Sampling
@@ -125,12 +127,12 @@ class ClosedForm(Pipeline):
         open_ended = edit.known is not None and edit.begin is None
         if edit.known is not None:
             picture, mask = edit.known
-            edit = edit._replace(guides=(*edit.guides, known_guide(picture, mask)))
+            edit = edit._replace(guides=(*edit.guides, known_guide(*(moved(x, self.device) for x in edit.known))))
             settings = replace(settings.local(), coarsest=max(OPEN, settings.coarsest))
             if edit.hole is not None:
                 settings = replace(settings, coarsest=_open(edit.hole, settings))
             if edit.begin is None:
-                edit = edit._replace(begin=filled(picture, mask), severity=FILLED)
+                edit = edit._replace(begin=filled(picture[None], mask[None])[0], severity=FILLED)
         continued = open_ended and edit.hole is None
         return replace(self, settings=settings, without=edit.hole, continued=continued), edit
 
@@ -158,15 +160,17 @@ class ClosedForm(Pipeline):
 
         settings = self.settings
         shape = [max(settings.side + 1, round(side * ratio)) for side in self.photograph.shape[1:]]
-        small = enlarge(self.photograph[None], (shape[0], shape[1]))[0]
+        small = moved(enlarge(self.photograph[None], (shape[0], shape[1]))[0], self.device)
         if self.continued and min(shape) < SMALL * settings.side:
             margin = settings.side // 2
             small = torch.nn.functional.pad(small[None], (margin,) * 4, mode="replicate")[0]
-        hole = None if self.without is None else (enlarge(self.without[None], (shape[0], shape[1]))[0] > 0).to(small)
+        hole = None if self.without is None else like(enlarge(self.without[None], (shape[0], shape[1]))[0] > 0, small)
         return ScaleRestorer(small, self.degradation, settings, size, hole)
 
 
-def closed_form(photograph: Tensor | str | Path, detail: int = 250, settings: PatchSettings = ORDINARY) -> ClosedForm:
+def closed_form(
+    photograph: Tensor | str | Path, detail: int = 250, settings: PatchSettings = ORDINARY, device: str = "cpu"
+) -> ClosedForm:
     """The pipeline of a photograph: (C, H, W) in [-1, 1], or a file, whose longer side is reduced to `detail` pixels."""
     from restore.data.images import load_image
     from restore.storage.reading import sha256
@@ -177,7 +181,9 @@ def closed_form(photograph: Tensor | str | Path, detail: int = 250, settings: Pa
     else:
         path, image, name = None, photograph, "a photograph"
     size = (image.shape[0], image.shape[1], image.shape[2])
-    return ClosedForm(photograph=image, settings=settings, size=size, data=OneImage(detail), images=path, name=name)
+    return ClosedForm(
+        photograph=image, settings=settings, size=size, data=OneImage(detail), images=path, name=name, device=device
+    )
 
 
 def _open(hole: Tensor, settings: PatchSettings) -> int:

@@ -56,19 +56,6 @@ def widened(mask: Tensor, pixels: int) -> Tensor:
     return torch.nn.functional.max_pool2d(mask[None], 2 * pixels + 1, 1, pixels)[0]
 
 
-def filled(known: Tensor, mask: Tensor) -> Tensor:
-    """`known` (C, H, W) where `mask` (1, H, W) is 1, and around it what lies next to it, ever smoother further away.
-
-    Means over squares of 2, 4, 8, ... known pixels, enlarged again (Gortler et al. 1996, "The Lumigraph", section 3.4).
-    """
-    if bool(mask.all()) or max(mask.shape) == 1:
-        return known
-    share = torch.nn.functional.avg_pool2d(mask[None], 2, ceil_mode=True, count_include_pad=False)
-    mean = torch.nn.functional.avg_pool2d((known * mask)[None], 2, ceil_mode=True, count_include_pad=False)
-    coarser = filled((mean / share.clamp(min=1e-6))[0], (share > 0).to(mask)[0])
-    return torch.lerp(enlarge(coarser[None], (known.shape[1], known.shape[2]))[0], known, mask)
-
-
 def on_canvas(picture: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """The picture in the middle of a canvas (C, H, W), and a mask (1, H, W) of where it is. ValueError if it is too large."""
     if size[0] < picture.shape[1] or size[1] < picture.shape[2]:

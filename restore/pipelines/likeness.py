@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from degrade.checks import bounded
 from degrade.lazy import torch
 from degrade.protocols import Degradation, Prior, State
+from degrade.severity import on_host
 
 if TYPE_CHECKING:
     from degrade.protocols import Restore
@@ -68,7 +69,7 @@ class LikenessPrior:
 
         def guided(x_t: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
             x0 = restore(x_t, t)
-            if float(t.max()) < UNTIL:
+            if float(on_host(t).max()) < UNTIL:
                 return x0
             for factor, match in levels:
                 small = _reduced(x0, factor)

@@ -1,7 +1,8 @@
-"""Parts of a photograph made anew at its own size: laid out in a reduced window, then made scale by scale, tile by tile.
+"""Parts of a photograph made anew at its own size: of its own pieces, or laid out reduced, then given detail tile by tile.
 
-The layout is that of a smaller picture. At every finer scale it is enlarged and walked back from a low severity, with patches
-of the photograph's known parts at that scale that look like it; what is known, and the tiles that are done, stay.
+Without training or guides a hole is filled with pieces of what is around it (restore/patches/completion.py). Else the layout is
+that of a smaller picture: at every finer scale it is enlarged and walked back from a low severity, with patches of the
+photograph's known parts at that scale that look like it; what is known, and the tiles that are done, stay.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from degrade import State
 from degrade.lazy import torch
 from degrade.random import Stream, seeded
 from restore.machine.allocator import return_freed_memory
+from restore.patches.completion import LARGEST, completed, depth, reduced
 from restore.patches.sources import Sources
 from restore.pipelines.closed_form import ClosedForm, closed_form, times
 from restore.pipelines.editing import FADE, Guide, bounds, softened
@@ -22,6 +24,7 @@ from restore.pipelines.generation import Edit
 from restore.pipelines.pipeline import Pipeline
 from samplers import enlarge, known_pixels, sample
 from samplers.large.tiles import tiles
+from samplers.watched import part
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,6 +48,8 @@ NEAREST = 0.02
 TILE = 192
 HALO = 24
 """Pixels around a tile that are looked at, and walked along, so that it fits what is beside it."""
+THIN = 16
+"""Length, of its depth, from which a hole is filled with pieces one stretch after the other: a scratch, or letters."""
 
 
 def windows(hole: Tensor, least: int) -> list[Window]:
@@ -76,13 +81,14 @@ def inpaint(
 ) -> Tensor:
     """A picture (C, H, W) of any size in [-1, 1], made anew where hole (1, H, W) is 1; all other pixels are the picture's.
 
-    It is laid out at the size of the pipeline's images, and given detail by the closed form of the picture's known parts.
-    Without training, and without guides, windows around the hole's parts are laid out, else the whole picture.
+    Where the layout is the picture's own (`own`, without training, guides and severity), each window around a part of the hole
+    is filled with pieces of its known pixels. Else the picture is laid out at the size of the pipeline's images, and given
+    detail by the closed form of its known parts.
 
-    soft: pixels around the hole that change too, less the further away. resample: times that each step is taken, for old and
-    new to agree. own: without training, the layout is made of the picture's known parts, not of the pipeline's photograph.
-    severity: how far the picture is degraded in the hole before it is restored; by default nothing is left of it there. keeps:
-    what is in the hole keeps its own detail, and its layout. ValueError in one line for what does not fit.
+    soft: pixels around the hole that change too, less the further away. resample: times that each step of a layout is taken,
+    for old and new to agree. own: without training, the layout is made of the picture's known parts, not of the pipeline's
+    photograph. severity: how far the picture is degraded in the hole before it is restored; by default nothing is left of it
+    there. keeps: what is in the hole keeps its own detail, and its layout. ValueError in one line for what does not fit.
     """
     if picture.ndim != 3 or hole.shape != (1, *picture.shape[1:]):
         raise ValueError(f"a picture (C, H, W) and its hole (1, H, W), got {tuple(picture.shape)} and {tuple(hole.shape)}.")
@@ -100,11 +106,36 @@ def inpaint(
 
     made = picture.clone()
     whole = (slice(0, picture.shape[1]), slice(0, picture.shape[2]))
-    near = own and not guides and isinstance(pipeline, ClosedForm) and max(picture.shape) > detail
-    for window in windows(new, detail) if near else [whole]:
+    pieces = severity is None and of_pieces(pipeline, own, guides)
+    parts = windows(new, detail) if pieces else [whole]
+    for number, window in enumerate(parts):
         here = (..., *window)
-        filled = _filled(picture[here], new[here], layout, detail, None if keeps else patches, seed)
+        with part(number / len(parts), (number + 1) / len(parts)):
+            if pieces:
+                filled = _pieced(picture[here], new[here], seed)
+            else:
+                filled = _filled(picture[here], new[here], layout, detail, None if keeps else patches, seed)
         made[here] = torch.where(new[here] > 0, torch.lerp(filled, picture[here], stays[here]), picture[here])
+    return made
+
+
+def of_pieces(pipeline: Pipeline, own: bool, guides: Sequence[Guide]) -> bool:
+    """Whether holes are filled with pieces of the picture itself."""
+    return own and not guides and isinstance(pipeline, ClosedForm)
+
+
+def _pieced(picture: Tensor, hole: Tensor, seed: int) -> Tensor:
+    """The picture (C, H, W) with new pixels where hole (1, H, W) is 1, of pieces of the others; what is long and thin in
+    stretches, whose surroundings are near enough to be looked at without being reduced much."""
+    made, missing = picture.clone(), hole.clone()
+    length = max(LARGEST, THIN * depth(hole))
+    touched = [
+        tile for tile in tiles(picture.shape[1], picture.shape[2], length, length // 2) if bool(hole[(..., *tile.core)].any())
+    ]
+    for number, (core, window, inner) in enumerate(touched):
+        with part(number / len(touched), (number + 1) / len(touched)):
+            filled = completed(made[(..., *window)], missing[(..., *window)], seed)
+        made[(..., *core)], missing[(..., *core)] = filled[(..., *inner)], 0
     return made
 
 
@@ -128,15 +159,6 @@ def _filled(picture: Tensor, hole: Tensor, layout: Layout, detail: int, pipeline
         soft = enlarge(made[None], (known.shape[1], known.shape[2]))[0]
         made = refined(known, soft, missing, pipeline, (seed, number))  # type: ignore[arg-type]
     return made
-
-
-def reduced(picture: Tensor, hole: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """A picture and its hole at a smaller size: what is in the hole mixes with nothing around it."""
-    if size == (picture.shape[1], picture.shape[2]):
-        return picture, hole
-    weighted = torch.cat([picture * (1 - hole), 1 - hole])[None]
-    *known, share = torch.nn.functional.interpolate(weighted, size, mode="bicubic", antialias=True)[0]
-    return (torch.stack(known) / share.clamp(min=1e-3)).clamp(-1, 1), (share[None] < 0.999).to(hole)
 
 
 def refined(known: Tensor, soft: Tensor, hole: Tensor, pipeline: ClosedForm, words: tuple[int, int]) -> Tensor:

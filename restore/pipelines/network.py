@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 from degrade import Gaussian
 from degrade.lazy import torch
 from models import Condition
+from restore.machine.capture import Captured
 from restore.pipelines.conditioning import Asked
 from restore.pipelines.editing import known_guide
 from restore.pipelines.generation import Edit
@@ -172,14 +173,13 @@ class NetworkPipeline(Pipeline):
     def guided(self, condition: Condition = Condition()) -> Restore:  # noqa: B008
         """The restorer under the guides of `sampling`, conditional on `condition`; ValueError for parts it does not accept."""
         sampling = self.sampling
-        restore: Restore = self.restorer
+        held = Captured if sampling.captured else lambda restore: restore
         nothing = self.nothing(condition)
-        if condition.parts:
-            restore = self.restorer.given(condition)
+        restore: Restore = held(self.restorer.given(condition) if condition.parts else self.restorer)
         if nothing is not condition:
             until, since = sampling.guidance_interval
             restore = telescoped(
-                self.restorer.given(nothing) if nothing.parts else self.restorer,
+                held(self.restorer.given(nothing) if nothing.parts else self.restorer),
                 (sampling.guidance, restore),
                 until=until,
                 since=since,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from degrade import Estimable, State, Stream, seeded, seeds
 from degrade.lazy import torch
-from degrade.protocols import Covering
+from degrade.protocols import Covering, Legible
 from degrade.tree import tree_leaves, tree_map
+from restore.filling import filled
 from restore.pipelines.base import Base
 from restore.pipelines.conditioning import Asked, of_images
 from restore.pipelines.editing import Guide, known_guide
@@ -76,8 +77,8 @@ class Restoration(Base):
             )
         self._check_pixels()
         x, hole = self._encoded(measurement, severity), mask[None].to(self.device)
-        covered, latent = self.degradation.cover(x, hole)
-        x_t = self.degradation(covered, torch.full((1,), severity, device=self.device), latent)
+        _, latent = self.degradation.cover(x, hole)
+        x_t = self.degradation(filled(x, 1 - hole), torch.full((1,), severity, device=self.device), latent)
         kept = known_guide(x[0], 1 - hole[0])
         restored = self._restored(x_t, severity, latent, range(seed, seed + 1), "", (kept,), progress, None)
         return self.decoded(restored, measurement.shape[-2:])[0]
@@ -162,6 +163,8 @@ class Restoration(Base):
         drawn = self.degradation.draw(x_t)
         if not list(tree_leaves(drawn)):
             return drawn
+        if isinstance(self.degradation, Legible):
+            return self.degradation.read(x_t, torch.full((len(x_t),), severity, device=self.device))
         if isinstance(self.degradation, Estimable):
             t = torch.full((len(x_t),), severity, device=self.device)
             with torch.no_grad():

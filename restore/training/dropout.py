@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from degrade.random import uniform
+from degrade.random import Counters, uniform
 
 
 class Dropout(TorchFunctionMode):
@@ -18,7 +18,7 @@ class Dropout(TorchFunctionMode):
     Serves any network that keeps the images of a batch apart in its first dimension: (B, ...), or (B n, ...).
     """
 
-    def __init__(self, generators: Sequence[Generator]) -> None:
+    def __init__(self, generators: Sequence[Generator] | Counters) -> None:
         super().__init__()
         self.generators = generators
 

@@ -21,10 +21,22 @@ class Ema:
         self.updates = 0
         self.average = [p.detach().float().clone() for p in parameters]
 
-    @torch.no_grad()
     def update(self, parameters: Iterable[torch.Tensor], advance: float = 1) -> None:
+        self.move(parameters, self.next_weight(advance))
+
+    def next_weight(self, advance: float = 1) -> float:
+        """(1 - decay) a of the next update, which is counted."""
         self.updates += 1
         weight = min(1.0, (1 - self.decay) * advance)
         if self.warmup:
             weight = max(weight, 1 - (1 + self.updates) / (10 + self.updates))
-        torch._foreach_lerp_(self.average, [p.detach().float() for p in parameters], weight)
+        return weight
+
+    @torch.no_grad()
+    def move(self, parameters: Iterable[torch.Tensor], weight: float | torch.Tensor) -> None:
+        """average += weight (weights - average)."""
+        weights = [p.detach().float() for p in parameters]
+        if isinstance(weight, torch.Tensor):
+            torch._foreach_add_(self.average, torch._foreach_mul(torch._foreach_sub(weights, self.average), weight))
+        else:
+            torch._foreach_lerp_(self.average, weights, weight)

@@ -96,7 +96,7 @@ class Window:
             "step": trainer.step,
             "loss": float(losses[good].mean()) if bool(good.any()) else None,
             "gradient_norm": float(norms[good].mean()) if bool(good.any()) else None,
-            "rate": trainer.optimizer.param_groups[0]["lr"],
+            "rate": trainer.rate,
             "images_per_second": round(len(losses) * trainer.settings.batch / seconds, 2),
             "memory_mib": round(used_memory(trainer.device) / 2**20),
             "skipped_steps": int((~good).sum()),

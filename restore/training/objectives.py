@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
@@ -13,7 +13,9 @@ from degrade.protocols import Affine
 from restore.restorer import Restorer
 
 if TYPE_CHECKING:
-    from torch import Generator, Tensor
+    from torch import Tensor
+
+    from degrade.random import Random
 
 
 Loss = Literal["mse", "l1"]
@@ -116,6 +118,6 @@ def distance(difference: Tensor, loss: Loss, coarsest: int = 0) -> Tensor:
 class Staged(Protocol):
     """An objective that depends on how far training has got, or draws random numbers of its own."""
 
-    def at(self, done: float, generators: Callable[[], Sequence[Generator]]) -> Callable[..., Tensor]:
+    def at(self, done: float, generators: Callable[[], Random]) -> Callable[..., Tensor]:
         """The objective when the share `done` in [0, 1) of the training is over; `generators()` gives one for each image."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,8 +14,9 @@ from restore.restorer import Restorer
 from restore.training.objectives import distance
 
 if TYPE_CHECKING:
-    from torch import Generator, Tensor
+    from torch import Tensor
 
+    from degrade.random import Random
     from models.autoencoder import Verdict
 
 
@@ -41,14 +42,14 @@ class Reconstruction:
     def __post_init__(self) -> None:
         bounded(self, coarsest=(0, 65_536), kl=(0, 1e6), adversary=(0, 1e6), since=(0, 1))
 
-    def at(self, done: float, generators: Callable[[], Sequence[Generator]]) -> Callable[..., Tensor]:
+    def at(self, done: float, generators: Callable[[], Random]) -> Callable[..., Tensor]:
         """The loss of each sample (B,) when the share `done` of the training is over, the posterior drawn by `generators`."""
         return partial(self._loss, done, generators)
 
     def _loss(
         self,
         done: float,
-        generators: Callable[[], Sequence[Generator]],
+        generators: Callable[[], Random],
         restorer: Restorer,
         x0: Tensor,
         t: Tensor,

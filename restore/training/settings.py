@@ -54,6 +54,8 @@ class Training:
     """What the network computes in, auto: float32, or bfloat16 where a trial finds it clearly faster. Weights stay float32."""
     layout: Literal["auto", "channels-last", "contiguous"] = "auto"
     """Memory layout of the network, auto: channels-last, or contiguous where a trial finds it faster."""
+    captured: bool = False
+    """Whether a step is recorded once as a CUDA graph and replayed, on one GPU: for small networks, and images of one size."""
     seed: int = 0
     """Everything random in training derives from it."""
     log_every: int = 50

@@ -9,15 +9,18 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from degrade.couplings import Coupling, Independent, partners
 from degrade.protocols import Degradation
-from degrade.random import Stream, seeded, uniform
+from degrade.random import Counters, Stream, counters, seeded, uniform
+from degrade.transfer import moved
+from models.condition import Condition
 from restore.data.batch import Batches
+from restore.machine.capture import Captured
 from restore.machine.processes import ALONE, Processes
 from restore.parametrisation import Prediction
 from restore.restorer import Restorer
@@ -31,6 +34,21 @@ from restore.training.settings import Training
 
 class TrainingError(ValueError):
     """Training that cannot go on; the message says why and what to do."""
+
+
+class Drawn(NamedTuple):
+    """What a training step draws."""
+
+    x0: Tensor
+    """Clean images (B, C, *space)."""
+    t: Tensor
+    """Severities (B,)."""
+    latent: tuple
+    """What they are degraded with."""
+    condition: Condition
+    """What they are conditioned on."""
+    weight: Tensor | None = None
+    """Of each image's loss (B,); None for 1."""
 
 
 class Trainer:
@@ -53,6 +71,8 @@ class Trainer:
         coupling: Coupling = Independent(),  # noqa: B008
     ) -> None:
         processes.shard(settings.batch, 0, settings.accumulate)  # refuses a batch that cannot be sharded
+        if settings.captured:
+            _check_captured(network, objective, settings, processes)
         self.settings = settings
         self.objective = objective
         self.processes = processes
@@ -67,13 +87,21 @@ class Trainer:
         self.drops_out = drops_out(network)
         self.parameters = dict(self.network.named_parameters())
         kind = Muon if settings.optimizer == "muon" else torch.optim.AdamW
-        self.optimizer = kind(self.parameters.values(), lr=settings.rate, weight_decay=settings.weight_decay, fused=True)
+        self.optimizer = kind(
+            self.parameters.values(),
+            lr=settings.rate,
+            weight_decay=settings.weight_decay,
+            fused=True,
+            capturable=settings.captured and self.device.type == "cuda",
+        )
+        self.captured = Captured(self.whole_step) if settings.captured else None
         for p in self.parameters.values():  # as at its first step; so that a checkpoint is always complete
             names = ("momentum",) if kind is Muon and is_matrix(p) else ("exp_avg", "exp_avg_sq")
             moments = {name: torch.zeros_like(p, memory_format=torch.preserve_format) for name in names}
             self.optimizer.state[p] = {"step": torch.zeros((), device=self.device), **moments}
         self.ema = Ema(self.parameters.values(), settings.ema, settings.ema_warmup)
         self.step = 0
+        self.rate = 0.0  # of the last step
         self.place: float = 0  # on the plan of `settings`, that of the step unless the clock moves it
 
     @property
@@ -88,40 +116,60 @@ class Trainer:
 
         Returns the mean loss of this process's images and the norm of the whole gradient, on the device.
         """
+        self.rate, weight = self.settings.rate_at(self.place, advance), self.ema.next_weight(advance)
+        if self.captured is not None:
+            numbers = moved(torch.tensor([self.rate, weight]), self.device)
+            found = self.captured(self.drawn(batches), *numbers)
+        else:
+            total = torch.zeros((), device=self.device)
+            parts = self.settings.accumulate
+            for part in range(parts):
+                with self.synchronised(part == parts - 1):
+                    loss = self.loss(batches, self.processes.shard(self.settings.batch, part, parts))
+                    (loss / parts).backward()
+                total += loss.detach() / parts
+            found = total, self.update(self.rate, weight)
+        self.step += 1
+        self.place += advance
+        return found
+
+    def whole_step(self, drawn: Drawn, rate: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """One update from what was drawn for it: loss and norm of the gradient. It looks at no value, so it can be captured."""
+        losses: Tensor = self.objective(self.learner, drawn.x0, drawn.t, drawn.latent)  # type: ignore[operator]
+        loss = _mean(losses, drawn.weight)
+        loss.backward()
+        return loss.detach(), self.update(rate, weight)
+
+    def update(self, rate: float | Tensor, weight: float | Tensor) -> Tensor:
+        """Moves the weights by their gradients, and the average by `weight` towards them; the norm of the whole gradient."""
         settings = self.settings
-        rate = settings.rate_at(self.place, advance)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        total = torch.zeros((), device=self.device)
-        for part in range(settings.accumulate):
-            with self.synchronised(part == settings.accumulate - 1):
-                loss = self.loss(batches, self.processes.shard(settings.batch, part, settings.accumulate))
-                (loss / settings.accumulate).backward()
-            total += loss.detach() / settings.accumulate
         norm = nn.utils.clip_grad_norm_(self.parameters.values(), settings.clip or math.inf)
         # fused AdamW and Muon leave everything as it is where found_inf is 1, without a look at it from the host
         self.optimizer.found_inf = 1.0 - norm.isfinite().float()  # type: ignore[attr-defined]
         self.optimizer.grad_scale = None  # type: ignore[attr-defined]
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self.ema.update(self.parameters.values(), advance)
-        self.step += 1
-        self.place += advance
-        return total, norm.full_tensor() if hasattr(norm, "full_tensor") else norm
+        self.ema.move(self.parameters.values(), weight)
+        return norm.full_tensor() if hasattr(norm, "full_tensor") else norm
 
     def loss(self, batches: Batches, shard: slice = slice(None)) -> Tensor:
         """The mean loss of the images `shard` of this step, each times its weight."""
+        x0, t, latent, condition, weight = self.drawn(batches, shard)
+        learner = replace(self.restorer.given(condition), network=self.replica) if condition.parts else self.learner
+        with Dropout(self.generators(Stream.DROPOUT, shard)) if self.drops_out else nullcontext():
+            return _mean(self.criterion(shard)(learner, x0, t, latent), weight)
+
+    def drawn(self, batches: Batches, shard: slice = slice(None)) -> Drawn:
+        """What the images `shard` of this step are, and how they are degraded."""
         settings, degradation = self.settings, self.restorer.degradation
         seed, step, count = settings.seed, self.step, settings.batch
         batch = batches.at(seed, step, count, shard, partners(degradation), self.device)
         latent = self.coupling.couple(batch, degradation, self.generators(Stream.LATENT, shard))
-        u = severities(settings, step)[shard].to(self.device)
-        t = settings.times.severities(u)
+        u = moved(severities(settings, step)[shard], self.device)
         condition = settings.condition_dropout(batch.condition, seed, step, count, shard)
-        learner = replace(self.restorer.given(condition), network=self.replica) if condition.parts else self.learner
-        with Dropout(self.generators(Stream.DROPOUT, shard)) if self.drops_out else nullcontext():
-            loss = self.criterion(shard)(learner, batch.x0, t, latent)
-        return loss.mean() if batch.weight is None else (batch.weight * loss).mean()
+        return Drawn(batch.x0, settings.times.severities(u), latent, condition, batch.weight)
 
     def criterion(self, shard: slice) -> Callable[..., Tensor]:
         """The objective, as it is for the images `shard` of this step."""
@@ -129,10 +177,10 @@ class Trainer:
             return self.objective
         return self.objective.at(self.place / self.settings.steps, partial(self.generators, Stream.POSTERIOR, shard))
 
-    def generators(self, stream: Stream, shard: slice) -> list[torch.Generator]:
-        """One for each of the images `shard` of this step."""
-        seed, images = self.settings.seed, range(self.settings.batch)[shard]
-        return [seeded(seed, stream, self.step, image, device=self.device) for image in images]
+    def generators(self, stream: Stream, shard: slice) -> Counters:
+        """A stream for each of the images `shard` of this step."""
+        images = range(self.settings.batch)[shard]
+        return counters(self.settings.seed, stream, [(self.step, image) for image in images], self.device)
 
     def synchronised(self, now: bool) -> AbstractContextManager:
         """Whether the backward pass inside adds up the gradients of all processes."""
@@ -191,6 +239,25 @@ class Trainer:
         for p in self.parameters.values():
             self.optimizer.state[p]["step"].copy_(state["training"]["optimizer.step"][0])
         self.step = self.place = self.ema.updates = checkpoint.step
+
+
+def _mean(losses: Tensor, weight: Tensor | None) -> Tensor:
+    return losses.mean() if weight is None else (weight * losses).mean()
+
+
+def _check_captured(network: nn.Module, objective: object, settings: Training, processes: Processes) -> None:
+    """Raises ValueError for what a captured step does not hold."""
+    reasons = {
+        "several processes": processes.count > 1,
+        "accumulate": settings.accumulate > 1,
+        "dropout": drops_out(network),
+        "conditions": bool(getattr(network, "accepts", ())),
+        "an objective with stages": isinstance(objective, Staged),
+    }
+    if any(reasons.values()):
+        raise ValueError(
+            f"a captured step goes without {', '.join(name for name, there in reasons.items() if there)}: leave out captured."
+        )
 
 
 def severities(settings: Training, step: int) -> Tensor:

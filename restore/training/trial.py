@@ -91,7 +91,7 @@ class Copy:
     """A trainer of the run's network, from the same weights, to try steps on: its layout and precision can be changed."""
 
     def __init__(self, recipe: Recipe, batches: Batches, device: str, images: int) -> None:
-        training = replace(recipe.training.decided, batch=images, accumulate=1, shard=False)
+        training = replace(recipe.training.decided, batch=images, accumulate=1, shard=False, captured=False)
         self.trainer = replace(recipe, training=training).trainer(device)
         self.batches = batches
 

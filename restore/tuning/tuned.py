@@ -30,7 +30,7 @@ def short_training(pipeline: NetworkPipeline, steps: int, rate: float, batch: in
     """A plan of few steps at a constant rate, without an average, for the network of `pipeline`."""
     own = pipeline.recipe.training if isinstance(pipeline, Run) else Training()
     plan = replace(own, steps=steps, rate=rate, batch=batch, seed=seed, accumulate=1, shard=False, optimizer="adamw", warmup=0)
-    plan = replace(plan, decay="constant", ema=0.0, condition_dropout=NOTHING_DROPPED, track=None)
+    plan = replace(plan, decay="constant", ema=0.0, condition_dropout=NOTHING_DROPPED, track=None, captured=False)
     return replace(plan, save_every=steps, preview_every=steps, log_every=max(1, steps // 50)).decided
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from degrade.lazy import torch
-from degrade.severity import per_sample
+from degrade.severity import on_host, per_sample
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,9 +37,9 @@ def loss_guidance(
         raise ValueError("a gradient through the restorer is taken once a step: iterations is 1 then.")
 
     def guided(x_t: Tensor, t: Tensor) -> Tensor:
-        active = (t > until).to(x_t.dtype)
-        if not bool(active.any()):
+        if not bool((on_host(t) > until).any()):
             return restore(x_t, t)
+        active = (t > until).to(x_t.dtype)
         if through:
             x = x_t.detach().requires_grad_()
             with torch.enable_grad():

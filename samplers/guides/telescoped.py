@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from degrade.lazy import torch
-from degrade.severity import per_sample
+from degrade.severity import on_host, per_sample
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,9 +49,10 @@ def telescoped(
 
     def guided(x_t: Tensor, t: Tensor) -> Tensor:
         conditional = last(x_t, t)
-        within = (t > until) & (t <= since)
-        if not bool(within.any()):
+        seen = on_host(t)
+        if not bool(((seen > until) & (seen <= since)).any()):
             return conditional
+        within = (t > until) & (t <= since)
         x0 = share * conditional
         for coefficient, restore in asked:
             x0 = x0 + coefficient * restore(x_t, t)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from degrade.lazy import torch
+from degrade.transfer import like
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -92,7 +93,7 @@ def joined(
             total = part.new_zeros(*part.shape[:2], *size)
             weights = part.new_zeros(1, 1, *size)
         rows, columns = (_ramp(span, side, 2 * overlap) for span, side in zip(window, size, strict=True))
-        weight = (rows[:, None] * columns).to(part)
+        weight = like(rows[:, None] * columns, part)
         total[(..., *window)] += weight * part
         weights[(..., *window)] += weight
     return total / weights

@@ -44,11 +44,14 @@ def outputs() -> list[str]:
 
 
 @pytest.mark.parametrize("name", outputs())
-def test_published_outputs(name):
+def test_published_outputs(name, monkeypatch):
+    """On a GPU where there is one, without TF32: within 5 times the tolerance, since its sums are in another order."""
     _, _, params = golden(name)
-    network = published(params["model"])
+    device, regrouped = ("cuda", 5) if torch.cuda.is_available() else ("cpu", 1)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    network, t = published(params["model"]).to(device), (torch.tensor(params["t"]) + 1) / 1000
     with torch.no_grad():
-        assert_golden(network(given(params["x"]), (torch.tensor(params["t"]) + 1) / 1000), name)
+        assert_golden(network(given(params["x"]).to(device), t.to(device)).cpu(), name, regrouped)
 
 
 def test_published_time_embedding():

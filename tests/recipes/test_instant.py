@@ -12,10 +12,11 @@ from PIL import Image
 
 from degrade import seeded
 from recipes.instant import Instant
-from restore import Edit, PatchSettings, closed_form, load_image
+from restore import Edit, PatchSettings, closed_form, load_image, save_image
 from restore.evaluation.single_image import Judge
+from restore.filling import filled
 from restore.patches.settings import dialled
-from restore.pipelines.editing import filled, known_guide, layout_guide, on_canvas
+from restore.pipelines.editing import known_guide, layout_guide, on_canvas
 from samplers import seamless, symmetric
 from tests.commands import command
 
@@ -176,6 +177,22 @@ def test_command_line(photo, tmp_path):
     assert result.returncode == 0 and load_image(tmp_path / "tiles/40x56-seed-3-2x2.png").shape == (3, 80, 112)
 
 
+def test_a_strip_has_the_figures_that_it_can_have(picture, tmp_path, capsys):
+    """12 pixels high: no patch of 15 could be copied. The pictures are no failure for it."""
+    strip = save_image(picture[:, :12], tmp_path / "strip.png")
+    Instant(strip, count=1, steps=1, out=tmp_path / "made")()
+    figures = capsys.readouterr().out
+    assert "coherence" in figures and "copied" not in figures and (tmp_path / "made/12x56-seed-0.png").exists()
+
+
+def test_copies_are_named(photo, tmp_path, capsys):
+    """A small photograph has few layouts: what says so, and how to leave it, unless that was asked for."""
+    Instant(photo, count=1, steps=1, detail=32, out=tmp_path / "a")()
+    assert "nearly copies of the photograph: --novelty .6" in capsys.readouterr().out
+    Instant(photo, count=1, steps=1, detail=32, novelty=0.0, out=tmp_path / "b")()
+    assert "nearly copies" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -194,10 +211,10 @@ def test_filled_in(picture):
     """What is known stays, what is not lies within its range, and near it is like it."""
     mask = torch.zeros(1, 40, 56)
     mask[:, 10:31, 13:40] = 1
-    found = filled(picture * mask, mask)
+    found = filled((picture * mask)[None], mask[None])[0]
     assert torch.equal(found * mask, picture * mask) and found.abs().max() <= 1
     left = (found[:, 10:31, 11:13].mean() - picture[:, 10:31, 13:17].mean()).abs()
-    assert left < 0.2 and torch.equal(filled(picture, torch.ones(1, 40, 56)), picture)
+    assert left < 0.2 and torch.equal(filled(picture[None], torch.ones(1, 1, 40, 56))[0], picture)
 
 
 def test_spanning_patches_keep_the_layout(picture):
@@ -214,7 +231,7 @@ def test_what_lies_at_the_edge_goes_on(picture):
     striped = 0.2 * picture - 0.6
     striped[:, :6] = 0.9
     known, mask = on_canvas(striped, (100, 56))
-    by_hand = {"begin": filled(known, mask), "severity": 0.6, "guides": [known_guide(known, mask)]}
+    by_hand = {"begin": filled(known[None], mask[None])[0], "severity": 0.6, "guides": [known_guide(known, mask)]}
     plain, continued = (
         generate(striped, (100, 56), settings=PatchSettings(coarsest=40), steps=6, **edit)[0, :, :30]
         for edit in (by_hand, {"known": (known, mask)})

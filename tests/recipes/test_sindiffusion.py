@@ -241,8 +241,8 @@ def test_judge_blanks_what_is_undefined(tmp_path, capsys):
     assert re.search(r"\| 1.png \| 0.5020 \| 0.5020 \| 0.\d{4} \|  \|  \| 0.\d{3} \|  \|", printed)
     assert re.search(r"\| mean of 2 \| 0.6255 \| 0.6255 \| 0.\d{4} \|  \|  \| 0.\d{3} \|  \|", printed)
     assert printed.splitlines()[-1] == f"No diversity: {images[0]} has one colour only, and no spread to compare with."
-    with pytest.raises(ValueError, match="16 x 12 pixels has no 15 x 15 patch"):
-        judge.table(images[0], (images[1], save_image(torch.zeros(3, 16, 12), tmp_path / "small.png")))
+    with pytest.raises(ValueError, match="16 x 6 pixels has no 7 x 7 patch"):
+        judge.table(images[0], (images[1], save_image(torch.zeros(3, 16, 6), tmp_path / "small.png")))
     assert capsys.readouterr().out == ""
 
 

@@ -59,9 +59,30 @@ def test_the_target_restores_affine(operator, prediction, images):
     torch.testing.assert_close(restore(x_t, T), x0, rtol=0, atol=1e-9)
 
 
+def test_what_is_missing(images):
+    """The network sees x_t undone and filled, corrects what was filled, and nothing else; what it should say restores x0."""
+    operator = GaussianMask(20, 0.4)
+    x0, latent, x_t, target = made(operator, images, "missing")
+    known = operator.undo(x_t, T, operator.read(x_t, T))[1]
+    seen: list[torch.Tensor] = []
+
+    def network(x, t):
+        seen.append(x)
+        return target + 7 * known
+
+    restored = Restorer(network, operator, "missing", "float32")(x_t, T)
+    assert 0 < known.mean() < 1 and not (target * known).any()
+    torch.testing.assert_close(seen[0] + target, restored, rtol=0, atol=1e-12)
+    right = (operator.read(x_t, T).yx == latent.yx).all(1)
+    assert right[1:].all()  # at .05 the hole is a pixel
+    torch.testing.assert_close(restored[right], x0[right], rtol=0, atol=1e-5)
+    with pytest.raises(ValueError, match="missing prediction needs a degradation that can be read off a picture.*Blur"):
+        Restorer(network, GaussianBlur(), "missing")
+
+
 def test_targets_are_what_they_are_called(images):
     operator = GaussianNoise(LinearBeta())
-    for prediction in get_args(Prediction):
+    for prediction in set(get_args(Prediction)) - {"missing"}:
         x0, (eps,), x_t, target = made(operator, images, prediction)
         alpha, sigma = (per_sample(c, x0) for c in operator.coefficients(T))
         alpha_slope, sigma_slope = (per_sample(c, x0) for c in operator.derivatives(T))

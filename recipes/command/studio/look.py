@@ -37,6 +37,9 @@ def theme() -> gr.themes.Base:
         "body_background_fill": "*neutral_100",
         "block_background_fill": "white",
         "block_background_fill_dark": "*neutral_800",
+        "checkbox_border_color": "*neutral_400",
+        "checkbox_border_color_dark": "*neutral_400",
+        "body_text_color_subdued": "*neutral_500",
     }
     return base.set(
         **title, **label, **colours, **fills, button_large_text_size="*text_md", button_large_padding="*spacing_md *spacing_xl"

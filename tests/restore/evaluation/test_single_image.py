@@ -201,10 +201,22 @@ def test_images_without_neighbours():
     assert math.isnan(report.copied) and math.isnan(report.copied_near) and report.coherence > 0
 
 
+@pytest.mark.parametrize("small", ["training", "sample"])
+def test_images_without_a_patch_to_copy(small):
+    """A photograph of 20:1 is 12 pixels high at 250: the other figures are defined, and it is 0 from itself."""
+    strip, other = picture(12, 60), picture()
+    report = Judge(strip)(other) if small == "training" else Judge(other)(strip)
+    assert math.isnan(report.copied) and math.isnan(report.copied_near)
+    assert all(
+        value > 0 and math.isfinite(value) for value in (report.coherence, report.completeness, report.swd, report.nnfdiv)
+    )
+    assert Judge(strip).coherence(strip) < 1e-3
+
+
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        (torch.zeros(3, 14, 30), "14 x 30 pixels has no 15 x 15 patch: give a larger one"),
+        (torch.zeros(3, 6, 30), "6 x 30 pixels has no 7 x 7 patch: give a larger one"),
         (torch.full((3, 30, 30), math.nan), "values that are not finite"),
         (torch.full((3, 30, 30), math.inf), "values that are not finite"),
         (torch.zeros(1, 30, 30), "a sample of 1 channels, and a training image of 3"),

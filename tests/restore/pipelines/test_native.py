@@ -31,11 +31,12 @@ def small(picture: torch.Tensor, detail: int):
     return closed_form(enlarge(picture[None], (round(share * height), round(share * width)))[0]).using(steps=2)
 
 
-def test_detail_comes_back():
-    """Where stripes of 3.3 pixels were cut out of a picture that is laid out at a third of its size."""
+@pytest.mark.parametrize("own", [True, False])
+def test_detail_comes_back(own):
+    """Where stripes of 3.3 pixels were cut out: of the picture's own pieces, and laid out at a third of its size."""
     picture = textured(120, 180)
     mask = hole(120, 180, (slice(45, 75), slice(115, 155)))
-    made = inpaint(small(picture, 60), picture, mask)
+    made = inpaint(small(picture, 60), picture, mask, own=own)
     assert torch.equal(made * (1 - mask), picture * (1 - mask))
     inside, around = made[:, 50:70, 120:150], picture[:, 50:70, 156:176]
     blurred = enlarge(enlarge(picture[None], (40, 60)), (120, 180))[0, :, 50:70, 120:150]

@@ -58,6 +58,19 @@ def test_a_latent_that_no_picture_tells(photo, tmp_path):
         run.fill(run.read(), torch.ones(1, 40, 56), 0.5)
 
 
+def test_a_hole_is_found_where_none_is_given(photo, tmp_path):
+    """A file is restored as what was degraded here, and what the picture tells stays."""
+    operator = GaussianMask(steps=20, std=0.2)
+    run = trained(photo, tmp_path, operator, prediction="missing")
+    clean = run.read()
+    whole = run.degrade_and_restore(clean, 0.7, progress=False)
+    assert torch.equal(run.restore(whole.degraded, 0.7, progress=False), whole.restored)
+    t = torch.full((1,), 0.7)
+    known = operator.undo(whole.degraded[None], t, operator.read(whole.degraded[None], t))[1][0]
+    assert 0.5 < float(known.mean()) < 1
+    assert float((known * (whole.restored - clean)).abs().max()) < 1e-3
+
+
 def test_a_hole_of_a_given_place_is_filled(photo, tmp_path):
     """What lies around it stays, also where the hole's colour is another than the run's."""
     run = trained(photo, tmp_path, GaussianMask(steps=20, std=0.4))

@@ -288,3 +288,19 @@ def test_dropout_is_resumed_exactly(batches, tmp_path):
     torch.manual_seed(99)
     train(resumed, batches, tmp_path, {})
     assert same(weights(resumed), weights(whole))
+
+
+def test_a_captured_step_is_the_step(batches):
+    """As it is recorded on a GPU: rate and weight of the average are tensors then."""
+    plain, captured = (trainer(replace(SETTINGS, captured=value)) for value in (False, True))
+    for _ in range(3):
+        for found, expected in zip(captured.train_step(batches, 1.5), plain.train_step(batches, 1.5), strict=True):
+            torch.testing.assert_close(found, expected)
+    assert captured.rate == plain.rate
+    for found, expected in zip(weights(captured), weights(plain), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_what_cannot_be_captured():
+    with pytest.raises(ValueError, match=r"^a captured step goes without accumulate: leave out captured\.$"):
+        trainer(replace(SETTINGS, captured=True, accumulate=2))

@@ -23,7 +23,7 @@ def words(tmp_path_factory):
         recipe,
         data=replace(recipe.data, size=16, reduce=0),
         network=network,
-        training=replace(recipe.training, steps=80, batch=8, warmup=5, preview_every=1000, ema=0.9),
+        training=replace(recipe.training, steps=80, batch=8, warmup=5, preview_every=1000, ema=0.9).decided,
         sampling=replace(recipe.sampling, steps=4, guidance=1.0),
     )
     train(recipe, home / "run", "cpu")

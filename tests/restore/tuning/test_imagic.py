@@ -17,7 +17,7 @@ from restore.tuning.imagic import EMBEDDING, FILE, ImagicSettings, imagic, open_
 from restore.tuning.trainable import Told, trainable, used
 from tests.published_models import made, saved
 
-SHORT = ImagicSettings(embedding_steps=20, embedding_rate=0.1, tuning_steps=100, tuning_rate=1e-2, batch=8)
+SHORT = ImagicSettings(embedding_steps=20, embedding_rate=0.1, tuning_steps=120, tuning_rate=5e-3, batch=8)
 
 
 @pytest.fixture(scope="module")
@@ -96,8 +96,9 @@ def test_between_picture_and_words(picture, learned):
     mixed = learned.condition(0.3)
     torch.testing.assert_close(mixed.tokens, 0.3 * target + 0.7 * optimised)
     assert torch.equal(learned.condition(0.0).tokens, optimised) and torch.equal(mixed.mask, learned.target.mask)
-    near, far = (float((learned.edited(eta, 4, progress=False) - picture).square().mean()) for eta in (0.0, 1.0))
-    assert near < 0.5 * far
+    walked = learned._replace(pipeline=learned.pipeline.using(steps=10))
+    near, far = (float((walked.edited(eta, 4, progress=False) - picture).square().mean()) for eta in (0.0, 1.0))
+    assert near < 0.7 * far
 
 
 def test_it_opens_again(learned):

@@ -1,0 +1,116 @@
+"""Everything that is to be known of a GPU, in one command of at most 9 minutes: what has to be right, then what is measured.
+
+    python benchmarks/gpu.py --published elsewhere/SinDiffusion --photographs places_1.jpg --peers singan
+    python benchmarks/gpu.py --rehearse          # all of it at tiny sizes, on a CPU: does it run?
+
+Each row has a process of its own and is written to OUT/results.json when it is done. The same command goes on where it stopped:
+rows that are there are shown, not run again (`--again`), those that the time does not suffice for wait for the next call. Rows
+that fail say why, and the others go on. `--only` names rows. docs/guides/gpu.md says what each is.
+"""
+
+from __future__ import annotations
+
+from machine import describe  # first: finds the project's packages
+
+import json  # isort: skip
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import tyro
+from gpu_checks import CHECKS, Figures, Scene
+from gpu_figures import ROWS
+from processes import alone
+
+from degrade.files import atomic_write
+
+EVERY: dict[str, Callable[[Scene], Figures]] = {**CHECKS, **ROWS}
+EXPECTED = {"laws": 40, "training": 75, "sampling": 45, "minute": 95, "canvas": 90, "suite": 150}
+"""Seconds that a row takes, about; others 20."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    published: Path | None = None
+    """A checkout of github.com/WeilunWang/SinDiffusion."""
+    photographs: tuple[Path, ...] = ()
+    """What to learn (default: one that comes with scikit-image)."""
+    peers: Path | None = None
+    """A folder with SinGAN's sample of PHOTO.jpg as PHOTO.png, to judge by."""
+    minutes: float = 9.0
+    """After so many no row is begun that would go beyond them."""
+    only: tuple[str, ...] = ()
+    """Rows (default: all)."""
+    again: bool = False
+    """Also those that are done."""
+    rehearse: bool = False
+    """At tiny sizes, on a CPU, in this process."""
+    device: str = "cuda" if torch.cuda.is_available() else "cpu"
+    out: Path = Path("runs/gpu")
+    """Folder for results.json, runs and pictures."""
+
+    def __call__(self) -> None:
+        unknown = [name for name in self.only if name not in EVERY]
+        if unknown:
+            sys.exit(f"error: there is no row {unknown[0]!r}: these are {', '.join(EVERY)}.")
+        if self.device == "cpu" and not self.rehearse:
+            sys.exit("error: there is no GPU here: `--rehearse` runs all of it at tiny sizes.")
+        begun, path = time.perf_counter(), self.out / "results.json"
+        results: dict[str, dict[str, Any]] = {} if self.rehearse or not path.exists() else json.loads(path.read_text("utf-8"))
+        print(f"{describe(self.device)}\n\n| row | s | |\n| --- | --- | --- |", flush=True)
+        waiting = []
+        for name in self.only or EVERY:
+            if self.again or name not in results:
+                left = 60 * self.minutes - (time.perf_counter() - begun)
+                if EXPECTED.get(name, 20) > left and not self.rehearse:
+                    waiting.append(name)
+                    continue
+                results[name] = self.row(name)
+                self.out.mkdir(parents=True, exist_ok=True)
+                with atomic_write(path) as part:
+                    part.write_text(json.dumps(results, indent=1), encoding="utf-8")
+            print(told(name, results[name]), flush=True)
+        failed = [name for name, found in results.items() if not found["ok"]]
+        print(f"\n{path}: {len(results)} rows" + f"; not as wanted: {', '.join(failed)}" * bool(failed))
+        if waiting:
+            print(f"left for the next call of the same command: {', '.join(waiting)}")
+        if failed and (self.rehearse or set(failed) & set(CHECKS)):
+            sys.exit(1)
+
+    def row(self, name: str) -> dict[str, Any]:
+        """What is found, with `ok`: False for a check that fails, a figure that is not as wanted, and an error."""
+        scene = Scene(self.device, self.photographs, self.peers, self.published, self.rehearse, self.out)
+        before = time.perf_counter()
+        try:
+            here = self.rehearse or name == "training"  # whose rows have processes of their own
+            found = tried(name, scene) if here else alone(name, tried, name, scene)
+        except SystemExit as gone:
+            found = {"error": str(gone), "ok": False}
+        if self.rehearse and "error" not in found and name in ROWS:
+            found["ok"] = True  # tiny figures are none
+        return {"ok": True, **found, "s in all": time.perf_counter() - before, "machine": describe(self.device)}
+
+
+def tried(name: str, scene: Scene) -> Figures:
+    try:
+        return EVERY[name](scene)
+    except Exception as error:  # the other rows go on
+        traceback.print_exc()
+        return {"error": f"{type(error).__name__}: {str(error)[:300]}", "ok": False}
+
+
+def told(name: str, found: dict[str, Any]) -> str:
+    """A row of the table."""
+    hidden = ("ok", "s in all", "machine")
+    shown = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in found.items() if key not in hidden}
+    cells = "; ".join(f"{key} {value}" for key, value in shown.items())
+    return f"| {name} | {found['s in all']:.0f} | {cells}{'' if found['ok'] else ': NOT AS WANTED'} |"
+
+
+if __name__ == "__main__":
+    tyro.cli(Bench, description=__doc__)()
