@@ -1,6 +1,7 @@
 """Learning from pairs whose degradation is not known: InDI, a bridge and regression, in several steps, on pairs not trained on.
 
     python benchmarks/pairs.py photographs --minutes 5
+    python benchmarks/pairs.py photographs --paired halftone --out runs/halftone --minutes 5
     python benchmarks/pairs.py clean/ --paired degraded/ --test clean-test/ --paired-test degraded-test/
 
 Each is trained for the same minutes with the same network (recipes/pairs.py): regression at t = 1 alone. The papers claim that
@@ -15,6 +16,7 @@ import time  # isort: skip
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 import tyro
@@ -26,7 +28,7 @@ from restore import Recipe, Run, open_run, save_image, train
 from restore.data import bundled
 from restore.data.images import grid
 from restore.data.sources import Folder
-from restore.evaluation.features import frechet_distance, of_classifier
+from restore.evaluation.features import frechet_distance, of_classifier, of_patches
 from restore.evaluation.metrics import psnr, ssim
 
 
@@ -35,7 +37,7 @@ class Bench:
     clean: tyro.conf.Positional[Path]
     """Folder of clean pictures, or the name of a set."""
     paired: Path | None = None
-    """Folder of the degraded ones."""
+    """Folder of the degraded ones, or the name of a set (default: jpeg)."""
     test: Path | None = None
     """Folder of clean pictures that are not trained on (default: the set's)."""
     paired_test: Path | None = None
@@ -46,6 +48,9 @@ class Bench:
     """Crops of the test pictures."""
     steps: tuple[int, ...] = (1, 2, 10, 50)
     """Of the walk."""
+    features: Literal["classifier", "patches"] = "patches"
+    """Of the Frechet distance: those of a classifier, which is trained first and hardly sees a JPEG, or the gradients in
+    patches."""
     out: Path = Path("runs/pairs")
     """Folder for the runs and the picture."""
 
@@ -53,10 +58,12 @@ class Bench:
         runs = {name: self.trained(name, recipe) for name, recipe in self.recipes()}
         data = runs["InDI"].recipe.data
         assert isinstance(data, Folder)
-        test, paired = self.test or bundled.located(self.clean, "test"), self.paired_test or bundled.located("jpeg", "test")
+        test = self.test or bundled.located(self.clean, "test")
+        paired = self.paired_test or bundled.located(self.paired or "jpeg", "test")
         batch = data.open(test, "cpu", paired).draw(self.images, seeded(0, Stream.TEST))
         clean, (degraded,) = batch.x0, batch.x1
-        features = of_classifier(replace(data, labelled=False), bundled.located(self.clean), test)
+        trained = self.features == "classifier"
+        features = of_classifier(replace(data, labelled=False), bundled.located(self.clean), test) if trained else of_patches()
         reference = features.extract(clean)
         print(f"{describe()}\n{len(clean)} crops {tuple(clean.shape[1:])}; Frechet distance: {features.name}\n")
         print(f"| restored by | steps | PSNR, dB | SSIM | Frechet distance | s |\n{'| --- ' * 6}|")
@@ -64,7 +71,7 @@ class Bench:
 
         def row(name: str, steps: str, x: Tensor, seconds: float) -> None:
             distance = frechet_distance(features.extract(x), reference)
-            values = f"{psnr(x, clean).mean():.2f} | {ssim(x, clean).mean():.3f} | {distance:.2f} | {seconds:.1f}"
+            values = f"{psnr(x, clean).mean():.2f} | {ssim(x, clean).mean():.3f} | {distance:.3f} | {seconds:.1f}"
             print(f"| {name} | {steps} | {values} |", flush=True)
 
         row("nothing", "", degraded, 0)

@@ -5,6 +5,9 @@
 Stable Diffusion's autoencoder (83.7 million parameters) and U-Net (859.5 million), with random weights saved to disk; a process
 for each row. Seams: the largest step between neighbouring columns of the difference between the picture decoded in tiles and
 at once, at the edges of tiles and elsewhere, of a picture that still fits (`--whole`), in the unit of [-1, 1].
+
+Memory is what a tile takes, and the picture: the autoencoder's width sets the first, `--size` the second. A slow machine
+measures them apart: a small picture at full width, and a large one with an autoencoder of a sixteenth: `--narrow 16 --no-unet`.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from __future__ import annotations
 from machine import describe  # first: finds the project's packages
 
 import json  # isort: skip
+import math
 import tempfile
 import time
 from dataclasses import dataclass, replace
@@ -21,6 +25,7 @@ import torch
 import tyro
 from processes import alone
 
+from restore.latents import Latents
 from restore.machine.memory import used_memory
 
 VAE = {
@@ -41,6 +46,8 @@ class Bench:
     """Side of the picture whose seams are measured, in tiles of half as many cells."""
     tile: int = 64
     """Cells of a tile, of 8 pixels each."""
+    narrow: int = 1
+    """The autoencoder's channels are divided by this: 1, 2, 4, 8 or 16."""
     unet: bool = True
     """Whether the U-Net is loaded too."""
 
@@ -48,7 +55,7 @@ class Bench:
         print(f"{describe()}\n\n| what | result |\n| --- | --- |")
         with tempfile.TemporaryDirectory(dir=".") as name:
             folder = Path(name)
-            alone("saving", save, folder, self.unet)
+            alone("saving", save, folder, self)
             for part in ("vae", *(("unet",) if self.unet else ())):
                 weights, peak = alone(part, loaded, folder, part)
                 print(
@@ -57,16 +64,21 @@ class Bench:
                 )
             edges, elsewhere, contrast = alone("seams", seams, folder, self)
             print(f"| steps at edges, elsewhere; deviation of the picture | {edges:.4f}, {elsewhere:.4f}; {contrast:.3f} |")
-            seconds, peak = alone("decoding", decoded, folder, self)
-            print(f"| decoding {self.size} x {self.size} in tiles | {peak / 2**30:.2f} GiB at most, {seconds:.0f} s of CPU |")
+            along = math.ceil(self.size / 8 / (self.tile - 2 * Latents.overlap))
+            before, seconds, peak = alone("decoding", decoded, folder, self)
+            took = f"{before / 2**30:.2f} GiB before, {peak / 2**30:.2f} GiB at most, {seconds / along**2:.1f} s of CPU a tile"
+            print(f"| decoding {self.size} x {self.size} in {along**2} tiles | {took} |")
 
 
-def save(folder: Path, unet: bool) -> None:
+def save(folder: Path, bench: Bench) -> None:
     from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel, UNet2DModel
 
     torch.manual_seed(0)
-    AutoencoderKL(**VAE).save_pretrained(folder / "vae")
-    network = UNet2DConditionModel(**UNET) if unet else UNet2DModel(4, in_channels=4, out_channels=4)
+    widths = tuple(width // bench.narrow for width in VAE["block_out_channels"])
+    AutoencoderKL(**{**VAE, "block_out_channels": widths, "norm_num_groups": min(32, widths[0])}).save_pretrained(
+        folder / "vae"
+    )
+    network = UNet2DConditionModel(**UNET) if bench.unet else UNet2DModel(4, in_channels=4, out_channels=4)
     network.save_pretrained(folder / "unet")
     DDIMScheduler(clip_sample=False).save_pretrained(folder / "scheduler")
     index = {"vae": "AutoencoderKL", "unet": type(network).__name__, "scheduler": "DDIMScheduler"}
@@ -108,10 +120,12 @@ def seams(folder: Path, bench: Bench) -> tuple[float, float, float]:
     return float(steps[edges].max()), float(steps[~edges].max()), float(whole.std())
 
 
-def decoded(folder: Path, bench: Bench) -> tuple[float, int]:
-    tiled, before = replace(space(folder), tile=bench.tile), time.process_time()
+def decoded(folder: Path, bench: Bench) -> tuple[int, float, int]:
+    tiled = replace(space(folder), tile=bench.tile)
+    tiled.codec.load()
+    begun, before = used_memory(), time.process_time()
     tiled.decode(latents(bench.size))
-    return time.process_time() - before, used_memory()
+    return begun, time.process_time() - before, used_memory()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import time  # isort: skip
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ from torch import Tensor
 from degrade import Compose, Decolour, Degradation, GaussianBlur, Pixelate, Snow, Stage, seeded, seeds
 from restore import Run, closed_form, open_run, save_image
 from restore.data.images import grid
-from restore.evaluation.features import frechet_distance, of_classifier, squares
+from restore.evaluation.features import frechet_distance, of_classifier, of_patches, squares
 from restore.evaluation.metrics import psnr, ssim
 from restore.pipelines.pipeline import Pipeline
 from restore.pipelines.solving import Forward, reduced_to
@@ -38,6 +39,8 @@ from samplers.guides.likelihood import ANY
 
 OPTIONS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 """Of a classical method's parameter."""
+WITHOUT = ("bicubic", "biharmonic")
+"""Classical methods that have none."""
 Classical = Callable[[np.ndarray, float], np.ndarray]
 """Images (C, h, w) in [0, 1] and a parameter to images (C, H, W)."""
 
@@ -112,10 +115,10 @@ def tv(y: np.ndarray, parameter: float) -> np.ndarray:
     return restoration.denoise_tv_chambolle(y, weight=parameter, channel_axis=0)
 
 
-def best(method: Classical, y: Tensor, clean: Tensor) -> Tensor:
+def best(method: Classical, y: Tensor, clean: Tensor, options: tuple[float, ...]) -> Tensor:
     """With the parameter that is best for all images together."""
     found = []
-    for parameter in OPTIONS:
+    for parameter in options:
         made = [method((x.numpy() + 1) / 2, parameter) for x in y]
         found.append((2 * torch.from_numpy(np.stack(made)).float() - 1).clamp(-1, 1))
     return max(found, key=lambda x: float(psnr(x, clean).mean()))
@@ -141,15 +144,20 @@ class Bench:
     """Under the run's prior."""
     steps: int | None = None
     """Of the walk (default: the run's)."""
+    features: Literal["classifier", "patches"] = "classifier"
+    """Of the Frechet distance: those of a classifier, which is trained first, or the gradients in patches."""
+    patches: bool = True
+    """Whether patches are a prior too."""
     out: Path = Path("runs/solving")
     """Folder for the pictures."""
 
     def __call__(self) -> None:
         run = open_run(self.run, "cpu").using(steps=self.steps)
         clean = torch.stack(list(squares(run.data, self.test, self.images)))
-        features = of_classifier(run.data, run.images or self.test, self.test)
+        trained = self.features == "classifier"
+        features = of_classifier(run.data, run.images or self.test, self.test) if trained else of_patches()
         reference = features.extract(clean)
-        patches = self.patches(run)
+        patches = self.closed_form(run) if self.patches else None
         every = [*cases(clean), *(self.trained(open_run(path, "cpu"), clean) for path in self.cold)]
         print(f"{describe()}\n{len(clean)} images {tuple(clean.shape[1:])}; Frechet distance: {features.name}\n")
         print("| degraded by | noise | restored by | PSNR, dB | SSIM | Frechet distance | s |")
@@ -171,13 +179,13 @@ class Bench:
                 save_image(grid(rows, len(shown), at_least=64), self.out / f"{case.name.replace(' ', '-')}-{noise:g}.png")
 
     def restorers(
-        self, case: Case, y: Tensor, clean: Tensor, noise: float, run: Run, patches: Pipeline
+        self, case: Case, y: Tensor, clean: Tensor, noise: float, run: Run, patches: Pipeline | None
     ) -> Iterator[tuple[str, Callable[[], Tensor]]]:
         size = (clean.shape[-2], clean.shape[-1])
         yield "nothing", lambda: torch.nn.functional.interpolate(y, size, mode="nearest-exact").clamp(-1, 1)
         if case.classical:
             name, method = case.classical
-            yield name, lambda: best(method, y, clean)
+            yield name, lambda: best(method, y, clean, OPTIONS[:1] if name in WITHOUT else OPTIONS)
 
         def solved(pipeline: Pipeline, method: Method) -> Tensor:
             options = {"noise": noise, "method": method, "count": 1, "size": size, "batch": 64, "progress": False}
@@ -187,7 +195,8 @@ class Bench:
         for method in self.methods:
             if case.linear or method in ANY:
                 yield f"{method}, run", lambda method=method: solved(run, method)
-        yield "diffpir, patches", lambda: solved(patches, "diffpir")
+        if patches is not None:
+            yield "diffpir, patches", lambda: solved(patches, "diffpir")
         if case.cold is not None:
             cold, severity = case.cold, case.severity or 1.0
             yield "Algorithm 2, trained for it", lambda: cold.restore(y, severity, case.latent, progress=False)
@@ -198,7 +207,7 @@ class Bench:
         name = f"{type(run.degradation).__name__} at {self.severity:g}"
         return Case(name, run.degradation, None, self.severity, latent, run, linear=not isinstance(run.degradation, Snow))
 
-    def patches(self, run: Run) -> Pipeline:
+    def closed_form(self, run: Run) -> Pipeline:
         if self.photograph is not None:
             return closed_form(self.photograph)
         assert run.images is not None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from degrade.lazy import torch
-from degrade.tree import tree_leaves, tree_map
+from degrade.tree import same_tree, tree_leaves, tree_map, tree_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,6 +64,14 @@ def check(x0: Tensor, t: Tensor, latent: tuple = ()) -> None:
         raise ValueError(f"a severity t lies in [0, 1], got {t.min():g} to {t.max():g}.")
     if not bool(x0.detach().sum(dtype=wide_sum(x0)).isfinite()):
         raise ValueError("the image holds NaN or infinite values: expected finite numbers, in [-1, 1] when clean.")
+
+
+def check_latent(latent: object, own: tuple, name: str) -> None:
+    """Raises ValueError unless `latent` is of the kind of `own`, which an operator of that name drew."""
+    if not isinstance(latent, tuple):
+        raise ValueError(f"a latent is what {name}.draw gives, not a {type(latent).__name__}.")
+    if not same_tree(latent, own):
+        raise ValueError(f"a latent of {name} is {tree_name(own)}, as its draw gives it, not {tree_name(latent)}.")
 
 
 def bounded(settings: object, **bounds: tuple[float, float]) -> None:

@@ -26,3 +26,18 @@ def tree_map(change: Callable[[Tensor], Tensor], latent: tuple) -> Any:
     """`latent` with `change` applied to every tensor: moved to a device, cut to a few samples of the batch."""
     values = [tree_map(change, z) if isinstance(z, tuple) else change(z) for z in latent]
     return type(latent)(*values) if hasattr(latent, "_fields") else tuple(values)
+
+
+def same_tree(a: tuple, b: tuple) -> bool:
+    """Whether latent `a` is of the kind of `b`: of the same types, or unnamed, and with the same parts."""
+    if len(a) != len(b) or type(a) not in (type(b), tuple):
+        return False
+    parts = zip(a, b, strict=True)
+    return all(same_tree(x, y) if isinstance(x, tuple) and isinstance(y, tuple) else type(x) is type(y) for x, y in parts)
+
+
+def tree_name(latent: tuple) -> str:
+    """What a latent holds, in words: "Hole(yx, fill)"; of a chain "(Flakes(noise, vertical), NoLatent())"."""
+    if hasattr(latent, "_fields"):
+        return f"{type(latent).__name__}({', '.join(latent._fields)})"
+    return f"({', '.join(tree_name(z) if isinstance(z, tuple) else type(z).__name__ for z in latent)})"

@@ -84,18 +84,6 @@ class ConditionEmbedding(nn.Module):
         return condition if encoded is None else condition._replace(text=None, tokens=encoded[0], mask=encoded[1])
 
 
-def accepted(config: UNetConfig | DiTConfig) -> tuple[str, ...]:
-    """The parts of a condition that a network of these settings takes."""
-    tokens = config.tokens or config.text
-    sizes = {"label": config.classes, "pooled": config.pooled, "tokens": tokens, "image": config.picture}
-    return tuple(part for part, size in {**sizes, "text": config.text}.items() if size)
-
-
-def attends(config: UNetConfig | DiTConfig) -> bool:
-    """Whether a network of these settings attends to tokens."""
-    return bool(config.tokens or config.text)
-
-
 def with_picture(x: Tensor, picture: Tensor | None, channels: int) -> Tensor:
     """x (B, C, *space) and, as further channels, the picture (B, channels, *space), or zeros where it is None."""
     if picture is None:

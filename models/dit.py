@@ -6,7 +6,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from models.condition import Condition
-from models.conditioning import ConditionEmbedding, accepted, attends, with_picture
+from models.conditioning import ConditionEmbedding, with_picture
 from models.layers.basic import pad_to_multiple, zero
 from models.layers.transformer import Transformer, modulated
 from models.settings.dit import DiTConfig
@@ -24,11 +24,11 @@ class DiT(nn.Module):
     def __init__(self, config: DiTConfig = DiTConfig()) -> None:  # noqa: B008
         super().__init__()
         self.config = config
-        self.accepts = accepted(config)
+        self.accepts = config.accepts
         self.embedding = ConditionEmbedding(config.width, config)
         self.patches = nn.Conv2d(config.image_channels + config.picture, config.width, config.patch, stride=config.patch)
         self.transformer = Transformer(
-            config.width, config.depth, config.head, config.width, config.positions, config.dropout, attends(config)
+            config.width, config.depth, config.head, config.width, config.positions, config.dropout, config.attends
         )
         self.modulation = zero(nn.Linear(config.width, 2 * config.width))
         self.out = zero(nn.Linear(config.width, config.image_channels * config.patch**2))

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.condition import Condition, Conditioning
-from models.conditioning import ConditionEmbedding, accepted, attends, with_picture
+from models.conditioning import ConditionEmbedding, with_picture
 from models.layers.attention import Attention, CrossAttention
 from models.layers.basic import pad_to_multiple, zero
 from models.layers.transformer import Transformer
@@ -26,7 +26,7 @@ class UNet(nn.Module):
     def __init__(self, config: UNetConfig = UNetConfig()) -> None:  # noqa: B008
         super().__init__()
         self.config = config
-        self.accepts = accepted(config)
+        self.accepts = config.accepts
         embedding = 4 * config.widths[0]
         self.embedding = ConditionEmbedding(embedding, config)
         self.stem = nn.Conv2d(config.image_channels + config.picture, config.widths[0], 3, padding=1)
@@ -51,7 +51,7 @@ def levels(config: UNetConfig, level: int, embedding: int) -> Level | Blocks | T
         return Level(config, level, embedding)
     width = config.widths[level]
     if config.transformer:
-        parts = (config.head, embedding, config.positions, config.dropout[level], attends(config))
+        parts = (config.head, embedding, config.positions, config.dropout[level], config.attends)
         return Transformer(width, config.transformer, *parts)
     return Blocks(Block(width, config, level, embedding) for _ in range(config.depths[level]))
 
@@ -130,8 +130,8 @@ class MapAttention(nn.Module):
         self.norm = nn.GroupNorm(config.groups, width)
         self.attention = Attention(width, config.head)
         zero(self.attention.out)
-        self.norm_cross = nn.GroupNorm(config.groups, width) if attends(config) else None
-        self.cross = CrossAttention(width, embedding, config.head) if attends(config) else None
+        self.norm_cross = nn.GroupNorm(config.groups, width) if config.attends else None
+        self.cross = CrossAttention(width, embedding, config.head) if config.attends else None
 
     def forward(self, x: Tensor, given: Conditioning) -> Tensor:
         h = self.attention(self.norm(x).flatten(2).mT)

@@ -8,7 +8,8 @@ arXiv 2205.11487.
     python recipes/cascade.py generate runs/large --base runs/small --count 16    # both stages
     python recipes/cascade.py enlarge runs/large small.png                        # a picture of yours, four times as large
 
-The upper stage is conditioned on the small picture, enlarged and noised to a level that the network is told.
+The upper stage is conditioned on the small picture, enlarged and noised to a level that the network is told. It predicts the
+detail, what an image has beyond that, and begins with none.
 """
 
 from __future__ import annotations
@@ -34,11 +35,12 @@ from recipes.command.limits import COUNT, check_options
 from recipes.command.outputs import check_folder, plain_stem
 from recipes.command.training import Preset
 from recipes.command.walk import Walk
-from restore import Folder
+from restore import Folder, Objective
 from restore.data.enlarging import FEATURES, Enlarging
 from restore.machine.provenance import provenance
 from restore.pipelines.cascade import LEVEL, enlarge
 from restore.recipe import Recipe
+from restore.training.condition_dropout import ConditionDropout
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
 def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation | None = None) -> Recipe:
     """The upper stage: simple diffusion's settings, a U-Net that sees a small picture of 1/4 of the side, enlarged.
 
-    `paper`: 256 px from 64; `fast`: 64 px from 16, three levels of 64 to 128 channels behind a stem of
+    `paper`: 256 px from 64; `fast`: 64 px from 16, three levels of 32 to 128 channels behind a stem of
     squares of 2 x 2 pixels.
     """
     chosen = simple_diffusion.recipe(images, preset, degradation or GaussianNoise(Cosine()))
@@ -56,23 +58,26 @@ def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation
     assert isinstance(old, Folder)
     size = 256 if large else old.size
     data = Enlarging(size, max(old.reduce, size if large else 0), old.channels, old.flip, small=max(4, size // 4))
-    network = UNetConfig(data.channels, (64, 64, 128), (1, 1, 1), (0.0, 0.0, 0.0), attention=(), groups=8)
+    network = UNetConfig(data.channels, (32, 64, 128), (1, 1, 1), (0.0, 0.0, 0.0), attention=(), groups=8)
     if large:
         network = UNetConfig(data.channels, (128, 256, 512, 512), (2, 2, 2, 2), (0.0, 0.0, 0.1, 0.1), attention=())
     return replace(
         chosen,
         data=data,
         network=replace(network, picture=data.channels, pooled=FEATURES),
+        prediction="detail",
+        objective=Objective(),
+        training=replace(chosen.training, condition_dropout=ConditionDropout(image=0.0, pooled=0.0)),
         stem=None if large else chosen.stem,
         show="enlargements",
-        sampling=replace(chosen.sampling, steps=25, guidance=1.0),
+        sampling=replace(chosen.sampling, steps=12, guidance=1.0),
     )
 
 
 @dataclass(frozen=True)
 class _Enlarging(Walk):
     _: KW_ONLY
-    level: float = LEVEL
+    level: float = 0.0
     """Noise that small pictures get: more of it, and more is made up; at most what was trained with."""
 
     def __post_init__(self) -> None:
@@ -98,6 +103,8 @@ class Generate(_Enlarging):
     _: KW_ONLY
     base: Path
     """Folder of the run that makes small images."""
+    level: float = LEVEL
+    """Noise that small images get: more of it, and more is made up; at most what was trained with."""
     count: int = 4
     """Images."""
 

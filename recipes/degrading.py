@@ -26,7 +26,7 @@ from recipes.command import cli
 from recipes.command.limits import SEED, SHARE, SIDE, check_options
 from recipes.command.outputs import check_file
 from recipes.command.pasteable import program
-from recipes.command.reduced import say_reduced
+from recipes.command.seen import say_seen
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Degrading:
 
         check_file(self.out, self.image)
         x0 = load_image(self.image, self.size)[None]
-        say_reduced(self.image, x0[0], "--size")
+        say_seen(self.image, x0[0], "--size")
         latent = self.degradation.draw(x0, seeds(self.seed, 1))
         if self.severity is not None:
             path = save_image(self.degradation(x0, torch.full((1,), self.severity), latent)[0].clamp(-1, 1), self.out)

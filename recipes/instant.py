@@ -34,7 +34,7 @@ from recipes.command.film import Film
 from recipes.command.limits import COUNT, SEED, SIDE, STEPS, check_options
 from recipes.command.outputs import check_file, check_folder
 from recipes.command.pasteable import program
-from recipes.command.reduced import say_reduced
+from recipes.command.seen import say_seen
 from recipes.command.size import OptionalSize
 from restore.patches.settings import PatchSettings, dialled
 from restore.pipelines.closed_form import closed_form
@@ -101,7 +101,7 @@ class Instant:
         device = usable_device(self.device)
         pipeline = closed_form(self.image, self.detail, self.arranged(), device).using(steps=self.steps)
         photograph = pipeline.photograph
-        say_reduced(self.image, photograph, "--detail")
+        say_seen(self.image, photograph, "--detail")
         folder = self.out or Path("runs") / f"{self.image.stem}-instant"
         check_folder(folder)
         size = self.size or (photograph.shape[1], photograph.shape[2])

@@ -31,9 +31,9 @@ from degrade import OPERATORS, Degradation, Markov, seeds
 from degrade.lazy import torch
 from recipes.command import cli
 from recipes.command.limits import COUNT, NOISE, SEED, SHARE, SIDE, STEPS, check_options
-from recipes.command.outputs import check_file, first_free, plain_stem, severity_name
+from recipes.command.outputs import check_made, first_free, plain_stem, severity_name
 from recipes.command.pasteable import file_of_types, program
-from recipes.command.reduced import say_reduced
+from recipes.command.seen import say_seen
 from recipes.command.size import OptionalSize
 from recipes.command.source import is_run, opened
 from restore.data.sources import LEAST
@@ -111,24 +111,24 @@ class Solve:
         severities = self.severity if self.degradation else (1.0,)
         homes = [folder if len(severities) == 1 else folder / severity_name(s) for s in severities]
         for path in (folder / "strip.png", *(home / f"{name}.png" for home in homes for name in self.names)):
-            check_file(path, self.image, self.prior)
+            check_made(path, self.image, self.prior)
         pipeline, degraded = self.opened()
         wanted = self.size or (degraded.shape[1], degraded.shape[2])
-        rows, misfits = [], []
+        rows, misfits, common = [], [], {**provenance(), "noise": f"{self.noise:g}", "prior": str(self.prior)}
         for severity, home in zip(severities, homes, strict=True):
             operator = self.operator(severity, (degraded.shape[0], *wanted), (degraded.shape[1], degraded.shape[2]))
             solution = self.solved(pipeline, degraded, operator, wanted)
             misfits.append(_rms(operator(solution.mean[None]) - degraded))
             spread = shown(solution.deviation)
             made = dict(zip(self.names, (solution.mean, spread, *solution.samples), strict=True))
-            note = {**provenance(), "severity": f"{severity:g}", "noise": f"{self.noise:g}", "prior": str(self.prior)}
+            note = {**common, "severity": f"{severity:g}"}
             for name, image in made.items():
                 save_image(image, home / f"{name}.png", note)
             rows.append([_enlarged(degraded, wanted), solution.mean, spread, *solution.samples])
             apart = f"; they spread by {_rms(solution.deviation):.4f}" if self.count > 1 else ""
             at = f"severity {severity:g}: " if self.degradation else ""
             print(f"{at}the mean of the samples, degraded, differs from the picture by {misfits[-1]:.4f}{apart}")
-        strip = save_image(grid([x for row in rows for x in row], len(rows[0])), folder / "strip.png")
+        strip = save_image(grid([x for row in rows for x in row], len(rows[0])), folder / "strip.png", common)
         self.say_which(misfits)
         print(f"the picture, the mean, where samples differ (white: most), and the samples: {strip}; each beside it")
 
@@ -170,9 +170,9 @@ class Solve:
         detail = self.detail or max(height, width)
         pipeline = opened(self.prior, detail, self.types, self.device).using(steps=self.steps)
         degraded = load_image(self.image, self.side, pipeline.size[0])
-        say_reduced(self.image, degraded, "--side")
+        say_seen(self.image, degraded, "--side")
         if not is_run(self.prior):
-            say_reduced(self.prior, pipeline.read(), "--detail")
+            say_seen(self.prior, pipeline.read(), "--detail")
         if self.size and (degraded.shape[1] > height or degraded.shape[2] > width):
             raise ValueError(
                 f"{self.image} has {degraded.shape[1]}x{degraded.shape[2]} pixels, --size {height}x{width} is smaller: reduce "

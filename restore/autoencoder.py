@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from tyro.conf import arg
 
 from models import NETWORKS, AutoencoderConfig
-from restore.storage.checkpoint import Checkpoint, CheckpointError, open_checkpoint
-from restore.storage.specification import SpecificationError, decode
+from restore.storage.checkpoint import Checkpoint, CheckpointError, open_checkpoint, seal
+from restore.storage.specification import SpecificationError, decode, encode
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from models import Autoencoder
+
+
+PACKED = "autoencoder"
+"""The folder that it lies in within that of a shared run."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,17 @@ class TrainedAutoencoder:
             )
         return pinned
 
+    def packed(self, home: Path) -> TrainedAutoencoder:
+        """Copies what it reads into `home`, its network's settings and weights; the same, named from there."""
+        checkpoint, folder = _checkpoint(self.autoencoder, self.weights), home / PACKED
+        checkpoint.verify()
+        folder.mkdir()
+        known = {"recipe": {"network": encode(self.config)}, "format": checkpoint.run["format"], "step": checkpoint.step}
+        (folder / "run.json").write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
+        shutil.copyfile(checkpoint.folder / "ema.safetensors", folder / "ema.safetensors")
+        seal(folder)
+        return replace(self, autoencoder=Path(PACKED), weights=checkpoint.sums["ema.safetensors"])
+
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of the latents of images."""
         return self._network(images).encode(images.float())
@@ -64,6 +81,17 @@ class TrainedAutoencoder:
 
     def _network(self, like: Tensor) -> Autoencoder:
         return _network(self.autoencoder, self.weights, str(like.device))
+
+
+def found(stored: Any, home: Path) -> Any:
+    """A stored specification; an autoencoder that came with the shared run in `home` is named from there."""
+    if isinstance(stored, list):
+        return [found(value, home) for value in stored]
+    if not isinstance(stored, dict):
+        return stored
+    if stored.get("type") == TrainedAutoencoder.__name__ and stored.get("autoencoder") == PACKED:
+        return {**stored, "autoencoder": str(home / PACKED)}
+    return {name: found(value, home) for name, value in stored.items()}
 
 
 def _checkpoint(folder: Path, weights: str) -> Checkpoint:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Protocol, runtime_checkable
 
 from degrade.checks import bounded
@@ -63,6 +64,8 @@ class Latents:
 
     def __post_init__(self) -> None:
         bounded(self, scale=(0, 1e6), shift=(-1e6, 1e6), tile=(1, 65_536), overlap=(1, 4096))
+        if 0 < self.scale < 1e-6:
+            raise ValueError(f"scale of Latents is 1/std of the codec's latents, or 0 to measure it; got {self.scale}.")
         if 3 * self.overlap > self.tile:
             raise ValueError(f"windows of {self.tile} cells overlap by a third of that at most, got {self.overlap}.")
 
@@ -101,6 +104,10 @@ class Latents:
 
         return self._whole(images, (x.shape[-2] * stride, x.shape[-1] * stride), stride)
 
+    @property
+    def is_fitted(self) -> bool:
+        return self.scale > 0
+
     def fitted(self, images: Tensor) -> Latents:
         """The same, its codec pinned to what it is now, and where `scale` is 0, 1/std of the latents of training images."""
         pinned = getattr(self.codec, "pinned", None)
@@ -109,6 +116,11 @@ class Latents:
             return replace(self, codec=codec)
         std = float(replace(self, codec=codec, scale=1.0).encode(images).std())
         return replace(self, codec=codec, scale=round(1 / std, 6))
+
+    def packed(self, home: Path) -> Latents:
+        """The same, a trained codec copied into `home`."""
+        packed = getattr(self.codec, "packed", None)
+        return self if packed is None else replace(self, codec=packed(home))
 
     def masked(self, mask: Tensor) -> Tensor:
         """A mask (B, 1, H, W) of pixels for cells of x: 0 or 1, as the pixel in the corner of each says."""

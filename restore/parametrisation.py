@@ -2,8 +2,8 @@
 
     x0_hat = c_skip x_t + c_out net(c_in x_t, t)        training target = (x0 - c_skip x_t) / c_out
 
-x0 and residual serve every degradation; eps, v and velocity need an affine one, x_t = alpha x0 + sigma z; missing one that
-can be read off x_t and undone in part, whose triple is that of residual with the undone picture in place of x_t.
+x0, residual and detail serve every degradation; eps, v and velocity need an affine one, x_t = alpha x0 + sigma z; missing
+one that can be read off x_t and undone in part, whose triple is that of residual with the undone picture in place of x_t.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from degrade.lazy import torch
 from degrade.protocols import Affine, Degradation, Legible
 from degrade.severity import wide
 
-Prediction = Literal["x0", "residual", "missing", "eps", "v", "velocity"]
+Prediction = Literal["x0", "residual", "missing", "detail", "eps", "v", "velocity"]
+
+DETAIL = 1 / 8
+"""By how much an image differs from the picture that is told of it, about: photographs from a quarter of the side by .1."""
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,6 +35,7 @@ def parametrisation(prediction: Prediction, degradation: Degradation) -> Paramet
     | x0 | 0 | 1 | the clean image |
     | residual | 1 | 1 | x0 - x_t |
     | missing | 1 | 1 | x0 - u where x_t does not tell x0; u is x_t undone elsewhere, and filled smoothly there |
+    | detail | 0 | 1/8 | (x0 - c)/c_out, c the picture that it is conditioned on, which is added: x0_hat = c + c_out net |
     | eps | 1/alpha | -sigma/alpha | z (Ho et al. 2020, arXiv 2006.11239, eq. 9) |
     | v | alpha/n | -sigma/n | alpha z - sigma x0, n = alpha^2 + sigma^2 (Salimans & Ho 2022, arXiv 2202.00512, app. D) |
     | velocity | sigma'/m | -sigma/m | dx_t/dt = alpha' x0 + sigma' z, m = alpha sigma' - alpha' sigma |
@@ -51,6 +55,8 @@ def parametrisation(prediction: Prediction, degradation: Degradation) -> Paramet
                 f"{type(degradation).__name__} is not. Use prediction='residual'."
             )
         return parametrisation("residual", degradation)
+    if prediction == "detail":
+        return lambda t: (torch.zeros_like(wide(t)), torch.full_like(wide(t), DETAIL), torch.ones_like(wide(t)))
     if prediction not in ("eps", "v", "velocity"):
         raise ValueError(f"prediction is one of {', '.join(map(repr, get_args(Prediction)))}, got {prediction!r}.")
     if not isinstance(degradation, Affine):

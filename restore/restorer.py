@@ -26,6 +26,7 @@ Precision = Literal["float32", "bfloat16"]
 class Restorer:
     """R(x_t, t) -> x0_hat = c_skip x_t + c_out net(c_in x_t, t), in the dtype of x_t; the network runs in `precision`.
 
+    With "detail" the picture of its condition is added to that: what is predicted is the rest.
     It takes t in float32, also where x_t is bfloat16, which knows three digits of t. `given` binds a condition.
     Raises ValueError on construction where the degradation does not allow the prediction.
     """
@@ -66,14 +67,14 @@ class Restorer:
     def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
         c_skip, c_out, c_in = (per_sample(c, x_t) for c in self.triple(t))
         x, missing = self.seen(x_t, t)
-        return c_skip * x + c_out * missing * self.output(c_in * x, t)
+        return self._told(x, c_skip * x) + c_out * missing * self.output(c_in * x, t)
 
     def output_and_target(self, x_t: Tensor, x0: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The network's output, what it should have been, and c_out (B,): what an objective compares, for t > 0."""
         coefficients = self.triple(t)
         c_skip, c_out, c_in = (per_sample(c, x_t) for c in coefficients)
         x, missing = self.seen(x_t, t)
-        return missing * self.output(c_in * x, t), missing * ((x0 - c_skip * x) / c_out), coefficients[1]
+        return missing * self.output(c_in * x, t), missing * ((x0 - self._told(x, c_skip * x)) / c_out), coefficients[1]
 
     def seen(self, x_t: Tensor, t: Tensor) -> tuple[Tensor, Tensor | float]:
         """What the network sees, and where its output counts: x_t, and everywhere.
@@ -86,6 +87,15 @@ class Restorer:
             latent = self.degradation.read(x_t, t)
         undone, known = self.degradation.undo(x_t, t, latent)
         return filled(undone, known), 1 - known
+
+    def _told(self, x_t: Tensor, skipped: Tensor) -> Tensor:
+        """What is known of x0 without the network: `skipped`, and with "detail" the picture that it is told."""
+        picture = None if self.condition is None or self.prediction != "detail" else self.condition.image
+        if picture is None:
+            return skipped
+        if picture.shape != x_t.shape:
+            raise ValueError(f"detail is added to a picture of shape {tuple(x_t.shape)}, got {tuple(picture.shape)}.")
+        return skipped + picture.to(x_t)
 
     def output(self, x: Tensor, t: Tensor) -> Tensor:
         condition = () if self.condition is None else (self.condition,)

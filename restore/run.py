@@ -12,12 +12,15 @@ from degrade import Prior, seeds
 from degrade.lazy import torch
 from degrade.severity import per_sample
 from models.condition import LONGEST, Condition
+from restore.autoencoder import found
 from restore.machine.processes import usable_device
 from restore.pipelines.network import NetworkPipeline
+from restore.published.folder import is_imported
 from restore.recipe import ALLOWED, Recipe
 from restore.restorer import Restorer
 from restore.sharing.address import address_of
 from restore.sharing.download import local
+from restore.space import Fitting
 from restore.storage.checkpoint import Checkpoint, CheckpointError, open_checkpoint
 from restore.storage.older import current
 from restore.storage.reading import text
@@ -120,9 +123,9 @@ def open_run(folder: str | Path, device: str | None = None, types: Sequence[type
 
     types: your own operator, sampler or network, where the run was trained with one: a file names types, and brings no code.
     """
-    from restore.published.imported import is_imported, open_imported
-
     if is_imported(Path(folder)):
+        from restore.published.imported import open_imported
+
         return open_imported(Path(folder), device)
     return open_trained(folder, device, types)
 
@@ -193,7 +196,7 @@ def specified(checkpoint: Checkpoint, types: Sequence[type] = ()) -> Specificati
     path = checkpoint.folder / "run.json"
     try:
         data = checkpoint.run
-        recipe = decode(current(data["recipe"]), (*ALLOWED, *types), Recipe, path="recipe")
+        recipe = decode(found(current(data["recipe"]), checkpoint.folder), (*ALLOWED, *types), Recipe, path="recipe")
         prior = decode(data["prior"], (*ALLOWED, *types), Prior, checkpoint.prior(), "prior")
         size = decode(data["size"], (), tuple[int, int, int], path="size")
         classes = decode(data.get("classes", []), (), tuple[str, ...], path="classes")
@@ -206,6 +209,8 @@ def specified(checkpoint: Checkpoint, types: Sequence[type] = ()) -> Specificati
         raise CheckpointError(f"{path}: images of {size[1]} x {size[2]} are larger than they were made, {recipe.data.size}.")
     if size[0] not in (1, 2, 3, 4) or not all(0 < side <= 2**16 for side in size[1:]):
         raise CheckpointError(f"{path}: images of {size[0]} x {size[1]} x {size[2]} were not learned from.")
+    if isinstance(recipe.space, Fitting) and not recipe.space.is_fitted:
+        raise CheckpointError(f"{path}: {type(recipe.space).__name__} that nothing was measured for, expected a scale above 0.")
     if recipe.space.channels(size[0]) != recipe.network.image_channels:
         raise CheckpointError(f"{path}: a network of {recipe.network.image_channels} channels for images of {size[0]}.")
     if classes and (recipe.classes not in (None, len(classes)) or "label" not in recipe.accepts):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 from degrade.lazy import torch
@@ -51,8 +52,22 @@ class Masking(Space, Protocol):
 class Fitting(Space, Protocol):
     """A space of which something is measured when a training begins."""
 
+    @property
+    def is_fitted(self) -> bool:
+        """Whether all of it was measured; the folder of a run in a space that is not fitted is refused."""
+        ...
+
     def fitted(self, images: Tensor) -> Self:
         """The same with all that is measured on training images (N, C, H, W), of sides of a multiple of the stride."""
+        ...
+
+
+@runtime_checkable
+class Carrying(Space, Protocol):
+    """A space with files of its own, which a shared run takes along."""
+
+    def packed(self, home: Path) -> Self:
+        """Copies them into `home`, where a run is put together to be shared; the same, which names them from there."""
         ...
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +24,23 @@ def draw_photo(path: Path) -> Path:
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
     return draw_photo(tmp_path / "photo.png")
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Any, Path]]:
+    """A tiny published pipeline of diffusers by its name, and the folder that it lies in, which no test changes: made once."""
+    from tests.published_models import made, saved
+
+    kept: dict[str, tuple[Any, Path]] = {}
+
+    def get(name: str, **options: Any) -> tuple[Any, Path]:
+        key = f"{name}{options}"
+        if key not in kept:
+            theirs = made(name, **options)
+            kept[key] = theirs, saved(theirs, tmp_path_factory.mktemp("published") / name)
+        return kept[key]
+
+    return get
 
 
 @pytest.fixture

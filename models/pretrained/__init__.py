@@ -5,7 +5,7 @@
 
 from models.pretrained.autoencoder_kl import AutoencoderKL
 from models.pretrained.dit import DiTTransformer2DModel
-from models.pretrained.network import Denoiser, Encoding
+from models.pretrained.network import Denoiser, Encoding, Reader
 from models.pretrained.pixart import PixArtTransformer2DModel
 from models.pretrained.sd3 import SD3Transformer2DModel
 from models.pretrained.text import CLIPTextModel, CLIPTextModelWithProjection, T5EncoderModel, TextEncoder
@@ -16,4 +16,4 @@ DENOISERS = (UNet2DModel, UNet2DConditionModel, DiTTransformer2DModel, SD3Transf
 CODECS = (AutoencoderKL,)
 TEXT_ENCODERS = (CLIPTextModel, CLIPTextModelWithProjection, T5EncoderModel)
 
-__all__ = ["CODECS", "DENOISERS", "TEXT_ENCODERS", "AutoencoderKL", "Denoiser", "Encoding", "TextEncoder"]
+__all__ = ["CODECS", "DENOISERS", "TEXT_ENCODERS", "AutoencoderKL", "Denoiser", "Encoding", "Reader", "TextEncoder"]

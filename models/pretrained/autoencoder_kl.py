@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from models.pretrained.network import Load
+from models.pretrained.network import Load, running
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,9 +50,11 @@ class AutoencoderKL:
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of the latents of images."""
         module = self.load()
-        posterior = module.encode(images.to(module.device, torch.float32)).latent_dist
+        with running(module):
+            posterior = module.encode(images.to(module.device, torch.float32)).latent_dist
         return posterior.mean.to(images.device), posterior.std.to(images.device)
 
     def decode(self, latents: Tensor) -> Tensor:
         module = self.load()
-        return module.decode(latents.to(module.device, torch.float32)).sample.to(latents.device)
+        with running(module):
+            return module.decode(latents.to(module.device, torch.float32)).sample.to(latents.device)

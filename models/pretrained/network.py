@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -16,6 +17,18 @@ if TYPE_CHECKING:
 
 Load = Callable[[], Any]
 """Gives the module of the published library, loaded at the first call."""
+
+
+@contextmanager
+def running(module: nn.Module) -> Iterator[None]:
+    """What `module` raises inside becomes a ValueError in one line: its configuration, or what it is given, does not fit."""
+    try:
+        yield
+    except (RuntimeError, TypeError, LookupError, AttributeError) as error:
+        if "memory" in str(error):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{type(module).__name__} cannot be run as it is configured: {reason}") from error
 
 
 class Encoding(NamedTuple):
@@ -51,8 +64,6 @@ class Denoiser(ABC):
     """Of its published sampling."""
     offset: ClassVar[int | None] = None
     """Of leading levels, where its pipeline insists on one."""
-    masked: ClassVar[bool] = False
-    """Whether such an encoder is told which of them fill the prompt up."""
 
     def __post_init__(self) -> None:
         for key in self.unserved:
@@ -66,7 +77,9 @@ class Denoiser(ABC):
 
     def __call__(self, x: Tensor, t: Tensor, condition: Condition = Condition()) -> Tensor:  # noqa: B008
         """Its output for x (B, C, H, W), of that shape; what it says of the variance is left out."""
-        return self.output(self.load(), x, self.time(t), condition)[:, : self.channels]
+        module = self.load()
+        with running(module):
+            return self.output(module, x, self.time(t), condition)[:, : self.channels]
 
     @abstractmethod
     def output(self, module: nn.Module, x: Tensor, time: Tensor, condition: Condition) -> Tensor:
@@ -94,18 +107,25 @@ class Denoiser(ABC):
         return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
 
     @property
-    def length(self) -> int:
-        """Tokens of a prompt, for encoders that take any number."""
-        return 77
-
-    @property
     def classes(self) -> int:
         """That it knows."""
         return 0
 
+
+class Reader(Denoiser):
+    """One that is conditioned on words."""
+
+    masked: ClassVar[bool] = False
+    """Whether encoders that take any number of tokens are told which of them fill the prompt up."""
+
+    @property
+    def length(self) -> int:
+        """Tokens of a prompt, for encoders that take any number."""
+        return 77
+
+    @abstractmethod
     def words(self, encodings: Sequence[Encoding | None]) -> Condition:
         """The condition that prompts are, from what its text encoders make of them; None for one that the model lacks."""
-        raise NotImplementedError(f"{type(self).__name__} is not conditioned on words")
 
 
 def levels(steps: int) -> Callable[[Tensor], Tensor]:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from models.condition import Condition
-from models.pretrained.network import Denoiser, Encoding
+from models.pretrained.network import Encoding, Reader
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-class PixArtTransformer2DModel(Denoiser):
+class PixArtTransformer2DModel(Reader):
     """Conditioned on T5's tokens under their mask; at 1024 px on the picture's size and shape as well."""
 
     place: ClassVar[str] = "transformer"

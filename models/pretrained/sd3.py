@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 
 from models.condition import Condition
-from models.pretrained.network import Denoiser, Encoding
+from models.pretrained.network import Encoding, Reader
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-class SD3Transformer2DModel(Denoiser):
+class SD3Transformer2DModel(Reader):
     """Conditioned on tokens of three text encoders, and on a vector of two of them."""
 
     place: ClassVar[str] = "transformer"

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from models.pretrained.network import Encoding, Load
+from models.pretrained.network import Encoding, Load, running
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +45,9 @@ class CLIPTextModel(TextEncoder):
     def __call__(self, prompts: Sequence[str], length: int, masked: bool) -> Encoding:
         ids, mask = self.ids(prompts, int(self.config.get("max_position_embeddings", 77)))
         told = mask.long() if self.config.get("use_attention_mask") else None
-        with torch.no_grad():
-            found = self.load()(ids, attention_mask=told, output_hidden_states=True)
+        module = self.load()
+        with torch.no_grad(), running(module):
+            found = module(ids, attention_mask=told, output_hidden_states=True)
         return Encoding(found.last_hidden_state, found.hidden_states[-2], mask, self.vector(found))
 
     def vector(self, found: Any) -> torch.Tensor | None:
@@ -68,6 +69,7 @@ class T5EncoderModel(TextEncoder):
 
     def __call__(self, prompts: Sequence[str], length: int, masked: bool) -> Encoding:
         ids, mask = self.ids(prompts, length)
-        with torch.no_grad():
-            found = self.load()(ids, attention_mask=mask.long() if masked else None).last_hidden_state
+        module = self.load()
+        with torch.no_grad(), running(module):
+            found = module(ids, attention_mask=mask.long() if masked else None).last_hidden_state
         return Encoding(found, found, mask)

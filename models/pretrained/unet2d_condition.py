@@ -9,13 +9,13 @@ import torch
 
 from models.condition import Condition
 from models.conditioning import with_picture
-from models.pretrained.network import Denoiser, Encoding
+from models.pretrained.network import Encoding, Reader
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-class UNet2DConditionModel(Denoiser):
+class UNet2DConditionModel(Reader):
     """Conditioned on tokens, all of which it looks at, and where it takes more channels than it gives on a picture too."""
 
     guidance: ClassVar[float] = 7.5

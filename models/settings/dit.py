@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from models.settings.bounds import check_heads, optional, positive
+from models.settings.bounds import check_heads, positive
+from models.settings.conditions import Conditions
 from models.settings.network import network
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class DiTConfig:
+class DiTConfig(Conditions):
     """The diffusion transformer (Peebles & Xie 2022, arXiv 2212.09748); the defaults are the size of its DiT-S."""
 
     image_channels: int = 3
@@ -30,22 +31,10 @@ class DiTConfig:
     """How it knows where its tokens are."""
     dropout: float = 0.0
     """Share of inner activations dropped in training."""
-    classes: int = 0
-    """Classes that it can be conditioned on; 0 for none."""
-    pooled: int = 0
-    """Channels of a vector that it can be conditioned on, such as a sentence's embedding; 0 for none."""
-    picture: int = 0
-    """Channels of a picture that it can be conditioned on, of the image's size; 0 for none."""
-    tokens: int = 0
-    """Channels of tokens that it can be conditioned on, such as a text encoder's; 0 for none."""
-    text: int = 0
-    """Channels of a transformer of its own over the bytes of a caption; 0 for none."""
-    text_depth: int = 2
-    """Blocks of that transformer."""
 
     def __post_init__(self) -> None:
-        positive(self, "image_channels", "patch", "width", "depth", "head", "text_depth")
-        optional(self, "classes", "pooled", "picture", "tokens", "text")
+        positive(self, "image_channels", "patch", "width", "depth", "head")
+        super().__post_init__()
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is a share in [0, 1), got {self.dropout}.")
         check_heads(self.head, self.width, self.text)

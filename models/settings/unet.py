@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from models.settings.bounds import check_heads, optional, positive
+from models.settings.conditions import Conditions
 from models.settings.network import network
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class UNetConfig:
+class UNetConfig(Conditions):
     """simple diffusion's U-Net: each level with its own width, depth, dropout, attention.
 
     With `transformer` blocks at the deepest level it is a U-ViT (Hoogeboom et al. 2023, arXiv 2301.11093), with skips="levels"
@@ -40,22 +41,11 @@ class UNetConfig:
     """Skips from each block on the way down to its counterpart, or one around all that lies below a level."""
     groups: int = 32
     """Groups of the group norm."""
-    classes: int = 0
-    """Classes that it can be conditioned on; 0 for none."""
-    pooled: int = 0
-    """Channels of a vector that it can be conditioned on, such as a sentence's embedding; 0 for none."""
-    picture: int = 0
-    """Channels of a picture that it can be conditioned on, of the image's size; 0 for none."""
-    tokens: int = 0
-    """Channels of tokens that it can be conditioned on, such as a text encoder's; 0 for none."""
-    text: int = 0
-    """Channels of a transformer of its own over the bytes of a caption; 0 for none."""
-    text_depth: int = 2
-    """Blocks of that transformer."""
 
     def __post_init__(self) -> None:
-        positive(self, "image_channels", "widths", "depths", "head", "groups", "text_depth")
-        optional(self, "transformer", "classes", "pooled", "picture", "tokens", "text")
+        positive(self, "image_channels", "widths", "depths", "head", "groups")
+        super().__post_init__()
+        optional(self, "transformer")
         if not len(self.widths) == len(self.depths) == len(self.dropout):
             raise ValueError(
                 f"widths, depths and dropout have one entry a level, got {self.widths}, {self.depths} and {self.dropout}."

@@ -12,7 +12,7 @@ from tyro.conf import Positional
 from recipes.command.limits import COUNT, GUIDANCE, SEED, SIDE, STEPS, WIDTH, check_options
 from recipes.command.masks import read_mask
 from recipes.command.outputs import check_folder
-from recipes.command.reduced import say_reduced
+from recipes.command.seen import say_seen
 from recipes.command.source import is_run, name_of, opened, worded
 from restore.pipelines.editing import Guide, layout_guide, softened
 from restore.pipelines.generation import Edit
@@ -81,7 +81,7 @@ class Edited:
         pipeline = self.maker()
         check_folder(self.folder)
         picture = pipeline.read(self.image)
-        self.say_reduced(picture)
+        self.say_seen(picture)
         return pipeline, picture
 
     def opened_whole(self) -> tuple[Pipeline, Tensor]:
@@ -106,9 +106,9 @@ class Edited:
         """The file of the picture, where it is named."""
         return self.image or (None if is_run(self.source) else self.source)
 
-    def say_reduced(self, picture: Tensor) -> None:
+    def say_seen(self, picture: Tensor) -> None:
         """Where a picture has fewer pixels than its file."""
-        say_reduced(self.file, picture, "a run trained with another --data.size" if is_run(self.source) else "--detail")
+        say_seen(self.file, picture, "a run trained with another --data.size" if is_run(self.source) else "--detail")
 
     def hole(self, path: Path, picture: Tensor) -> Tensor:
         """The mask (1, H, W) of what is to be made anew."""

@@ -29,6 +29,24 @@ def check_file(path: Path, *inputs: Path | None) -> Path:
     return path
 
 
+def check_made(path: Path, *inputs: Path | None) -> Path:
+    """`path` of a name that the command chose, as `check_file`: a file of that name that no command wrote is not replaced."""
+    if check_file(path, *inputs).exists() and not _is_result(path):
+        raise ValueError(f"{path} is there, and no result of this project: name another folder with --out.")
+    return path
+
+
+def _is_result(path: Path) -> bool:
+    """Whether it is a PNG that says what made it (restore/machine/provenance.py)."""
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=("PNG",)) as file:
+            return "thaw" in file.info
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # no PNG, or a broken one
+        return False
+
+
 def first_free(folder: Path) -> Path:
     """`folder`, or the first of folder-2, folder-3, ... that does not exist."""
     number, candidate = 1, folder

@@ -15,7 +15,7 @@ from degrade.files import discard, subfolder
 from recipes.command.limits import SEED, SIDE, STEPS, check_options
 from recipes.command.outputs import check_file
 from recipes.command.pasteable import pasteable
-from recipes.command.reduced import say_reduced
+from recipes.command.seen import say_seen
 from recipes.command.size import Size
 from recipes.command.source import is_run, name_of, opened, worded
 from restore.pipelines.generation import Edit
@@ -68,7 +68,7 @@ class Panorama:
         pipeline = opened(self.source, self._detail(), self.types, self.device).using(steps=self.steps).spanning(self.size)
         pipeline = worded(pipeline, self.prompt, None)
         if not is_run(self.source):
-            say_reduced(self.source, pipeline.read(), "--detail")
+            say_seen(self.source, pipeline.read(), "--detail")
         degradation = pipeline.degradation
         if pipeline.halo is None or not isinstance(degradation, Gaussian):
             image = self._blended(pipeline)

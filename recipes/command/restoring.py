@@ -11,8 +11,8 @@ from tyro.conf import Positional
 from degrade.files import subfolder
 from recipes.command.limits import SHARE, SIDE, check_options
 from recipes.command.masks import read_mask
-from recipes.command.outputs import check_file, first_free, plain_stem, severity_name
-from recipes.command.reduced import say_reduced
+from recipes.command.outputs import check_file, check_made, first_free, plain_stem, severity_name
+from recipes.command.seen import say_seen
 from recipes.command.source import results
 from recipes.command.walk import Walk
 from restore.machine.provenance import provenance
@@ -56,18 +56,17 @@ class Restore(Walk):
 
         run = self.opened()
         degraded = load_image(self.image, self.side, run.size[0]) if self.side else run.read(self.image)
-        say_reduced(self.image, degraded, "--side")
+        say_seen(self.image, degraded, "--side")
         folder = self.out or first_free(subfolder(results(self.run), "restored") / plain_stem(self.image))
         severities = self.severities or ((1.0,) if run.paired else (0.2, 0.4, 0.6, 0.8))
         names = [f"{severity_name(severity)}.png" for severity in severities]
         for name in (*names, "strip.png"):
-            check_file(folder / name, self.image, self.mask)
-        shown = [degraded]
+            check_made(folder / name, self.image, self.mask)
+        shown, note = [degraded], {**provenance(), "run": run.name, **run.origin}
         for severity, name in zip(severities, names, strict=True):
             shown.append(self.restored(run, degraded, severity))
-            note = {"run": run.name, **run.origin, "severity": f"{severity:g}"}
-            save_image(shown[-1], folder / name, {**provenance(), **note})
-        strip = save_image(grid(shown, len(shown)), folder / "strip.png")
+            save_image(shown[-1], folder / name, {**note, "severity": f"{severity:g}"})
+        strip = save_image(grid(shown, len(shown)), folder / "strip.png", note)
         at = ", ".join(f"{severity:g}" for severity in severities)
         print(f"the picture, then what becomes of it from severity {at}: {strip}; each beside it")
 

@@ -14,7 +14,7 @@ from degrade.checks import bounded
 from recipes.command.next_steps import say_how_to_go_on, say_what_is_saved, say_what_next
 from recipes.command.outputs import check_folder, first_free
 from recipes.command.pasteable import pasteable
-from recipes.command.reduced import say_reduced
+from recipes.command.seen import say_seen
 from restore.machine.processes import here, process_group
 from restore.own_types import kebab, types_in
 from restore.recipe import Recipe
@@ -97,7 +97,7 @@ def train(recipe: Recipe, out: Path | None, minutes: float | None = None, device
     def announce() -> None:
         images = Path(recipe.images)
         if images.is_file():
-            say_reduced(images, recipe.data.read(images), "--data.size")
+            say_seen(images, recipe.data.read(images), "--data.size")
         print(f"training {Path(recipe.images).name} in {folder}; Ctrl-C saves, and this goes on: {pasteable('resume', folder)}")
 
     with process_group(recipe.training.timeout) as processes:

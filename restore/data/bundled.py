@@ -5,6 +5,7 @@
 | digits | 1,797 handwritten digits, 8 x 8 enlarged to 16 x 16, grey, a folder each; every fifth for testing | scikit-learn |
 | photographs | ten colour photographs, shorter side 256; two for testing | scikit-image, scikit-learn, matplotlib |
 | jpeg | the same as JPEG of quality 10, to be paired with them | these |
+| halftone | the same with each colour on or off in a pixel (Floyd and Steinberg's dither), likewise | these |
 | captioned | 6000 pictures of one or two tinted digits, with captions (restore/data/captioned.py) | scikit-learn |
 
 The photographs of scikit-image and matplotlib are in the public domain or CC0; of scikit-learn's, "china" is by danielbuechele
@@ -114,6 +115,19 @@ def _jpeg() -> Iterator[tuple[str, Tensor]]:
             yield name, load_image(file)
 
 
+def _halftone() -> Iterator[tuple[str, Tensor]]:
+    """By Pillow's dither of each channel, as inks are printed."""
+    import numpy as np
+    import torch
+    from PIL import Image
+
+    from restore.data.images import to_bytes
+
+    for name, image in _photographs():
+        inks = [Image.fromarray(channel.numpy()).convert("1") for channel in to_bytes(image)]
+        yield name, 2 * torch.from_numpy(np.stack([np.array(ink) for ink in inks])).float() - 1
+
+
 def bundled_photograph() -> Path:
     """The Hubble eXtreme Deep Field, by NASA, in the public domain, that comes with scikit-image."""
     return _shipped("skimage", "data/hubble_deep_field.jpg")
@@ -144,6 +158,7 @@ SETS = {
     "photographs": Named(_photographs, size=64, reduce=256),
     "captioned": Named(_captioned, size=32, flip=False, captions=True),
     "jpeg": Named(_jpeg, size=64, reduce=256),
+    "halftone": Named(_halftone, size=64, reduce=256),
 }
 
 

@@ -59,6 +59,12 @@ def image_size(path: Path) -> tuple[int, int]:
     return _size(_loaded(path, lambda height, width: (1, 1), 1))
 
 
+def translucent(path: Path) -> bool:
+    """Whether an image file can be seen through, somewhere."""
+    file = _loaded(path, lambda height, width: (1, 1), 1)
+    return transparent(file) and file.convert("RGBA").getchannel("A").histogram()[255] < file.width * file.height
+
+
 def decode(path: Path, resize: Resize, channels: int) -> Tensor:
     """The image file (channels, H, W) at the size that `resize` says: bicubic, antialiased where it shrinks.
 

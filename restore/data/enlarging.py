@@ -28,13 +28,13 @@ class Enlarging(Folder):
     """The images of a folder, each conditioned on a small copy of itself that was noised and enlarged.
 
     Conditioning augmentation (Ho et al. 2022, "Cascaded Diffusion Models", arXiv 2106.15282, section 4.2): the noise hides
-    what small pictures of another origin, such as samples, lack; its level is drawn for each image, and told to the network
-    (Saharia et al. 2022, Imagen, arXiv 2205.11487, section 2.4).
+    what small pictures of another origin, such as samples, lack; its level, most u^2 for uniform u, so that little noise is not
+    rare, is drawn for each image, and told to the network (Saharia et al. 2022, Imagen, arXiv 2205.11487, section 2.4).
     """
 
     small: int = 16
     """Side of the small copies, pixels."""
-    most: float = 0.35
+    most: float = 0.1
     """The largest level of noise, a severity of the cosine schedule."""
 
     def __post_init__(self) -> None:
@@ -46,7 +46,7 @@ class Enlarging(Folder):
 
         def told(images: Tensor, count: int, generator: torch.Generator, shard: slice) -> Condition:
             small = reduced(images, self.small)
-            level = self.most * uniform((count,), generator)[shard]
+            level = self.most * uniform((count,), generator)[shard].square()
             noise = normal((count, *small.shape[1:]), generator)[shard]
             return enlarged(small, self.size, like(level, small), like(noise, small))
 

@@ -54,6 +54,21 @@ def of_network(network: nn.Module, name: str, device: torch.device | str = "cpu"
     return Features(name, extract)
 
 
+def of_patches(side: int = 8) -> Features:
+    """How each pixel differs from its right and its lower neighbour, in patches next to each other: (N patches, 2 C side side).
+
+    Natural images have about as much of each frequency in their gradients, so that what a JPEG, a dither or a blur does shows
+    in the means and covariances of these, without a network; what a picture is of does not. Compare the same crops, restored.
+    """
+
+    def extract(x: Tensor) -> Tensor:
+        here = x[..., :-1, :-1]
+        gradients = torch.cat([x[..., :-1, 1:] - here, x[..., 1:, :-1] - here], 1)
+        return F.unfold(gradients, side, stride=side).mT.flatten(0, 1)
+
+    return Features(f"gradients in patches of {side} x {side}", extract)
+
+
 def of_classifier(source: Source, training: Path, test: Path, steps: int = 600) -> Features:
     """The 64 activations before the last layer of a small classifier that is trained here, from a fixed seed.
 

@@ -11,6 +11,8 @@ from restore.pipelines.pipeline import Pipeline
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from models import Condition
+
 LEVEL = 0.02
 """Of the noise that a small picture gets before it is enlarged: Imagen's default."""
 
@@ -22,6 +24,14 @@ def enlarge(
 
     Raises ValueError for a pipeline that was not trained to enlarge, and for a level that it was not trained with.
     """
+    condition = told(stage, small, level, seed)
+    assert condition.image is not None
+    height, width = condition.image.shape[-2:]
+    return stage.generate((height, width), len(small), seed, condition=condition, batch=batch, progress=progress)
+
+
+def told(stage: Pipeline, small: Tensor, level: float = LEVEL, seed: int = 0) -> Condition:
+    """What `stage` is told of small images (B, C, h, w) to enlarge them; raises ValueError as `enlarge` does."""
     import torch
 
     data = stage.data
@@ -31,7 +41,4 @@ def enlarge(
         raise ValueError(f"the level of noise lies in [0, {data.most:g}], as in training, got {level:g}.")
     noise = normal(small.shape, [seeded(seed + i, Stream.PARTNER) for i in range(len(small))])
     size = round(data.size * min(small.shape[-2:]) / data.small)
-    told = enlarged(small, size, torch.full((len(small),), level), noise)
-    assert told.image is not None
-    height, width = told.image.shape[-2:]
-    return stage.generate((height, width), len(small), seed, condition=told, batch=batch, progress=progress)
+    return enlarged(small, size, torch.full((len(small),), level), noise)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from degrade import Estimable, State, Stream, seeded, seeds
+from degrade.checks import check_latent
 from degrade.lazy import torch
 from degrade.protocols import Covering, Legible
 from degrade.tree import tree_leaves, tree_map
@@ -149,6 +150,8 @@ class Restoration(Base):
         on_step: Callable[[Step], None] | None,
     ) -> Tensor:
         asked = of_images(condition, slice(0, len(x_t)), len(x_t))
+        if latent is not None:
+            check_latent(latent, self.degradation.draw(x_t[:1].cpu(), seeds(0, 1)), type(self.degradation).__name__)
         if latent is not None and any(len(z) != len(x_t) for z in tree_leaves(latent)):
             raise ValueError(f"the latent is for {[len(z) for z in tree_leaves(latent)]} images, these are {len(x_t)}.")
         scale = self.scale((x_t.shape[-2], x_t.shape[-1]), severity, numbers, asked)

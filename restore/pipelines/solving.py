@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from degrade import Degradation, seeds
+from degrade.checks import check_latent
 from degrade.lazy import torch
 from degrade.tree import tree_leaves, tree_map
 from models import Condition
@@ -85,7 +86,9 @@ class Solving(Generation):
         forward = _forward(operator, severity, latent, (len(y), self.size[0], *size))
         ratio = self.ratio if ratio is None else ratio
         each, limits = of_images(condition, slice(0, len(y)), len(y)), self.space.limits if self.sampling.clip else None
-        Measurement(y, forward(torch.arange(len(y))), noise, (len(y), self.size[0], *size))  # what does not fit is said here
+        Measurement(
+            y, forward(torch.arange(len(y))), noise, (len(y), self.size[0], *size)
+        )  # what does not fit is said here, once
         pipeline, padded, made = self.solving().using(clip=False), self.padded(size), []
         for first in range(0, total, batch):
             numbers = range(first, min(first + batch, total))
@@ -95,7 +98,7 @@ class Solving(Generation):
             for place, scale in enumerate(scales):
                 seen = self._seen(forward(which), size, None if scale.size == padded else padded)
                 shape = (len(numbers), self.space.channels(self.size[0]), *scale.size)
-                measured = Measurement(y[which].to(self.device, torch.float32), seen, noise, shape)
+                measured = Measurement(y[which].to(self.device, torch.float32), seen, noise, shape, tried=True)
                 guided = likelihood(scale.restore, measured, self.degradation, method, ratio=ratio)
                 scales[place] = scale._replace(restore=clip(guided, *limits) if limits else guided)
             generators = seeds(seed + first, len(numbers))
@@ -159,15 +162,16 @@ def _forward(
     name = type(operator).__name__
     if severity is None or not 0 < severity <= 1:
         raise ValueError(f"severity of {name} lies in (0, 1], got {severity}.")
+    own = operator.draw(torch.zeros(1, *shape[1:]), seeds(0, 1))
     if latent is None:
-        latent = operator.draw(torch.zeros(1, *shape[1:]))
-        if list(tree_leaves(latent)):
-            names = ", ".join(getattr(latent, "_fields", ()))
+        latent = own
+        if list(tree_leaves(own)):
+            names = ", ".join(getattr(own, "_fields", ()))
             raise ValueError(
                 f"{name} has a latent{f' ({names})' * bool(names)}, without which it is not known what was done: give it."
             )
-    elif not isinstance(latent, tuple):
-        raise ValueError(f"a latent is what {name}.draw gives, not a {type(latent).__name__}.")
+    else:
+        check_latent(latent, own, name)
     many = {len(z) for z in tree_leaves(latent)} - {1}
     if many - {shape[0]}:
         raise ValueError(f"the latent is for {sorted(many)[0]} images, the measurement of {shape[0]}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from degrade.lazy import torch
+from restore.machine.memory import free_memory, readable
+from restore.machine.terminal import printable
 from restore.published.folder import Part, PublishedFolder, weight_files
 from restore.storage.reading import opened, sha256
 
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 
 TIED = "encoder.embed_tokens.weight"
 """A second name of T5's embedding, which files hold or not."""
+MOST_PARAMETERS = 5000
+"""Weights by name: the largest models have some 2000."""
+LARGEST_BUFFERS = 2**29
+"""Bytes of what a module computes when it is built: a table of positions at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +43,13 @@ class Component:
     @cached_property
     def module(self) -> nn.Module:
         """For inference, in float32. The weights stay in the file's pages until they are used, where it holds that dtype."""
-        files = weight_files(self.part)
-        with torch.device("meta"):
-            module = self._built()
+        files, module = weight_files(self.part), self._drawn()
         names, like = self._checked(files, module), module.state_dict()
+        needed = sum(parameter.nbytes for parameter in module.parameters())
+        if needed > free_memory():
+            raise ValueError(f"{self.part.folder} takes {readable(needed)}, and {readable(free_memory())} of memory are free.")
         if any(name not in module.state_dict() for name, _ in module.named_buffers()):  # computed when it is built
-            with _weightless():
+            with _registering(_weightless):
                 module = self._built()
         for file in files:
             self._verify(file)
@@ -59,10 +66,18 @@ class Component:
     def check(self) -> None:
         """Looks at names, shapes and sums; nothing is loaded."""
         files = weight_files(self.part)
-        with torch.device("meta"):
-            self._checked(files, self._built())
+        self._checked(files, self._drawn())
         for file in files:
             self._verify(file)
+
+    def _drawn(self) -> nn.Module:
+        """The module without memory. Raises ValueError for one that is larger than any that is served."""
+        with torch.device("meta"), _registering(_Counted()):
+            module = self._built()
+        computed = sum(buffer.nbytes for buffer in module.buffers())
+        if computed > LARGEST_BUFFERS:
+            raise ValueError(f"{self.part.folder / 'config.json'} asks for tables of {readable(computed)}, no model's.")
+        return module
 
     def _built(self) -> nn.Module:
         library = importlib.import_module(self.part.library)
@@ -73,7 +88,7 @@ class Component:
                 return cls.from_config(settings)
             return cls(cls.config_class.from_dict(settings))
         except Exception as error:  # whatever a stranger's settings lead to
-            reason = " ".join(str(error).split())[:200]
+            reason = printable(" ".join(str(error).split()))[:200]
             raise ValueError(f"{self.part.folder / 'config.json'} does not describe a {self.part.kind}: {reason}") from None
 
     def _checked(self, files: list[Path], module: nn.Module) -> dict[str, str]:
@@ -128,15 +143,33 @@ def _sound(weight: Any, name: str, file: Path) -> Tensor:
     return weight.float() if weight.is_floating_point() else weight
 
 
+def _weightless(parameter: nn.Parameter) -> nn.Parameter:
+    """Modules whose parameters pass here compute their buffers, and have parameters without memory."""
+    return torch.nn.Parameter(parameter.to("meta"))
+
+
+class _Counted:
+    """Passes on MOST_PARAMETERS parameters: a stranger's configuration may ask for any number of layers."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, parameter: nn.Parameter) -> nn.Parameter:
+        self.count += 1
+        if self.count > MOST_PARAMETERS:
+            raise ValueError(f"it has more than {MOST_PARAMETERS} weights by name, more than any model.")
+        return parameter
+
+
 @contextmanager
-def _weightless() -> Iterator[None]:
-    """Modules that are built inside compute their buffers, and have parameters without memory."""
+def _registering(change: Callable[[nn.Parameter], nn.Parameter]) -> Iterator[None]:
+    """Modules that are built inside have what `change` makes of their parameters."""
     register = torch.nn.Module.register_parameter
 
-    def without_memory(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
-        register(module, name, None if parameter is None else torch.nn.Parameter(parameter.to("meta")))
+    def changed(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        register(module, name, None if parameter is None else change(parameter))
 
-    torch.nn.Module.register_parameter = without_memory  # type: ignore[assignment, method-assign]
+    torch.nn.Module.register_parameter = changed  # type: ignore[assignment, method-assign]
     try:
         yield
     finally:

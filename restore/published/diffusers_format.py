@@ -9,7 +9,7 @@ from typing import Any
 
 from degrade import GaussianPrior
 from models import Condition
-from models.pretrained import CODECS, DENOISERS, TEXT_ENCODERS, AutoencoderKL, Denoiser, TextEncoder
+from models.pretrained import CODECS, DENOISERS, TEXT_ENCODERS, AutoencoderKL, Denoiser, Reader, TextEncoder
 from models.pretrained.network import flow, levels
 from restore.data.sources import LEAST, OneImage
 from restore.latents import Latents
@@ -30,7 +30,7 @@ def assembled(folder: PublishedFolder, device: str, precision: Precision) -> Pub
     served."""
     try:
         return _assembled(folder, device, precision)
-    except (KeyError, TypeError, AttributeError, OverflowError) as error:  # a stranger's settings
+    except (LookupError, TypeError, AttributeError, ArithmeticError) as error:  # a stranger's settings
         raise ValueError(f"{folder.path}: a configuration lacks an entry, or has one of another kind: {error}.") from None
 
 
@@ -50,6 +50,9 @@ def _assembled(folder: PublishedFolder, device: str, precision: Precision) -> Pu
             f"{folder.path}: {part.kind} works on {denoiser.channels} channels, its autoencoder makes "
             f"{space.channels(denoiser.channels)}."
         )
+    numbers = (denoiser.channels, denoiser.stride, space.stride, *denoiser.size)
+    if not all(isinstance(number, int) and number >= 1 for number in numbers):
+        raise ValueError(f"{folder.path} works on whole numbers of channels and cells, at least 1, got {numbers}.")
     height, width = (side * space.stride for side in denoiser.size)
     classes = _classes(folder, denoiser)
     return Published(
@@ -81,7 +84,7 @@ def components(pipeline: Published) -> list[Component]:
 class Words:
     """Prompts -> the condition that they are, for a network that takes tokens; the last ones are remembered."""
 
-    denoiser: Denoiser
+    denoiser: Reader
     encoders: tuple[TextEncoder | None, ...]
 
     def __call__(self, prompts: Sequence[str]) -> Condition:
@@ -110,7 +113,7 @@ def _codec(folder: PublishedFolder, device: str) -> AutoencoderKL | None:
 
 
 def _words(folder: PublishedFolder, denoiser: Denoiser, device: str) -> Words | None:
-    if "tokens" not in denoiser.accepts:
+    if not isinstance(denoiser, Reader):
         return None
     places = [name for name in ("", "_2", "_3") if f"text_encoder{name}" in folder.entries]
     return Words(denoiser, tuple(_encoder(folder, place, device) for place in places))

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from restore.storage.reading import CheckpointError, sha256, text
+from restore.machine.memory import readable
+from restore.storage.reading import CheckpointError, sha256, size, text
 
 INDEX = "model_index.json"
 MARK, SUMS = "imported.json", "SHA256SUMS"
@@ -24,6 +25,16 @@ PLACES = (
     *(f"{kind}{n}" for kind in ("text_encoder", "tokenizer") for n in ("", "_2", "_3")),
 )
 WEIGHTS = {"diffusers": "diffusion_pytorch_model", "transformers": "model"}
+
+
+TOKENIZER = (
+    *("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.json"),
+    *("vocab.json", "merges.txt", "spiece.model"),
+)
+"""The files that a tokenizer is read from, and no others."""
+LARGEST_TOKENIZER = 2**26
+LARGEST_NUMBER, DEEPEST = 2**20, 8
+"""Of a configuration: vocabularies have some 50,000 words."""
 
 
 class Part(NamedTuple):
@@ -45,6 +56,11 @@ class PublishedFolder(NamedTuple):
     entries: Mapping[str, Any]
     sums: Mapping[str, str] | None
     """SHA-256 of each file, by its name in the folder, where it was imported; None elsewhere."""
+
+
+def is_imported(folder: Path) -> bool:
+    """Whether a folder is that of an imported model."""
+    return (folder / MARK).is_file()
 
 
 def published_folder(path: Path) -> PublishedFolder:
@@ -85,7 +101,33 @@ def _config(folder: Path, place: str) -> dict[str, Any]:
         config = _json(folder / ("scheduler_config.json" if place == "scheduler" else "config.json"))
     if "auto_map" in config:
         raise ValueError(f"{folder} brings code of its own (auto_map), which is not executed: take a model without.")
+    if place.startswith("tokenizer"):
+        tokenizer_files(folder)
+    elif place != "scheduler":  # whose numbers have bounds of their own
+        _check_numbers(config, folder)
     return config
+
+
+def tokenizer_files(folder: Path) -> list[Path]:
+    """The files of a tokenizer that are there. Raises ValueError in one line for one that is larger than any is."""
+    files = [folder / name for name in TOKENIZER if (folder / name).is_file()]
+    large = next((file for file in files if size(file) > LARGEST_TOKENIZER), None)
+    if large is not None:
+        raise ValueError(f"{large} takes {readable(size(large))}: larger than any tokenizer's.")
+    return files
+
+
+def _check_numbers(config: Any, folder: Path, name: str = "", depth: int = 0) -> None:
+    """Raises ValueError for a number that no network has, by which more would be built than there is room for."""
+    if depth > DEEPEST:
+        raise ValueError(f"{folder}: {name[:40]!r} of its configuration holds lists in lists, {DEEPEST} of which are served.")
+    if isinstance(config, dict | list):
+        for key, value in config.items() if isinstance(config, dict) else enumerate(config):
+            _check_numbers(value, folder, key if isinstance(key, str) else name, depth + 1)
+    elif isinstance(config, int | float) and not abs(config) <= LARGEST_NUMBER:
+        raise ValueError(
+            f"{folder}: {name[:40]!r} of its configuration is {str(config)[:40]}, and {LARGEST_NUMBER} the most that is served."
+        )
 
 
 def weight_files(part: Part) -> list[Path]:

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 
 from degrade.files import beside, flush
 from restore.machine.processes import usable_device
-from restore.published.folder import INDEX, MARK, SUMS, WEIGHTS, Part, PublishedFolder, published_folder, weight_files
+from restore.published.folder import (
+    INDEX,
+    MARK,
+    SUMS,
+    WEIGHTS,
+    Part,
+    PublishedFolder,
+    published_folder,
+    tokenizer_files,
+    weight_files,
+)
 from restore.published.opening import check_extra, local
 from restore.storage.reading import sha256
 
@@ -20,11 +30,6 @@ if TYPE_CHECKING:
     from restore.published.component import Component
 
 FORMAT = 1
-
-
-def is_imported(folder: Path) -> bool:
-    """Whether a folder is that of an imported model."""
-    return (folder / MARK).is_file()
 
 
 def open_imported(folder: Path, device: str | None = None) -> Published:
@@ -99,6 +104,8 @@ def _save(module: nn.Module | None, path: Path) -> None:
 def _files(part: Part) -> list[Path]:
     """What of a component is needed."""
     if part.folder.name.startswith("tokenizer"):
-        return [file for end in ("json", "txt", "model") for file in sorted(part.folder.glob(f"*.{end}")) if file.is_file()]
-    named = sorted(file for file in part.folder.glob("*.json") if file.is_file())
-    return named if part.folder.name == "scheduler" else [*named, *weight_files(part)]
+        return tokenizer_files(part.folder)
+    if part.folder.name == "scheduler":
+        return [part.folder / "scheduler_config.json"]
+    weights = weight_files(part)
+    return [part.folder / "config.json", *sorted(part.folder.glob("*.safetensors.index.json")), *weights]

@@ -125,6 +125,9 @@ def _read(path: Path, degradation: Degradation | None, steps: int | None) -> tup
     from models.published import load_published, read_published
 
     state = read_published(path)
+    unsound = next((name for name, weight in state.items() if not bool(weight.isfinite().all())), None)
+    if unsound is not None:
+        raise ValueError(f"{path} holds weights that are NaN or infinite: {unsound[:60]!r}.")
     recipe = published_recipe(state, path, degradation, steps)
     with torch.device("meta"):
         network: Any = recipe.build()

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from degrade.files import discard
+from restore.autoencoder import PACKED
 from restore.machine.memory import free_memory, readable
 from restore.machine.terminal import printable
 from restore.sharing.address import Address, address_of
@@ -15,9 +16,15 @@ from restore.storage.reading import LARGEST_JSON, CheckpointError
 
 LARGEST_WEIGHTS = 2**33
 NEEDED = ("run.json", "ema.safetensors", SUMS)
-LARGEST = {"run.json": LARGEST_JSON, "ema.safetensors": LARGEST_WEIGHTS, "prior.safetensors": LARGEST_PRIOR, SUMS: LARGEST_JSON}
+_SETTINGS = {"run.json": LARGEST_JSON, "ema.safetensors": LARGEST_WEIGHTS}
+LARGEST = {
+    **_SETTINGS,
+    "prior.safetensors": LARGEST_PRIOR,
+    **{f"{PACKED}/{name}": size for name, size in {**_SETTINGS, SUMS: LARGEST_JSON}.items()},
+    SUMS: LARGEST_JSON,
+}
 """What is downloaded, in this order, and how many bytes of it at most: where the sums are, all is."""
-UNREAD = ("README.md", ".gitattributes", "LICENSE", "LICENSE.md", "samples.png", "restorations.png", "curve.png")
+UNREAD = (PACKED, "README.md", ".gitattributes", "LICENSE", "LICENSE.md", "samples.png", "restorations.png", "curve.png")
 """What else may lie in the repository of a run. It is not downloaded."""
 
 
@@ -43,7 +50,9 @@ def downloaded(address: Address) -> Path:
             paths = [library.hf_hub_download(address.repository, name, revision=commit) for name in names]
             found = Path(paths[0]).parent
     try:
-        open_checkpoint(found).verify()
+        for folder in (found, found / PACKED):
+            if folder == found or folder.is_dir():
+                open_checkpoint(folder).verify()
     except CheckpointError:
         for name in LARGEST:  # links to what is stored, which would be taken for it again
             discard((found / name).resolve())

@@ -14,6 +14,7 @@ from restore.data.images import load_image, save_image
 from restore.pictures import without_first
 from restore.recipe import Recipe
 from restore.run import Specification, check_weights, specified
+from restore.space import Carrying
 from restore.storage.checkpoint import Checkpoint, open_checkpoint, seal
 from restore.storage.specification import encode
 
@@ -33,7 +34,7 @@ class Packed(NamedTuple):
 
 def pack(run: Path, home: Path, types: Sequence[type] = (), images: bool = False) -> Packed:
     """Writes into the empty folder `home` what is shared of the run: run.json, ema.safetensors, prior.safetensors where it has
-    one, their sums, and pictures.
+    one, their sums, pictures, and what its space reads.
 
     Raises CheckpointError where the run cannot be opened; ValueError where its prior holds training images, as that of a run of
     one photograph does, unless `images` says that these may be shared.
@@ -48,7 +49,10 @@ def pack(run: Path, home: Path, types: Sequence[type] = (), images: bool = False
             f"{run} keeps {name} at {height}x{width} pixels within its prior, and its samples need it: --images says that it "
             "may be shared too."
         )
-    recipe = without_paths(specification.recipe)
+    recipe = specification.recipe
+    if isinstance(recipe.space, Carrying):
+        recipe = replace(recipe, space=recipe.space.packed(home))
+    recipe = without_paths(recipe)
     data = {name: value for name, value in checkpoint.run.items() if name != "clock"}
     made = checkpoint.run.get("provenance", {})
     data |= {"recipe": encode(recipe), "provenance": {name: made[name] for name in KNOWN if name in made}}

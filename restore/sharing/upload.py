@@ -58,7 +58,8 @@ def _pushed(home: Path, step: int, address: Address, public: bool) -> Pushed:
                 raise HubError(f"{address} holds {printable(foreign[0][:80])!r}, which is of no run: push to another name.")
         else:
             api.create_repo(address.repository, private=not public)
-        files = sorted(path.name for path in home.iterdir() if path.name != CARD or CARD not in there)
+        found = (path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file())
+        files = sorted(name for name in found if name != CARD or CARD not in there)
         operations = [library.CommitOperationAdd(name, str(home / name)) for name in files]
         operations += [library.CommitOperationDelete(name) for name in sorted(OURS & set(there) - set(files))]
         api.create_commit(address.repository, operations, commit_message=f"step {step}")

@@ -155,7 +155,7 @@ def save_checkpoint(
 
 def seal(folder: Path) -> None:
     """Writes the sums of all files of a checkpoint."""
-    sums = "".join(f"{sha256(path)}  {path.name}\n" for path in sorted(folder.iterdir()))
+    sums = "".join(f"{sha256(path)}  {path.name}\n" for path in sorted(folder.iterdir()) if path.is_file())
     (folder / SUMS).write_text(sums, encoding="utf-8", newline="\n")
 
 

@@ -18,6 +18,7 @@ from restore.data.sources import Folder
 from restore.machine.processes import process_group, usable_device
 from restore.machine.provenance import provenance
 from restore.pictures import picture
+from restore.published.folder import is_imported
 from restore.recipe import ALLOWED, Recipe
 from restore.run import Run, Specification, check_walk, check_weights, open_trained, specified
 from restore.sharing.address import address_of
@@ -107,7 +108,14 @@ def resume(
         raise CheckpointError(f"{address} is shared without what a training goes on with: train anew with --recipe {address}.")
     folder = Path(folder)
     device = usable_device(device)
+    if is_imported(folder):
+        raise CheckpointError(f"{folder} is a published model that was imported: it can be used, not trained further.")
     checkpoint = open_checkpoint(folder)
+    if "training.safetensors" not in checkpoint.sums:
+        raise CheckpointError(
+            f"{folder} holds weights that were imported or shared, without what a training goes on with: train anew with "
+            f"--recipe {folder}."
+        )
     if checkpoint.folder == folder:
         raise CheckpointError(f"{folder} is a checkpoint, in which nothing is trained: resume the folder of its run.")
     recipe, prior, *_ = specified(checkpoint, types)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from degrade.lazy import torch
 from degrade.severity import per_sample, wide, wide_dtype
+from samplers.guides.decomposition import Decomposition, decomposition
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,13 +32,15 @@ class Measurement:
 
     y: (B, ...), one for each image that is made. operator: A, images (B, C, *space) in [-1, 1] to what y has the shape of, each
     on its own, differentiable. noise: its standard deviation, in the unit of y; images have values in [-1, 1], so that .05 is
-    6 of 255. shape: (B, C, *space), of the images. Raises ValueError where these do not fit.
+    6 of 255. shape: (B, C, *space), of the images. tried: whether it is known that the operator leaves its images as they are
+    and answers alike twice; else two calls find out. Raises ValueError where these do not fit.
     """
 
     y: Tensor
     operator: Forward
     noise: float
     shape: tuple[int, ...]
+    tried: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.noise < float("inf"):
@@ -58,6 +61,10 @@ class Measurement:
                 f"the operator makes {given} of images {self.shape}, the measurement is {tuple(self.y.shape)}: give the size "
                 "of the image that it is of, or another operator."
             )
+        if not self.tried:
+            self._try()
+
+    def _try(self) -> None:
         image = self._noise()
         with torch.no_grad():
             kept, first, again = image.clone(), self.operator(image), self.operator(image.clone())
@@ -123,8 +130,17 @@ class Measurement:
         return forward, adjoint
 
     def least_squares(self, r: Tensor, damping: Tensor | float = 0.0, enough: float = ENOUGH) -> Tensor:
-        """The d (B, C, *space) that lowers ||r - L d||^2 + damping ||d||^2, for a linear operator (`least_squares` below)."""
-        return least_squares(self.forward, self.adjoint, r, damping, enough=enough)
+        """The d (B, C, *space) that lowers ||r - L d||^2 + damping ||d||^2, for a linear operator: in closed form where its
+        singular values are known (decomposition.py), else by conjugate gradients (`least_squares` below)."""
+        if self.decomposition is None:
+            return least_squares(self.forward, self.adjoint, r, damping, enough=enough)
+        return self.decomposition.least_squares(r, torch.as_tensor(damping, device=r.device).expand(len(r)))
+
+    @cached_property
+    def decomposition(self) -> Decomposition | None:
+        """L = U S V^H, where a few trials tell it, of a linear operator."""
+        with torch.no_grad():
+            return decomposition(self.forward, self._noise())
 
     @cached_property
     def at_nothing(self) -> Tensor:

@@ -96,7 +96,8 @@ def joined(
         weight = like(rows[:, None] * columns, part)
         total[(..., *window)] += weight * part
         weights[(..., *window)] += weight
-    return total / weights
+    total /= weights
+    return total
 
 
 def _ramp(part: slice, side: int, width: int) -> Tensor:

@@ -8,14 +8,14 @@ import torch
 from recipes import edit, import_, solve
 from recipes.command import main as entry
 from restore import load_image, open_run, save_image
-from tests.published_models import made, saved
+from restore.training.session import resume
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("import")
-    import_.main([str(saved(made("sd"), folder / "sd")), "--out", str(folder / "run")])
-    return folder / "run"
+def run(published, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("import") / "run"
+    import_.main([str(published("sd")[1]), "--out", str(folder)])
+    return folder
 
 
 def test_sample_edit_and_solve(run, photo, tmp_path, capsys):
@@ -45,7 +45,9 @@ def test_sample_edit_and_solve(run, photo, tmp_path, capsys):
         entry.thaw(["sample", str(run), "--prompt", "a", "--label", "b"])
 
 
-def test_words_to_one_that_knows_none(tmp_path):
-    import_.main([str(saved(made("ddpm"), tmp_path / "ddpm")), "--out", str(tmp_path / "run")])
+def test_words_to_one_that_knows_none(published, tmp_path):
+    import_.main([str(published("ddpm")[1]), "--out", str(tmp_path / "run")])
+    with pytest.raises(ValueError, match="is a published model that was imported: it can be used"):
+        resume(tmp_path / "run")
     with pytest.raises(ValueError, match="was not trained with words: leave out --prompt and --negative"):
         entry.thaw(["sample", str(tmp_path / "run"), "--prompt", "a cat"])

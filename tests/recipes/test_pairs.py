@@ -80,7 +80,8 @@ def test_regression_is_one_severity(folders, tmp_path):
 
 
 def test_the_bundled_pairs(tmp_path, monkeypatch):
-    """Names and sizes match; a JPEG is near what it was made of."""
+    """Names and sizes match; a JPEG is near what it was made of, a halftone is black and white in each channel, and as bright
+    on the whole."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("restore.data.bundled.PHOTOGRAPHS", {"train": (("sklearn", "datasets/images/flower.jpg"),)})
     clean, degraded = written("photographs"), written("jpeg")
@@ -88,6 +89,9 @@ def test_the_bundled_pairs(tmp_path, monkeypatch):
     assert names == sorted(p.relative_to(degraded) for p in degraded.rglob("*.png")) and names
     difference = (load_image(clean / names[0]) - load_image(degraded / names[0])).abs().mean()
     assert 0.005 < float(difference) < 0.1
+    halftone = load_image(written("halftone") / names[0])
+    assert set(halftone.unique().tolist()) == {-1.0, 1.0}
+    torch.testing.assert_close(halftone.mean((1, 2)), load_image(clean / names[0]).mean((1, 2)), rtol=0, atol=0.02)
 
 
 def test_pairs_that_are_none(folders, tmp_path):

@@ -90,6 +90,25 @@ def test_a_picture_that_is_too_small(photo, tmp_path):
     assert load_image(out / "sample-0.png").shape == (3, 40, 56)
 
 
+def test_a_file_of_ones_own_is_not_replaced(blurry, photo, tmp_path, capsys):
+    """A picture that happens to be called mean.png stays; what the command wrote itself is written again. A picture that can
+    be seen through is said to be."""
+    out = tmp_path / "out"
+    out.mkdir()
+    with Image.open(blurry) as picture:
+        picture.putalpha(100)
+        picture.save(tmp_path / "glass.png")
+    args = [str(tmp_path / "glass.png"), *BLUR, "--prior", str(photo), "--steps", "1", "--count", "1", "--out", str(out)]
+    for own in ("mean.png", "strip.png"):
+        (out / own).write_bytes(photo.read_bytes())
+        with pytest.raises(ValueError, match=f"{own} is there, and no result of this project"):
+            solve.main(args)
+        (out / own).rename(tmp_path / "kept.png")
+    solve.main(args)
+    assert capsys.readouterr().out.count("glass.png can be seen through: it is taken as it looks on white") == 1
+    solve.main(args)
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [

@@ -2,45 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from models import AutoencoderConfig, UNetConfig
-from recipes import autoencoder, edit, latent_diffusion
-from restore import Folder, open_run, save_image
+from recipes import edit
+from restore import open_run
 from restore.autoencoder import TrainedAutoencoder
-from restore.latents import Latents
-from restore.storage.checkpoint import CheckpointError
+from restore.storage.checkpoint import CheckpointError, open_checkpoint, seal
 from restore.training.session import resume, train
-from tests.tiny import short
-
-SIZE = 16
+from tests.tiny_latent import SIZE, coder, latent, pictures
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory) -> Path:
     """A folder of images, and an autoencoder of them."""
-    home = tmp_path_factory.mktemp("latents")
-    for i in range(4):
-        x = torch.rand(3, 4, 4, generator=torch.Generator().manual_seed(i)) * 2 - 1
-        x = torch.nn.functional.interpolate(x[None], (20, 24), mode="bicubic")[0].clamp(-1, 1)
-        save_image(x, home / f"images/{i}.png")
+    home = pictures(tmp_path_factory.mktemp("latents"))
     train(coder(home, 2), home / "autoencoder", "cpu")
     return home
-
-
-def coder(home, steps):
-    network = AutoencoderConfig(3, 4, (8, 8), groups=4, adversary=8)
-    return short(autoencoder.recipe(home / "images"), steps, data=Folder(SIZE), network=network)
-
-
-def latent(home):
-    network = UNetConfig(4, (8, 8), (1, 1), (0.0, 0.0), (), groups=4)
-    space = Latents(TrainedAutoencoder(home / "autoencoder"), scale=0.0)
-    return short(latent_diffusion.recipe(home / "images"), data=Folder(SIZE), network=network, space=space)
 
 
 def weights(run):
@@ -82,3 +64,19 @@ def test_an_autoencoder_that_is_another(home, tmp_path):
         _ = TrainedAutoencoder().stride
     with pytest.raises(CheckpointError, match="the autoencoder cannot be opened: .* is not a folder"):
         _ = TrainedAutoencoder(tmp_path / "gone").stride
+
+
+@pytest.mark.parametrize(
+    ("scale", "message"), [(0.0, "run.json: Latents that nothing was measured for"), (1e-30, "scale of Latents is 1/std")]
+)
+def test_latents_of_no_scale(scale, message, home, tmp_path):
+    """A recipe may leave it to be measured, a run may not: nothing can be divided by it."""
+    run = train(latent(home), tmp_path / "run", "cpu")
+    folder = open_checkpoint(run.folder).folder
+    data = json.loads((folder / "run.json").read_text())
+    data["recipe"]["space"]["scale"] = scale
+    (folder / "run.json").write_text(json.dumps(data))
+    (folder / "SHA256SUMS").unlink()
+    seal(folder)
+    with pytest.raises(CheckpointError, match=message):
+        open_run(run.folder, "cpu")

@@ -20,8 +20,8 @@ IMAGES = torch.rand(2, 3, 48, 64, generator=seeded(1)) * 2 - 1
 
 
 @pytest.fixture(scope="module")
-def space(tmp_path_factory):
-    return pretrained(saved(made("sd"), tmp_path_factory.mktemp("sd") / "sd"), "cpu").space
+def space(published):
+    return pretrained(published("sd")[1], "cpu").space
 
 
 def test_as_the_autoencoder_has_them(space):

@@ -24,7 +24,7 @@ from degrade import (
 from degrade.random import seeded
 from degrade.severity import per_sample
 from restore import Objective, Restorer
-from restore.parametrisation import Prediction
+from restore.parametrisation import DETAIL, Prediction
 
 AFFINE = [GaussianNoise(LinearBeta()), GaussianNoise(Cosine()), GaussianNoise(RectifiedFlow()), ImageMixing()]
 ANY = [*AFFINE, GaussianBlur(), GaussianMask()]
@@ -88,6 +88,7 @@ def test_targets_are_what_they_are_called(images):
         alpha_slope, sigma_slope = (per_sample(c, x0) for c in operator.derivatives(T))
         expected = {"x0": x0, "residual": x0 - x_t, "eps": eps, "v": alpha * eps - sigma * x0}
         expected["velocity"] = alpha_slope * x0 + sigma_slope * eps
+        expected["detail"] = x0 / DETAIL  # of a picture that is not told
         torch.testing.assert_close(target, expected[prediction], rtol=0, atol=1e-9)
 
 

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from degrade.random import seeded
-from restore import Folder, save_image
-from restore.evaluation.features import frechet_distance, of_classifier, of_network, squares
+from restore import Folder, load_image, save_image
+from restore.evaluation.features import frechet_distance, of_classifier, of_network, of_patches, squares
 
 
 def test_frechet_distance_of_gaussians():
@@ -79,6 +80,21 @@ def test_classifier_by_turn(photo):
     features = of_classifier(source, photo.parent, photo.parent, steps=3)
     assert "classifier of 4 rotations" in features.name
     assert features.extract(torch.zeros(3, 3, 16, 16)).shape == (3, 64)
+
+
+def test_patches_see_a_jpeg(photo, tmp_path):
+    """Much more than they see a change of brightness, which has no gradient, and nothing of a set itself."""
+    clean = load_image(photo)[None]
+    save_image(clean[0], tmp_path / "photo.png")
+    with Image.open(tmp_path / "photo.png") as picture:
+        picture.save(tmp_path / "photo.jpg", quality=10)
+    features = of_patches()
+    reference = features.extract(clean)
+    assert reference.shape == ((clean.shape[2] - 1) // 8 * ((clean.shape[3] - 1) // 8), 2 * 3 * 64)
+    seen = frechet_distance(features.extract(load_image(tmp_path / "photo.jpg")[None]), reference)
+    assert seen > 0.02 * float(reference.var(0).sum())
+    for same in (clean, clean + 0.1):
+        assert frechet_distance(features.extract(same), reference) < 1e-3 * seen
 
 
 def test_squares(stripes, photo):

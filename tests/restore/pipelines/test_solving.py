@@ -109,6 +109,12 @@ def test_several_measurements_are_solved_each_on_its_own(run, picture):
         (Snow(), {"severity": 0.5}, r"Snow has a latent \(noise, vertical\), without which"),
         (Snow(), {"severity": 0.5, "latent": Snow().draw(torch.zeros(3, 3, 40, 56))}, "for 3 images, the measurement of 1"),
         (Snow(), {"severity": 0.5, "latent": Snow().draw(torch.zeros(1, 3, 40, 56)), "method": "ddnm"}, "ddnm is for linear"),
+        (
+            GaussianMask(),
+            {"severity": 0.5, "latent": Snow().draw(torch.zeros(1, 3, 40, 56))},
+            r"Hole\(yx, fill\), .* not Flakes",
+        ),
+        (CHAIN, {"severity": 0.5, "latent": ((),)}, r"a latent of Compose is \(NoLatent\(\), NoLatent\(\)\), as its draw"),
         (abs, {"severity": 0.5}, "a callable is taken as it is"),
         (GaussianBlur(), {"severity": 0.5, "count": 0}, "at least 1"),
     ],

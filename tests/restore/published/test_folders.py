@@ -14,7 +14,6 @@ from safetensors.torch import load_file, save_file
 
 from restore import open_run, pretrained
 from restore.published.imported import import_model
-from tests.published_models import made, saved
 
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 RAN = []
@@ -26,14 +25,9 @@ class Evil:
         return RAN.append, ("a pickle",)
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    return saved(made("ddpm"), tmp_path_factory.mktemp("whole") / "ddpm")
-
-
 @pytest.fixture
-def folder(whole, tmp_path) -> Path:
-    return shutil.copytree(whole, tmp_path / "ddpm")
+def folder(published, tmp_path) -> Path:
+    return shutil.copytree(published("ddpm")[1], tmp_path / "ddpm")
 
 
 def entries(file: str, **changes) -> Callable[[Path], None]:
@@ -78,6 +72,27 @@ def weights(change: Callable[[dict], dict]) -> Callable[[Path], None]:
     return lambda folder: save_file(change(load_file(folder / WEIGHTS)), folder / WEIGHTS)
 
 
+def indexed(name: str) -> Callable[[Path], None]:
+    """Weights that lie where an index says."""
+
+    def change(folder: Path) -> None:
+        (folder / WEIGHTS).rename(folder / "elsewhere.safetensors")
+        (folder / f"{WEIGHTS}.index.json").write_text(json.dumps({"weight_map": {"conv_in.bias": name}}))
+
+    return change
+
+
+def huge_shapes(folder: Path) -> None:
+    header = json.dumps({"conv_in.bias": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}}).encode()
+    (folder / WEIGHTS).write_bytes(len(header).to_bytes(8, "little") + header)
+
+
+def device(folder: Path) -> None:
+    (folder / "unet/config.json").unlink()
+    (folder / "unet/config.json").symlink_to("/dev/zero")
+
+
+UNET = "unet/config.json"
 SCHEDULER = "scheduler/scheduler_config.json"
 BAD = {
     "a pickle": (pickled, "holds diffusion_pytorch_model.bin and no safetensors: pickled weights can hold code"),
@@ -110,6 +125,19 @@ BAD = {
     ),
     "an entry is missing": (entries("unet/config.json", in_channels=...), "lacks an entry, or has one of another kind: 'in_"),
     "an entry of words": (entries("unet/config.json", block_out_channels=3), "lacks an entry, or has one of another kind"),
+    "an index that leads out": (indexed("../elsewhere.safetensors"), "does not name files beside it"),
+    "an index of nothing": (indexed("gone.safetensors"), "gone.safetensors cannot be read"),
+    "shapes without end": (huge_shapes, "diffusion_pytorch_model.safetensors is broken"),
+    "a device": (device, "config.json is not an ordinary file"),
+    "a huge number": (
+        entries(UNET, sample_size=10**12),
+        "'sample_size' of its configuration is 1000000000000, and 1048576 the",
+    ),
+    "not a number in it": (entries(UNET, dropout=float("nan")), "'dropout' of its configuration is nan"),
+    "lists in lists": (entries(UNET, down_block_types=[[[[[[[[[0]]]]]]]]]), "holds lists in lists, 8 of which"),
+    "no levels": (entries(UNET, block_out_channels=[]), "works on whole numbers of channels and cells, at least 1, got"),
+    "no groups": (entries(UNET, attn_norm_num_groups=-1), "UNet2DModel cannot be run as it is configured: Expected num"),
+    "layers without end": (entries(UNET, layers_per_block=2**20), "it has more than 5000 weights by name"),
     "no JSON": (lambda folder: (folder / "unet/config.json").write_text("{"), "config.json cannot be read"),
     "a list": (lambda folder: (folder / "unet/config.json").write_text("[]"), "is no configuration"),
     "cut short": (lambda folder: (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:-9]), "is broken"),
@@ -135,6 +163,14 @@ def test_bad_folders(name, folder):
         pretrained(folder, "cpu").generate(progress=False)
     assert "\n" not in str(error.value) and len(str(error.value)) < 500
     assert not RAN
+
+
+def test_a_tokenizer_of_any_size(published, tmp_path):
+    folder = shutil.copytree(published("sd")[1], tmp_path / "sd")
+    with open(folder / "tokenizer/tokenizer.json", "r+b") as file:
+        file.truncate(2**27)
+    with pytest.raises(ValueError, match="tokenizer.json takes 128 MiB: larger than any tokenizer's"):
+        pretrained(folder, "cpu")
 
 
 def test_names_of_older_files(folder):

@@ -15,6 +15,7 @@ from restore import Restorer, open_run, pretrained
 from restore.published import weights_file
 from restore.published.weights_file import Known, import_weights
 from restore.sampling import Sampling
+from restore.training.session import resume
 from samplers import DDPM
 
 NOISE = GaussianNoise(LinearBeta())
@@ -57,6 +58,8 @@ def test_noise(name, tmp_path):
     run = open_run(tmp_path / "run", "cpu")
     again, made = (one.generate((16, 16), seed=4, progress=False) for one in (run, ours))
     torch.testing.assert_close(again, made, rtol=0, atol=1e-4)
+    with pytest.raises(ValueError, match="without what a training goes on with: train anew with --recipe"):
+        resume(tmp_path / "run")
     assert run.classes == (("0", "1", "2") if name == "adm" else ())
 
 
@@ -83,10 +86,12 @@ def test_what_a_file_does_not_tell(tmp_path):
 def test_files_of_something_else(tmp_path):
     torch.save({"weight": torch.ones(3)}, tmp_path / "other.pt")
     torch.save({"a": 1}, tmp_path / "numbers.pt")
+    torch.save({"a": torch.tensor(torch.nan)}, tmp_path / "unsound.pt")
     (tmp_path / "evil.pt").write_bytes(pickle.dumps(print))
     for name, message in (
         ("other", "other.pt holds 1 weights that are none of guided diffusion's"),
         ("numbers", "numbers.pt holds no weights of a network"),
+        ("unsound", "unsound.pt holds weights that are NaN or infinite: 'a'"),
         ("evil", "evil.pt cannot be read as a .pt file of tensors"),
     ):
         with pytest.raises(ValueError, match=message) as error:

@@ -23,7 +23,7 @@ from restore import Crops, load_image, open_run
 from restore.pipelines.likeness import Likeness
 from restore.run import read_recipe
 from restore.sharing.address import Address, address_of
-from restore.sharing.download import check
+from restore.sharing.download import NEEDED, check
 from restore.sharing.pack import holds_images
 from restore.training.session import resume, train
 from tests.conftest import draw_photo
@@ -32,6 +32,7 @@ from tests.hub import TOKEN, Hub, Repository, serving
 from tests.own_types import Darken
 from tests.refusals import refusal
 from tests.tiny import tiny
+from tests.tiny_latent import coder, latent, pictures
 
 NAME = "me/photo"
 HF = f"hf://{NAME}"
@@ -148,6 +149,22 @@ def test_a_second_push(pushed, hub, trained, tmp_path):
     commits = len(pushed.commits)
     assert "holds 'notes.txt', which is of no run: push to another name" in refusal(push.main, [str(trained), NAME, "--images"])
     assert len(pushed.commits) == commits
+
+
+def test_a_run_in_latents_takes_its_autoencoder_along(hub, tmp_path):
+    """Its settings and weights alone; opened where neither was trained, and refused where it is missing."""
+    home = pictures(tmp_path / "home")
+    train(coder(home, 2), home / "autoencoder")
+    run = train(latent(home), home / "run")
+    expected = images(run)
+    push.main([str(run.folder), "me/latent"])
+    files = hub.repositories["me/latent"].files
+    assert {name for name in files if "/" in name} == {f"autoencoder/{name}" for name in NEEDED}
+    assert not any(str(home).encode() in data for data in files.values())
+    shutil.rmtree(home)
+    assert torch.equal(images(open_run("hf://me/latent")), expected)
+    hub.repositories["me/latent"].commit(**{name: None for name in files if "/" in name})
+    assert "the autoencoder cannot be opened" in refusal(open_run, "hf://me/latent")
 
 
 def test_surplus_and_missing_files_are_refused(pushed, hub, tmp_path):

@@ -1,4 +1,4 @@
-"""What a command says where it looks at fewer pixels than a picture has."""
+"""What a command says where it sees something else than a picture's file holds: fewer pixels, or white behind it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def say_reduced(path: Path | None, picture: Tensor, option: str) -> None:
-    """One line, if the file's `picture` (C, H, W) has fewer pixels than the file: which `option` changes that."""
-    from restore.data.decoding import image_size
+def say_seen(path: Path | None, picture: Tensor, option: str) -> None:
+    """A line, if the file's `picture` (C, H, W) has fewer pixels than the file: which `option` changes that; and one, if the
+    file can be seen through."""
+    from restore.data.decoding import image_size, translucent
 
     if path is None or not path.is_file():
         return
@@ -21,3 +22,5 @@ def say_reduced(path: Path | None, picture: Tensor, option: str) -> None:
     if seen[0] < stored[0] or seen[1] < stored[1]:
         sizes = f"from {stored[0]}x{stored[1]} to {seen[0]}x{seen[1]} pixels"
         print(printable(f"{path} is reduced {sizes}: {option} for another size"))
+    if translucent(path):
+        print(printable(f"{path} can be seen through: it is taken as it looks on white"))
