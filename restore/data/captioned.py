@@ -7,7 +7,7 @@ Compositions are held out: a digit in one of the colours that `held_out` names i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from degrade.lazy import torch
@@ -39,6 +39,60 @@ class Captioned(NamedTuple):
     caption: str
 
 
+class Digit(NamedTuple):
+    """A scan in a picture."""
+
+    scan: int
+    """Its number."""
+    label: int
+    """Which digit it is."""
+    tint: int
+    """The number of its colour."""
+    strokes: tuple[str, ...] = ()
+    """What is said of its strokes."""
+
+    @property
+    def said(self) -> str:
+        return " ".join([*self.strokes, list(COLOURS)[self.tint], DIGITS[self.label]])
+
+
+class Scene(NamedTuple):
+    """What a picture is made of: one digit, of a size and at a place, or two of them."""
+
+    digits: tuple[Digit, ...]
+    size: str = ""
+    """Of one digit, a key of SIZES."""
+    place: str = ""
+    """Of one digit, a key of PLACES, or "" for the middle."""
+    beside: bool = True
+    """Whether of two digits the first is left of the second, else above it."""
+    corner: tuple[int, int] = (0, 0)
+    """Where the first of two begins: pixels along the line from one to the other, and across."""
+
+    @property
+    def caption(self) -> str:
+        first, *rest = (digit.said for digit in self.digits)
+        if rest:
+            return f"a {first} {'left of' if self.beside else 'above'} a {rest[0]}"
+        return " ".join(["a", *([self.size] if self.size else []), first, *([self.place] if self.place else [])])
+
+    def image(self, scans: Tensor) -> Tensor:
+        """(3, SIDE, SIDE) in [-1, 1], of scans (N, 8, 8) in [0, 1]."""
+        image = torch.full((3, SIDE, SIDE), -1.0)
+        if len(self.digits) == 2:
+            along, across = self.corner
+            for place, digit in enumerate(self.digits):
+                corner = (across, along + place * PAIRED) if self.beside else (along + place * PAIRED, across)
+                _put(image, scans[digit.scan], digit.tint, PAIRED, corner)
+            return image
+        side = SIZES[self.size]
+        room = SIDE - side
+        near = PLACES.get(self.place)
+        corner = (room // 2, room // 2) if near is None else (round(room * near[0]), round(room * near[1]))
+        _put(image, scans[self.digits[0].scan], self.digits[0].tint, side, corner)
+        return image
+
+
 def held_out(digit: int, colour: int) -> bool:
     """Whether that digit in that colour is for testing only: 12 of 60, each digit once or twice, each colour twice."""
     return (digit + 2 * colour) % 5 == 0
@@ -49,19 +103,30 @@ def captioned_digits(scans: Tensor, labels: Tensor, counts: Mapping[str, int] = 
 
     counts: pictures of each split. Of an image that was held out, one digit at least has a colour that it is never trained in.
     """
-    thick, lean = thickness(scans), slant(scans)
-    low, high = torch.quantile(thick, torch.tensor([0.25, 0.75])).tolist()
-    steep = float(torch.quantile(lean, 0.75))
-    words = [
-        [*(["thin"] if thick[i] < low else ["thick"] if thick[i] > high else []), *(["leaning"] if lean[i] > steep else [])]
-        for i in range(len(scans))
-    ]
-    test = torch.arange(len(scans)) % 5 == 0
+    words, test = strokes(scans), tested(scans)
     for place, (split, count) in enumerate(counts.items()):
         own = torch.nonzero(test if split.startswith("test") else ~test)[:, 0]
         for number in range(count):
             generator = seeded(0, Stream.DATA, place, number)
-            yield f"{split}/{number:04d}", _drawn(scans, labels, words, own, split == "test/unseen", generator)
+            scene = scene_of(labels, words, own, split == "test/unseen", generator)
+            yield f"{split}/{number:04d}", Captioned(scene.image(scans), scene.caption)
+
+
+def tested(scans: Tensor) -> Tensor:
+    """Whether a scan is for testing (N,): every fifth."""
+    return torch.arange(len(scans)) % 5 == 0
+
+
+def strokes(scans: Tensor) -> list[list[str]]:
+    """What is said of the strokes of each scan (N, 8, 8): the quarter with the widest is thick, with the narrowest thin, and
+    the quarter that leans most is leaning."""
+    thick, lean = thickness(scans), slant(scans)
+    low, high = torch.quantile(thick, torch.tensor([0.25, 0.75])).tolist()
+    steep = float(torch.quantile(lean, 0.75))
+    return [
+        [*(["thin"] if thick[i] < low else ["thick"] if thick[i] > high else []), *(["leaning"] if lean[i] > steep else [])]
+        for i in range(len(scans))
+    ]
 
 
 def thickness(scans: Tensor) -> Tensor:
@@ -83,8 +148,8 @@ def _centred(scans: Tensor) -> tuple[Tensor, Tensor]:
     return rows - (scans * rows).sum((1, 2), True) / ink, columns - (scans * columns).sum((1, 2), True) / ink
 
 
-def _drawn(scans: Tensor, labels: Tensor, words: list[list[str]], own: Tensor, unseen: bool, generator: Generator) -> Captioned:
-    """One picture: two digits in four of ten."""
+def scene_of(labels: Tensor, words: Sequence[Sequence[str]], own: Tensor, unseen: bool, generator: Generator) -> Scene:
+    """A scene of the scans `own` (their numbers), two digits in four of ten; `words`: of each scan, what its strokes are."""
     two = float(uniform((1,), generator)) < 0.4
     while True:
         chosen = own[integers(len(own), (2,), generator)].tolist()[: 1 + two]
@@ -92,27 +157,13 @@ def _drawn(scans: Tensor, labels: Tensor, words: list[list[str]], own: Tensor, u
         if any(held_out(int(labels[i]), tint) for i, tint in zip(chosen, tints, strict=True)) == unseen:
             break
     u = uniform((6,), generator).tolist()
-    names = list(COLOURS)
-    said = [
-        " ".join([*(words[i] if u[0] < 0.5 else []), names[tint], DIGITS[int(labels[i])]])
-        for i, tint in zip(chosen, tints, strict=True)
-    ]
-    image = torch.full((3, SIDE, SIDE), -1.0)
+    digits = tuple(
+        Digit(i, int(labels[i]), tint, tuple(words[i]) if u[0] < 0.5 else ()) for i, tint in zip(chosen, tints, strict=True)
+    )
     if two:
-        beside = u[1] < 0.5
         slack = SIDE - 2 * PAIRED
-        along, across = int(u[2] * (slack + 1)), int(u[3] * (SIDE - PAIRED + 1))
-        corners = [(across, along), (across, along + PAIRED)] if beside else [(along, across), (along + PAIRED, across)]
-        for i, tint, corner in zip(chosen, tints, corners, strict=True):
-            _put(image, scans[i], tint, PAIRED, corner)
-        return Captioned(image, f"a {said[0]} {'left of' if beside else 'above'} a {said[1]}")
-    size, where = list(SIZES)[int(3 * u[1])], list(PLACES)[int(4 * u[2])]
-    side, near = SIZES[size], PLACES[where]
-    room = SIDE - side
-    corner = (round(room * near[0]), round(room * near[1])) if u[3] < 0.6 else (room // 2, room // 2)
-    _put(image, scans[chosen[0]], tints[0], side, corner)
-    placed = f" {where}" if u[3] < 0.6 else ""
-    return Captioned(image, " ".join(["a", *([size] if size else []), said[0]]) + placed)
+        return Scene(digits, beside=u[1] < 0.5, corner=(int(u[2] * (slack + 1)), int(u[3] * (SIDE - PAIRED + 1))))
+    return Scene(digits, list(SIZES)[int(3 * u[1])], list(PLACES)[int(4 * u[2])] if u[3] < 0.6 else "")
 
 
 def _put(image: Tensor, scan: Tensor, tint: int, side: int, corner: tuple[int, int]) -> None:

@@ -22,9 +22,10 @@ from restore.published.folder import is_imported
 from restore.recipe import ALLOWED, Recipe
 from restore.run import Run, Specification, check_walk, check_weights, open_trained, specified
 from restore.sharing.address import address_of
+from restore.sharing.download import local
 from restore.storage.checkpoint import Checkpoint, CheckpointError, last_step, open_checkpoint
 from restore.storage.lock import locked
-from restore.storage.specification import SpecificationError, check_round_trip, decode, encode, own_types
+from restore.storage.specification import SpecificationError, check_round_trip, decode, own_types
 from restore.training.budget import Budget
 from restore.training.clock import Clock, Steps
 from restore.training.curve import draw_curve
@@ -41,12 +42,14 @@ def train(
     device: str | None = None,
     minutes: float | None = None,
     on_start: Callable[[], None] | None = None,
+    start: str | Path | None = None,
 ) -> Run:
     """Trains from scratch in `folder`, which is new or empty; returns the run, ready to sample from.
 
     With `minutes` it ends when these are over, previews and pictures included, whatever the machine: rate, EMA, previews and
     checkpoints follow the clock (`Clock`), and `recipe.training` of the run is the plan stretched to the steps there were.
-    `on_start` is called by the first process when everything was checked, before the first step.
+    `on_start` is called by the first process when everything was checked, before the first step. start: the folder of a run
+    whose weights are begun with, of the same network.
 
     Interrupted (Ctrl-C), it saves, and `resume(folder)` goes on; before the first step nothing is left. Raises ValueError for
     settings that do not go together, for bad input, and for a recipe that could not be read back from a file, before anything
@@ -74,6 +77,8 @@ def train(
             recipe.with_classes(batches.classes).for_captions(batches.captions), batches, device, processes, minutes
         )
         trainer = recipe.trainer(device, processes)
+        if start is not None:
+            trainer.begin_with(open_checkpoint(local(start)))
         with removed_if_interrupted(folder) if processes.is_main else nullcontext():
             continue_training(recipe, trainer, batches, prior, folder, on_start, plan)
     return open_trained(folder, device, own)
@@ -179,19 +184,10 @@ def _continued(
 ) -> bool:
     is_main = trainer.processes.is_main
     made = provenance() | {"seed": str(recipe.training.seed)}
-    check_round_trip(prior, (*ALLOWED, *own_types(prior, ALLOWED)), Prior, "prior")
     check_walk(recipe, prior)
     shape = batches.images.shape
     specification = Specification(recipe, prior, (shape[1], shape[2], shape[3]), batches.classes, batches.captions)
-    tensors: dict[str, torch.Tensor] = {}
-    stored = {
-        "recipe": encode(recipe),
-        "prior": encode(prior, tensors, "prior"),
-        "size": list(specification.size),
-        "classes": list(specification.classes),
-        "captions": list(specification.captions),
-        "provenance": made,
-    }
+    stored, tensors = specification.stored(made)
 
     def drawn(steps: int, progress: bool = False) -> torch.Tensor:
         with trainer.averaged_weights() as restorer:
