@@ -54,7 +54,7 @@ def judged(image: Tensor, caption: str, read: Callable[[Tensor], Tensor]) -> Fou
         spread = where.std(0)
         placed = float((spread[1] > spread[0]) == beside and all(bool((part.amax(0) > INK).sum() > 3) for part in parts))
     digits = [float(DIGITS[_digit(part, read)] == digit) for part, (_, digit) in zip(parts, asked, strict=True)]
-    colours = [float(_colour(part) == colour) for part, (colour, _) in zip(parts, asked, strict=True)]
+    colours = [float(colour_of(part) == colour) for part, (colour, _) in zip(parts, asked, strict=True)]
     return Found(fmean(digits), fmean(colours), placed)
 
 
@@ -73,7 +73,7 @@ def _digit(light: Tensor, read: Callable[[Tensor], Tensor]) -> int:
     return int(read(2 * scan - 1)[0])
 
 
-def _colour(light: Tensor) -> str:
+def colour_of(light: Tensor) -> str:
     """The name of the colour that is nearest to the ink's."""
     ink = light.amax(0)
     mean = (light * ink).sum((1, 2)) / ink.sum().clamp(min=1e-6)

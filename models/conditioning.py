@@ -17,6 +17,7 @@ class ConditionEmbedding(nn.Module):
     """SiLU(time(t) + E_label[label] + E_pooled pooled + E_text mean(text)) (B, width), t (B,) in [0, 1], and the tokens
     (E_tokens tokens, E_text text), text being the bytes of a caption behind a transformer (models/text.py).
 
+    A network that reads text and has no other tokens takes what the transformer makes of a caption (`embedded`) as tokens, too.
     A label of -1, pooled values of 0, masked tokens, and a part that is None add nothing. Raises ValueError for a part that it
     was not built for.
     """
@@ -24,6 +25,7 @@ class ConditionEmbedding(nn.Module):
     def __init__(self, width: int, config: UNetConfig | DiTConfig) -> None:
         super().__init__()
         self.width = width
+        self.config = config
         self.time = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
         self.label = nn.Linear(config.classes, width, bias=False) if config.classes else None
         self.pooled = nn.Linear(config.pooled, width, bias=False) if config.pooled else None
@@ -47,20 +49,39 @@ class ConditionEmbedding(nn.Module):
             return Conditioning(F.silu(embedding))
         tokens = [embedding.new_zeros(len(t), 0, self.width)]
         mask = [torch.zeros(len(t), 0, dtype=torch.bool, device=t.device)]
-        if condition.tokens is not None and condition.mask is not None:
-            if self.tokens is None:
-                raise ValueError("this network takes no tokens: build it with tokens=, their channels.")
+        if self.tokens is not None and condition.tokens is not None and condition.mask is not None:
             tokens.append(self.tokens(condition.tokens.to(dtype)))
             mask.append(condition.mask)
-        if condition.text is not None:
-            if self.text is None or self.from_text is None:
-                raise ValueError("this network takes no text: build it with text=, the width of its text encoder.")
-            written = self.from_text(self.text(condition.text))
-            seen = condition.text > 0
+        encoded = self.encoded(condition)
+        if encoded is not None and self.from_text is not None:
+            written, seen = self.from_text(encoded[0].to(dtype)), encoded[1]
             embedding = embedding + (written * seen[..., None]).sum(1) / seen.sum(1, keepdim=True).clamp(min=1)
             tokens.append(written)
             mask.append(seen)
         return Conditioning(F.silu(embedding), torch.cat(tokens, dim=1), torch.cat(mask, dim=1))
+
+    def encoded(self, condition: Condition) -> tuple[Tensor, Tensor] | None:
+        """What the transformer makes of the captions (B, L, D), or the tokens in their place, and their mask; None without."""
+        if condition.text is not None:
+            if self.text is None:
+                raise ValueError("this network takes no text: build it with text=, the width of its text encoder.")
+            if self.tokens is None and condition.tokens is not None:
+                raise ValueError("text, and tokens in its place, are given: leave out one of them.")
+            return self.text(condition.text), condition.text > 0
+        if self.tokens is None and condition.tokens is not None and condition.mask is not None:
+            if self.text is None:
+                raise ValueError("this network takes no tokens: build it with tokens=, their channels.")
+            if condition.tokens.shape[2] != self.config.text:
+                raise ValueError(f"tokens in place of text have {self.config.text} channels, got {condition.tokens.shape[2]}.")
+            return condition.tokens, condition.mask
+        return None
+
+    def embedded(self, condition: Condition) -> Condition:
+        """The same with tokens in place of its text, where these can be given instead."""
+        if condition.text is None or self.tokens is not None:
+            return condition
+        encoded = self.encoded(condition)
+        return condition if encoded is None else condition._replace(text=None, tokens=encoded[0], mask=encoded[1])
 
 
 def with_picture(x: Tensor, picture: Tensor | None, channels: int) -> Tensor:

@@ -33,6 +33,10 @@ class DiT(nn.Module):
         self.modulation = zero(nn.Linear(config.width, 2 * config.width))
         self.out = zero(nn.Linear(config.width, config.image_channels * config.patch**2))
 
+    def embedded(self, condition: Condition) -> Condition:
+        """The condition with what the text encoder makes of its text, as tokens in place of it, where there is such a one."""
+        return self.embedding.embedded(condition)
+
     def forward(self, x: Tensor, t: Tensor, condition: Condition = Condition()) -> Tensor:  # noqa: B008
         height, width = x.shape[-2:]
         x = with_picture(x, condition.image, self.config.picture)

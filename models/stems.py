@@ -23,6 +23,9 @@ class Wavelets(nn.Module):
         self.accepts = getattr(network, "accepts", ())
         self.levels = levels
 
+    def embedded(self, condition: Condition) -> Condition:
+        return self.network.embedded(condition)  # type: ignore[operator]
+
     def forward(self, x: Tensor, t: Tensor, *condition: Condition) -> Tensor:
         sizes = []
         for _ in range(self.levels):
@@ -52,6 +55,9 @@ class Patches(nn.Module):
             self.back.weight.copy_(self.into.weight)
             for layer in (self.into, self.back):
                 layer.bias.zero_()  # type: ignore[union-attr]
+
+    def embedded(self, condition: Condition) -> Condition:
+        return self.network.embedded(condition)  # type: ignore[operator]
 
     def forward(self, x: Tensor, t: Tensor, *condition: Condition) -> Tensor:
         height, width = x.shape[-2:]

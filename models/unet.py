@@ -34,6 +34,10 @@ class UNet(nn.Module):
         self.norm = nn.GroupNorm(config.groups, config.widths[0])
         self.out = zero(nn.Conv2d(config.widths[0], config.image_channels, 3, padding=1))
 
+    def embedded(self, condition: Condition) -> Condition:
+        """The condition with what the text encoder makes of its text, as tokens in place of it, where there is such a one."""
+        return self.embedding.embedded(condition)
+
     def forward(self, x: Tensor, t: Tensor, condition: Condition = Condition()) -> Tensor:  # noqa: B008
         height, width = x.shape[-2:]
         x = with_picture(x, condition.image, self.config.picture)

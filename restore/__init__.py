@@ -21,7 +21,7 @@ from restore.space import Pixels, Space
 from restore.training.condition_dropout import ConditionDropout
 from restore.training.objectives import Objective
 from restore.training.settings import Training
-from restore.training.times import TIMES, Levels, LogitNormal, TimeSampling, UniformTimes
+from restore.training.times import TIMES, Interval, Levels, LogitNormal, TimeSampling, UniformTimes
 
 if TYPE_CHECKING:
     from restore.published.opening import pretrained
@@ -39,6 +39,7 @@ __all__ = [
     "Edit",
     "Folder",
     "ImageError",
+    "Interval",
     "Levels",
     "LogitNormal",
     "Objective",

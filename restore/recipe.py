@@ -30,9 +30,10 @@ from degrade.lazy import torch
 from degrade.random import Stream, globally_seeded
 from models import NETWORKS, STEMS, AutoencoderConfig, NetworkSettings, PatchUNetConfig, Stem
 from restore.autoencoder import CODECS
+from restore.data.embedded import Embedded
 from restore.data.enlarging import Enlarging
 from restore.data.instructions import Instructions
-from restore.data.sources import SOURCES, Crops, Pairing, Source
+from restore.data.sources import SOURCES, Crops, Folder, Pairing, Source
 from restore.latents import Latents
 from restore.machine.processes import ALONE, Processes
 from restore.own_types import choice, setting
@@ -49,6 +50,8 @@ from restore.training.times import TIMES
 from samplers import GRIDS, SAMPLERS, Resampled
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from restore.data.batch import Batches
     from restore.training.trainer import Trainer
 
@@ -67,7 +70,7 @@ class Recipe:
     """The photograph, or the folder of images, to learn from; or a set by name: digits, photographs, captioned, instructed."""
     degradation: Annotated[Degradation, choice(Degradation, OPERATORS)] = field(default_factory=GaussianNoise)
     """What is to be undone."""
-    data: Annotated[Source, setting(Source, (*SOURCES, Enlarging, Instructions))] = field(default_factory=Crops)
+    data: Annotated[Source, setting(Source, (*SOURCES, Enlarging, Instructions, Embedded))] = field(default_factory=Crops)
     """How training images are cut."""
     network: Annotated[NetworkSettings, setting(NetworkSettings, NETWORKS)] = field(default_factory=PatchUNetConfig)
     """The network."""
@@ -111,12 +114,14 @@ class Recipe:
             raise ValueError("reconstruction is the objective of an autoencoder: network=AutoencoderConfig(), and no stem.")
 
     def fitted(self, device: str) -> Recipe:
-        """The same with what its space measures on the training images."""
+        """The same with what its space, or its source, measures on the training images."""
+        if isinstance(self.data, Embedded):
+            images = Folder.open(self.data, self.images, device).images[:MEASURED]
+            return replace(self, data=self.data.fitted(_whole(images, self.data.embedding)))
         if not isinstance(self.space, Fitting):
             return self
         images = self.data.open(self.images, device).images[:MEASURED]
-        height, width = (-(-side // self.space.stride) * self.space.stride for side in images.shape[-2:])
-        return replace(self, space=self.space.fitted(grown(images, (height, width))))
+        return replace(self, space=self.space.fitted(_whole(images, self.space)))
 
     def open(self, device: str) -> tuple[Batches, Prior]:
         """The training images, whose draws are encoded, and the prior fitted to them. ImageError in one line for bad files."""
@@ -195,9 +200,15 @@ class Recipe:
         return Trainer(*parts, device, processes, self.coupling)
 
 
+def _whole(images: Tensor, space: Space) -> Tensor:
+    """Images grown to whole cells of a space."""
+    height, width = (-(-side // space.stride) * space.stride for side in images.shape[-2:])
+    return grown(images, (height, width))
+
+
 ALLOWED = (
     *(Recipe, Sampling, Training, ConditionDropout, Objective, Thumbnails, Compose, Stage, Curve),
-    *(Likeness, LikenessPrior, Reconstruction, Latents, *CODECS, Enlarging, Instructions),
+    *(Likeness, LikenessPrior, Reconstruction, Latents, *CODECS, Enlarging, Instructions, Embedded),
     *(*SPACES, *OPERATORS, *COUPLINGS, *SCHEDULES, *PRIORS, *NETWORKS, *STEMS, *SOURCES, *TIMES, *GRIDS, *SAMPLERS, Resampled),
 )
 """The types that a stored specification may name."""

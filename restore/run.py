@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from degrade import Prior, seeds
 from degrade.lazy import torch
@@ -24,7 +24,8 @@ from restore.space import Fitting
 from restore.storage.checkpoint import Checkpoint, CheckpointError, open_checkpoint
 from restore.storage.older import current
 from restore.storage.reading import text
-from restore.storage.specification import SpecificationError, decode
+from restore.storage.specification import SpecificationError, check_round_trip, decode, encode, own_types
+from restore.training.objectives import Objective
 from samplers import sample
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ class Run(NetworkPipeline):
     def paired(self) -> bool:
         return self.recipe.paired is not None
 
+    @property
+    def objective(self) -> Objective:
+        return self.recipe.objective if isinstance(self.recipe.objective, Objective) else Objective()
+
 
 def captioned(captions: Sequence[str]) -> Condition:
     """Captions as the bytes that a network with a text encoder of its own reads."""
@@ -70,6 +75,21 @@ class Specification(NamedTuple):
     classes: tuple[str, ...]
     captions: tuple[str, ...] = ()
     """Some of the training images'."""
+
+    def stored(self, made: dict[str, str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """What run.json holds of it, `made` being its provenance, and the tensors that go beside it. Raises SpecificationError
+        for what could not be read back."""
+        check_round_trip(self.prior, (*ALLOWED, *own_types(self.prior, ALLOWED)), Prior, "prior")
+        tensors: dict[str, Tensor] = {}
+        described = {
+            "recipe": encode(self.recipe),
+            "prior": encode(self.prior, tensors, "prior"),
+            "size": list(self.size),
+            "classes": list(self.classes),
+            "captions": list(self.captions),
+            "provenance": made,
+        }
+        return described, tensors
 
     def run(self, folder: Path, name: str, restorer: Restorer, step: int, device: str) -> Run:
         """The run of these settings around a trained restorer, called `name` in messages."""

@@ -30,8 +30,9 @@ class Conditions:
 
     @property
     def accepts(self) -> tuple[str, ...]:
-        """The parts of a condition that a network of these settings takes."""
-        sizes = {"label": self.classes, "pooled": self.pooled, "tokens": self.tokens, "image": self.picture, "text": self.text}
+        """The parts of a condition that a network of these settings takes; where it takes text, tokens in place of it too."""
+        tokens = self.tokens or self.text
+        sizes = {"label": self.classes, "pooled": self.pooled, "tokens": tokens, "image": self.picture, "text": self.text}
         return tuple(part for part, size in sizes.items() if size)
 
     @property

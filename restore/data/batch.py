@@ -24,6 +24,8 @@ class Batch(NamedTuple):
     """What they are conditioned on."""
     x1: tuple[Tensor, ...] = ()
     """Their partners (B, C, *space): one for each other image that is mixed in."""
+    weight: Tensor | None = None
+    """Of each image's loss (B,); None for 1."""
 
 
 class Draw(Protocol):
@@ -62,9 +64,9 @@ class Batches(NamedTuple):
         others = self.others or self.draw
         drawn = [others(count, seeded(seed, Stream.PARTNER, step, k), shard).x0 for k in range(0 if batch.x1 else partners)]
         x1 = batch.x1 or tuple(_of_size(y, batch.x0) for y in drawn)
-        return Batch(
-            moved(batch.x0, device), batch.condition.map(lambda part: moved(part, device)), tuple(moved(y, device) for y in x1)
-        )
+        weight = None if batch.weight is None else moved(batch.weight, device)
+        condition = batch.condition.map(lambda part: moved(part, device))
+        return Batch(moved(batch.x0, device), condition, tuple(moved(y, device) for y in x1), weight)
 
     def encoded(self, encode: Callable[[Tensor], Tensor]) -> Batches:
         """The same, `encode` applied to all images that are drawn, and to pictures that are told."""

@@ -17,6 +17,7 @@ from restore.pipelines.likeness import LikenessPrior
 from restore.pipelines.pipeline import Pipeline
 from restore.restorer import Restorer
 from restore.space import Masking, Pixels, encoded, grown
+from restore.training.objectives import Objective
 from samplers import DDPM, Sampler, Scale, clip, known_pixels, pad_to, telescoped, threshold
 
 if TYPE_CHECKING:
@@ -125,6 +126,23 @@ class NetworkPipeline(Pipeline):
             return Condition()
         labels = [self.classes.index(line) if line else -1 for line in lines]
         return Condition(label=torch.tensor(labels, device=self.device))
+
+    @property
+    def objective(self) -> Objective:
+        """What its network is trained further by."""
+        return Objective()
+
+    def embedded(self, caption: str) -> Condition:
+        """The condition of one image that a caption is, as tokens that can be moved, such as between two captions. Raises
+        ValueError in one line for a restorer that reads no words, or takes no tokens in their place."""
+        if self.words is None:
+            raise ValueError(f"{self.name} was not trained with words: take a run of text_to_image.py, or a model of words.")
+        said, network = self._said([caption]), self.restorer.network
+        with torch.no_grad():
+            found = network.embedded(said) if hasattr(network, "embedded") else said
+        if found.tokens is None or found.text is not None:
+            raise ValueError(f"{self.name} takes no tokens in place of words: its network has no `embedded`, or other tokens.")
+        return found
 
     def _said(self, lines: Sequence[str]) -> Condition:
         """The condition of each line, the same ones encoded once."""

@@ -9,12 +9,25 @@ from typing import TYPE_CHECKING
 
 from degrade.files import beside, flush
 from restore.machine.processes import usable_device
-from restore.published.folder import INDEX, MARK, SUMS, Part, published_folder, tokenizer_files, weight_files
+from restore.published.folder import (
+    INDEX,
+    MARK,
+    SUMS,
+    WEIGHTS,
+    Part,
+    PublishedFolder,
+    published_folder,
+    tokenizer_files,
+    weight_files,
+)
 from restore.published.opening import check_extra, local
 from restore.storage.reading import sha256
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from restore.pipelines.published import Published
+    from restore.published.component import Component
 
 FORMAT = 1
 
@@ -41,26 +54,51 @@ def import_model(path: str | Path, out: Path) -> Published:
         component.check()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out} is not empty: name another folder with --out.")
+    _write(source, out, {"source": str(path)})
+    return open_imported(out)
+
+
+def export_tuned(pipeline: Published, module: nn.Module, out: Path) -> None:
+    """Writes the model of a pipeline, `module` in place of its denoiser, into the folder `out`, as an imported one, which
+    diffusers opens too. Files that lie there stay."""
+    component: Component = pipeline.restorer.network.load  # type: ignore[attr-defined]
+    _write(component.folder, out, {"source": str(component.folder.path), "tuned": component.part.folder.name}, module)
+
+
+def _write(source: PublishedFolder, out: Path, origin: dict[str, str], tuned: nn.Module | None = None) -> None:
+    """Copies a model to `out`, which appears whole or not at all; the part that `origin` names as tuned has the weights of
+    the module."""
     part = beside(out)
     try:
         part.mkdir(parents=True)
         shutil.copyfile(source.path / INDEX, part / INDEX)
         for one in source.parts.values():
             (part / one.folder.name).mkdir()
-            for file in _files(one):
+            own = tuned is not None and one.folder.name == origin.get("tuned")
+            for file in [file for file in _files(one) if not (own and "safetensors" in file.name)]:
                 shutil.copyfile(file, part / one.folder.name / file.name)
-        (part / MARK).write_text(json.dumps({"format": FORMAT, "source": str(path)}, indent=2) + "\n", encoding="utf-8")
+            if own:
+                _save(tuned, part / one.folder.name / f"{WEIGHTS[one.library]}.safetensors")
+        (part / MARK).write_text(json.dumps({"format": FORMAT, **origin}, indent=2) + "\n", encoding="utf-8")
         files = sorted(file for file in part.rglob("*") if file.is_file())
         sums = "".join(f"{sha256(file)}  {file.relative_to(part).as_posix()}\n" for file in files)
         (part / SUMS).write_text(sums, encoding="utf-8")
         for file in (*files, part / SUMS):
             flush(file)
         if out.exists():
+            for left in out.iterdir():
+                left.rename(part / left.name)
             out.rmdir()
         part.rename(out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return open_imported(out)
+
+
+def _save(module: nn.Module | None, path: Path) -> None:
+    from safetensors.torch import save_file
+
+    assert module is not None
+    save_file({name: weight.detach().cpu().contiguous() for name, weight in module.state_dict().items()}, path)
 
 
 def _files(part: Part) -> list[Path]:

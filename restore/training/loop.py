@@ -33,8 +33,11 @@ def train(
     prior: dict[str, Tensor] | None = None,
     on_preview: Callable[[Trainer], None] | None = None,
     plan: Steps = Steps(),  # noqa: B008
+    saves: bool = True,
 ) -> bool:
     """Trains to the end of the plan, with metrics, previews and checkpoints in `folder`; True when it got there.
+
+    Without `saves` there are no checkpoints.
 
     SIGINT and SIGTERM save and return False; a second SIGINT ends at once. Raises TrainingError, in one line that says what to
     do, where the loss is not finite, memory or disk are full; the checkpoints are sound then.
@@ -50,14 +53,14 @@ def train(
             window.add(*trainer.train_step(batches, plan.advance(trainer)))
             plan.show(bar, trainer)
             stop, done = stopping(), trainer.place == settings.steps
-            saves, previews = (trainer.place // n > place // n for n in (settings.save_every, settings.preview_every))
+            due, previews = (trainer.place // n > place // n for n in (settings.save_every, settings.preview_every))
             if trainer.step % settings.log_every == 0 or done or stop:
                 line = window.line(batches)
                 log.write(line)
                 window.check(done)
                 if line["loss"] is not None:
                     bar.set_postfix(loss=f"{line['loss']:.4f}")
-            if saves or done or stop:
+            if saves and (due or done or stop):
                 trainer.save(folder, plan.stored(specification, trainer), prior or {})
             if on_preview and (previews or done) and not stop and plan.affords(trainer):
                 with window.paused(), plan.preview():

@@ -25,7 +25,7 @@ from restore.sharing.address import address_of
 from restore.sharing.download import local
 from restore.storage.checkpoint import Checkpoint, CheckpointError, last_step, open_checkpoint
 from restore.storage.lock import locked
-from restore.storage.specification import SpecificationError, check_round_trip, decode, encode, own_types
+from restore.storage.specification import SpecificationError, check_round_trip, decode, own_types
 from restore.training.budget import Budget
 from restore.training.clock import Clock, Steps
 from restore.training.curve import draw_curve
@@ -184,19 +184,10 @@ def _continued(
 ) -> bool:
     is_main = trainer.processes.is_main
     made = provenance() | {"seed": str(recipe.training.seed)}
-    check_round_trip(prior, (*ALLOWED, *own_types(prior, ALLOWED)), Prior, "prior")
     check_walk(recipe, prior)
     shape = batches.images.shape
     specification = Specification(recipe, prior, (shape[1], shape[2], shape[3]), batches.classes, batches.captions)
-    tensors: dict[str, torch.Tensor] = {}
-    stored = {
-        "recipe": encode(recipe),
-        "prior": encode(prior, tensors, "prior"),
-        "size": list(specification.size),
-        "classes": list(specification.classes),
-        "captions": list(specification.captions),
-        "provenance": made,
-    }
+    stored, tensors = specification.stored(made)
 
     def drawn(steps: int, progress: bool = False) -> torch.Tensor:
         with trainer.averaged_weights() as restorer:

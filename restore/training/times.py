@@ -64,5 +64,23 @@ class Levels:
         return ((u * self.count).floor() + 1) / self.count
 
 
-TIMES = (UniformTimes, LogitNormal, Levels)
+@dataclass(frozen=True)
+class Interval:
+    """t uniform in (low, high]: an expert of these severities (recipes/experts.py)."""
+
+    low: float = 0.0
+    """Where it begins."""
+    high: float = 1.0
+    """Where it ends."""
+
+    def __post_init__(self) -> None:
+        bounded(self, low=(0, 1), high=(0, 1))
+        if not self.low < self.high:
+            raise ValueError(f"an interval of severities rises, got {self.low} to {self.high}.")
+
+    def severities(self, u: Tensor) -> Tensor:
+        return self.high - (self.high - self.low) * u
+
+
+TIMES = (UniformTimes, LogitNormal, Levels, Interval)
 """How severities may be drawn in training, as a checkpoint may name it."""

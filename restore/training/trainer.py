@@ -47,6 +47,8 @@ class Drawn(NamedTuple):
     """What they are degraded with."""
     condition: Condition
     """What they are conditioned on."""
+    weight: Tensor | None = None
+    """Of each image's loss (B,); None for 1."""
 
 
 class Trainer:
@@ -133,7 +135,8 @@ class Trainer:
 
     def whole_step(self, drawn: Drawn, rate: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """One update from what was drawn for it: loss and norm of the gradient. It looks at no value, so it can be captured."""
-        loss = self.objective(self.learner, drawn.x0, drawn.t, drawn.latent).mean()  # type: ignore[operator]
+        losses: Tensor = self.objective(self.learner, drawn.x0, drawn.t, drawn.latent)  # type: ignore[operator]
+        loss = _mean(losses, drawn.weight)
         loss.backward()
         return loss.detach(), self.update(rate, weight)
 
@@ -152,11 +155,11 @@ class Trainer:
         return norm.full_tensor() if hasattr(norm, "full_tensor") else norm
 
     def loss(self, batches: Batches, shard: slice = slice(None)) -> Tensor:
-        """The mean loss of the images `shard` of this step."""
-        x0, t, latent, condition = self.drawn(batches, shard)
+        """The mean loss of the images `shard` of this step, each times its weight."""
+        x0, t, latent, condition, weight = self.drawn(batches, shard)
         learner = replace(self.restorer.given(condition), network=self.replica) if condition.parts else self.learner
         with Dropout(self.generators(Stream.DROPOUT, shard)) if self.drops_out else nullcontext():
-            return self.criterion(shard)(learner, x0, t, latent).mean()
+            return _mean(self.criterion(shard)(learner, x0, t, latent), weight)
 
     def drawn(self, batches: Batches, shard: slice = slice(None)) -> Drawn:
         """What the images `shard` of this step are, and how they are degraded."""
@@ -166,7 +169,7 @@ class Trainer:
         latent = self.coupling.couple(batch, degradation, self.generators(Stream.LATENT, shard))
         u = moved(severities(settings, step)[shard], self.device)
         condition = settings.condition_dropout(batch.condition, seed, step, count, shard)
-        return Drawn(batch.x0, settings.times.severities(u), latent, condition)
+        return Drawn(batch.x0, settings.times.severities(u), latent, condition, batch.weight)
 
     def criterion(self, shard: slice) -> Callable[..., Tensor]:
         """The objective, as it is for the images `shard` of this step."""
@@ -243,6 +246,10 @@ class Trainer:
         for p in self.parameters.values():
             self.optimizer.state[p]["step"].copy_(state["training"]["optimizer.step"][0])
         self.step = self.place = self.ema.updates = checkpoint.step
+
+
+def _mean(losses: Tensor, weight: Tensor | None) -> Tensor:
+    return losses.mean() if weight is None else (weight * losses).mean()
 
 
 def _check_captured(network: nn.Module, objective: object, settings: Training, processes: Processes) -> None:

@@ -33,7 +33,7 @@ def run(tmp_path_factory):
 
 
 def test_words_say_what_is_made(run):
-    assert run.captions == ("all black", "all white") and run.restorer.network.accepts == ("text",)
+    assert run.captions == ("all black", "all white") and run.restorer.network.accepts == ("tokens", "text")
     black, white = run.generate(count=2, condition=["all black", "all white"], progress=False)
     assert float(white.mean()) - float(black.mean()) > 1
     torch.testing.assert_close(run.generate(seed=1, progress=False)[0], white, rtol=0, atol=1e-4)  # in turn

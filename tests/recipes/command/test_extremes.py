@@ -22,7 +22,7 @@ FLOATS = (0.0, -1.0, math.nan, math.inf, 1e30)
 GARBAGE = ("", "x", "9" * 5000, "0x4", "4x-1", "4x4x4", "99999999999999999999x10")
 SIGNED = """
     --objective.bias --training.times.mean --space.shift
-    --degradation.colour --degradation.schedule.lowest --degradation.schedule.highest
+    --etas --degradation.colour --degradation.schedule.lowest --degradation.schedule.highest
 """
 NONE = """
     --seed --training.seed --weight --soft --margin --noise --guidance --picture-guidance --sampling.guidance --sampling.rescale
@@ -35,7 +35,7 @@ NONE = """
     --network.adversary --objective.kl --objective.adversary --objective.since
     --data.most --space.scale --level
     --stem.channels --degradation.rate --degradation.spread --sampling.sampler.eta --latent
-    --iterations --novelty --settings.balanced --settings.border --settings.directions
+    --iterations --prior --etas --novelty --settings.balanced --settings.border --settings.directions
 """
 MEANT = {0: [*NONE.split(), *SIGNED.split()], -1: SIGNED.split()}
 """Options for which a number means something: for most, 0 is "none". Colours lie in [-1, 1], log-SNR and its shift have either
@@ -61,11 +61,12 @@ def refused(make: Callable[[], object]) -> bool:
 def line(one: Program, option: Option, *values: str) -> list[str]:
     """A command line with the option, and with what the command cannot do without. (No file has to be there to be named.)"""
     first, *rest = option.commands or ("",)
-    needed = [
-        "photo.png",
-        *(["photo.png"] if one.name in ("judge", "diffedit") or first in ("restore", "edit", "pairs") else []),
-    ]
-    needed += ["small.png"] if first == "enlarge" else ["--base", "small"] if first == "generate" else []
+    second = one.name in ("judge", "diffedit") or first == "restore" or (one.name == "instruct" and first in ("edit", "pairs"))
+    needed = ["photo.png", *(["photo.png"] if second else [])]
+    needed += ["small.png"] if first in ("enlarge", "vary") else []
+    needed += ["--decoder" if one.name == "unclip" else "--base", "small"] if first == "generate" else []
+    needed += ["subject", "--noun", "dog"] if one.name == "dreambooth" else []
+    needed += ["photo.png", "--prompt", "x"] if one.name == "imagic" and first == "edit" else []
     needed += ["--image", "pasted.png"] if first in ("sdedit", "harmonise") else []
     needed += ["--prior", "photo.png", *(["--size", "8x8"] if option.flag != "--size" else [])] if one.name == "solve" else []
     needed += ["--mask", "mask.png"] if first in ("inpaint", "harmonise") and option.flag != "--mask" else []

@@ -1,0 +1,143 @@
+"""unCLIP: a prior makes the embedding of an image of words, a decoder the image of that; on a folder of captioned images.
+
+Ramesh et al. 2022, "Hierarchical Text-Conditional Image Generation with CLIP Latents", arXiv 2204.06125.
+
+    python recipes/autoencoder.py train captioned --network.widths 32 64 64 64 64 64 --network.latent-channels 64
+    python recipes/unclip.py train captioned --preset prior --autoencoder runs/captioned-autoencoder --out runs/prior
+    python recipes/unclip.py train captioned --preset decoder --autoencoder runs/captioned-autoencoder --out runs/decoder
+    python recipes/unclip.py generate runs/prior --decoder runs/decoder --prompt "a large red three"
+    python recipes/unclip.py vary runs/decoder three.png --count 8
+
+CLIP's weights do not come with this project: the embedding is the one cell that an autoencoder of six levels makes of 32 x 32
+pixels, which knows what a picture looks like, and nothing of words. What it is worth: docs/tuning.md.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # this project's packages come before any other of the same name
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    import recipes.command.interrupt  # noqa: F401
+
+from dataclasses import KW_ONLY, dataclass, fields, replace
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+from tyro.conf import Positional
+
+from degrade import Cosine, Degradation, GaussianNoise
+from degrade.files import subfolder
+from models import DiTConfig, UNetConfig
+from recipes import simple_diffusion
+from recipes.command import cli
+from recipes.command.limits import COUNT, GUIDANCE, check_options
+from recipes.command.outputs import check_folder
+from recipes.command.source import worded
+from recipes.command.walk import Walk
+from restore import Folder, Objective
+from restore.autoencoder import TrainedAutoencoder
+from restore.data.embedded import Embedded
+from restore.latents import Latents
+from restore.machine.provenance import provenance
+from restore.recipe import Recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+WIDTH = 64
+"""Channels of the embedding: --network.latent-channels of the autoencoder."""
+
+
+def recipe(images: str | Path, preset: Literal["prior", "decoder"] = "prior", degradation: Degradation | None = None) -> Recipe:
+    """The prior: a transformer of 4 blocks on the embedding, which attends to the caption, predicts the embedding itself under
+    the cosine schedule, 25 steps, guidance 4. The decoder: simple diffusion's network, told an embedding, guidance 2.
+    """
+    plain = simple_diffusion.recipe(images, "fast", degradation)
+    assert isinstance(plain.network, UNetConfig) and isinstance(plain.data, Folder)
+    data = replace(plain.data, captions=preset == "prior", labelled=False, flip=False)
+    if preset == "decoder":
+        known = {one.name: getattr(data, one.name) for one in fields(data)}
+        network, walk = replace(plain.network, pooled=WIDTH), replace(plain.sampling, guidance=2.0, steps=25)
+        return replace(plain, data=Embedded(**known), network=network, sampling=walk)
+    return replace(
+        plain,
+        degradation=degradation or GaussianNoise(Cosine()),
+        data=data,
+        network=DiTConfig(WIDTH, patch=1, width=256, depth=4, head=32, text=128),
+        stem=None,
+        prediction="x0",
+        objective=Objective(),
+        training=replace(plain.training, batch=64),
+        sampling=replace(plain.sampling, guidance=4.0, steps=25),
+        space=Latents(TrainedAutoencoder(), scale=0.0),
+    )
+
+
+@dataclass(frozen=True)
+class _Made(Walk):
+    _: KW_ONLY
+    count: int = 4
+    """Images."""
+    guidance: float | None = None
+    """Weight of the words, or of the embedding, 1 as learned (default: the recipe's)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_options(self, count=COUNT, guidance=GUIDANCE)
+
+    def written(self, images: Tensor, name: str) -> None:
+        from restore.data.images import grid, save_image
+
+        folder = check_folder(self.out or subfolder(self.run, name))
+        for number, image in enumerate(images, self.seed):
+            save_image(image, folder / f"seed-{number}.png", {**provenance(), "run": str(self.run), "seed": str(number)})
+        save_image(grid(list(images), min(8, len(images))), folder / "grid.png")
+        print(f"{len(images)} images in {folder}; grid.png shows them")
+
+
+@dataclass(frozen=True)
+class Generate(_Made):
+    """New images by both; RUN is the prior."""
+
+    _: KW_ONLY
+    decoder: Path
+    """Folder of the decoder's run."""
+    prompt: str | None = None
+    """Words that the images are to show (default: captions of the training images, in turn)."""
+    negative: str | None = None
+    """Words that guidance leads away from."""
+
+    def __call__(self) -> None:
+        from restore.pipelines.unclip import unclip
+        from restore.run import open_run
+
+        prior = worded(self.opened().using(guidance=self.guidance), self.prompt, self.negative)
+        self.written(unclip(prior, open_run(self.decoder, self.device), None, self.count, self.seed), "samples")
+
+
+@dataclass(frozen=True)
+class Vary(_Made):
+    """New images with the embedding of a picture; RUN is the decoder."""
+
+    image: Positional[Path]
+    """The picture."""
+
+    def __call__(self) -> None:
+        from restore.pipelines.unclip import variations
+
+        decoder = self.opened().using(guidance=self.guidance)
+        self.written(variations(decoder, decoder.data.middle(self.image), self.count, self.seed), "variations")
+
+
+main = cli.commands(
+    recipe,
+    __file__,
+    __doc__,
+    lambda: "captioned",
+    more=(Annotated[Generate, tyro.conf.subcommand("generate")], Annotated[Vary, tyro.conf.subcommand("vary")]),
+)
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,1 @@
+"""Trained pipelines, trained a little further on a few pictures: Imagic, DreamBooth."""
