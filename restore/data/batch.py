@@ -76,8 +76,9 @@ class Batches(NamedTuple):
 
         def through(draw: Draw) -> Draw:
             def drawn(count: int, generator: torch.Generator, shard: slice = slice(None), /) -> Batch:
-                x0, condition, x1 = draw(count, generator, shard)
-                return Batch(encode(x0), seen(condition), tuple(map(encode, x1)))
+                batch = draw(count, generator, shard)
+                x1 = tuple(map(encode, batch.x1))
+                return batch._replace(x0=encode(batch.x0), condition=seen(batch.condition), x1=x1)
 
             return drawn
 

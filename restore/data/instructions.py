@@ -39,7 +39,7 @@ class Instructions(Folder):
 
         def draw(count: int, generator: torch.Generator, shard: slice = slice(None)) -> Batch:
             batch = batches.draw(count, generator, shard)
-            return Batch(batch.x0, batch.condition._replace(image=batch.x1[0]))
+            return batch._replace(condition=batch.condition._replace(image=batch.x1[0]), x1=())
 
         shown = draw(SHOWN, seeded(0, Stream.TEST))
         images = torch.cat([shown.x0, batches.images])
