@@ -14,8 +14,11 @@ from torch import Tensor
 
 from restore import Folder
 from restore.data import bundled
-from restore.data.captioned import COLOURS, DIGITS, PLACES, SIDE
+from restore.data.bundled import scans
+from restore.data.captioned import COLOURS, DIGITS, PLACES, SIDE, Scene
+from restore.data.instructed import Instructed
 from restore.evaluation.features import Features, of_classifier
+from restore.evaluation.metrics import psnr
 
 INK = 0.25
 """Of [0, 1], above which a pixel is ink."""
@@ -88,3 +91,34 @@ def row(name: str, images: Sequence[Tensor], captions: Sequence[str], read: Call
 def reader() -> Features:
     """The classifier of digits: trained here in seconds, on single scans (the set `digits`)."""
     return of_classifier(Folder(16, channels=1), bundled.located("digits"), bundled.located("digits", "test"))
+
+
+def decibels(images: Tensor, truth: Tensor, where: Tensor | None = None) -> float:
+    """Mean over images of the PSNR of the pixels `where` (B, 1, H, W) is 1 (all by default), at most 60 dB for equal ones."""
+    if where is None:
+        return float(psnr(images, truth).clamp(max=60).mean())
+    error = ((images.clamp(-1, 1) - truth).square() * where).sum((1, 2, 3)) / (where.sum((1, 2, 3)) * images.shape[1])
+    return float((10 * torch.log10(4 / error)).clamp(max=60).mean())
+
+
+def right(images: Tensor, pairs: list[Instructed], read: Callable[[Tensor], Tensor]) -> float:
+    """Share of images that show of the caption after the edit what was changed: digits or colours, all of them; the place, or
+    the size, to a sixth of the picture."""
+    found = []
+    for image, pair in zip(images, pairs, strict=True):
+        shown = judged(image, pair.after.caption, read)
+        right = {"digit": shown.digit == 1, "colour": shown.colour == 1, "size": _near(image, pair.after)}
+        right["place"] = shown.place == 1 if pair.after.place else _near(image, pair.after)
+        found.append(float(right[pair.kind]))
+    return fmean(found)
+
+
+def _near(image: Tensor, scene: Scene) -> bool:
+    """Whether the ink begins and ends where that of the scene of one digit does, to a sixth of the picture in all four."""
+    boxes = []
+    for picture in (image, scene.image(scans()[0])):
+        ink = (picture.amax(0) + 1) / 2 > INK
+        if not bool(ink.any()):
+            return False
+        boxes.append(torch.tensor([side for axis in (1, 0) for side in (torch.nonzero(ink.any(axis)).aminmax())]))
+    return bool((boxes[0] - boxes[1]).abs().max() <= SIDE // 6)

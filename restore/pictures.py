@@ -15,7 +15,7 @@ COLUMNS, GAP = 5, 4
 """Of a picture of samples: images in its row, and pixels between them."""
 
 
-Show = Literal["samples", "restorations", "reconstructions", "enlargements"]
+Show = Literal["samples", "restorations", "reconstructions", "enlargements", "instructions"]
 
 
 def picture(
@@ -31,13 +31,15 @@ def picture(
     samples: one of them, then samples;
     restorations: rows of clean, degraded, direct and restored, at severities from 1/4 to 1, or of what they are `paired` with;
     reconstructions: images above what one call of the restorer makes of them;
-    enlargements: rows of image, the picture that a sample is `told` of it, and the sample.
+    enlargements: rows of image, the picture that a sample is `told` of it, and the sample;
+    instructions: rows of the picture before, the sample, and the picture after, as it should be.
     """
-    if show == "enlargements":
+    if show in ("enlargements", "instructions"):
         assert told is not None and told.image is not None
-        seen = told.image.cpu()
+        seen = pipeline.decoded(told.image, clean.shape[-2:])
         made = pipeline.generate(tuple(clean.shape[-2:]), len(seen), condition=told, progress=progress)  # type: ignore[arg-type]
-        return grid([x for row in zip(clean.cpu(), seen, made, strict=False) for x in row], 3, at_least=64).clamp(-1, 1)
+        columns = (clean.cpu(), seen, made) if show == "enlargements" else (seen, made, clean.cpu())
+        return grid([x for row in zip(*columns, strict=False) for x in row], 3, at_least=64).clamp(-1, 1)
     if show == "samples":
         samples = pipeline.generate(count=COLUMNS - 1, progress=progress)
         return grid([clean[0], *samples], COLUMNS, GAP, at_least=64)

@@ -32,6 +32,7 @@ from models import NETWORKS, STEMS, AutoencoderConfig, NetworkSettings, PatchUNe
 from restore.autoencoder import CODECS
 from restore.data.embedded import Embedded
 from restore.data.enlarging import Enlarging
+from restore.data.instructions import Instructions
 from restore.data.sources import SOURCES, Crops, Folder, Pairing, Source
 from restore.latents import Latents
 from restore.machine.processes import ALONE, Processes
@@ -66,10 +67,10 @@ class Recipe:
     """Everything that a run is made of, as plain numbers."""
 
     images: Positional[Path]
-    """The photograph, or the folder of images, to learn from; or the name of a set: digits, photographs, captioned."""
+    """The photograph, or the folder of images, to learn from; or a set by name: digits, photographs, captioned, instructed."""
     degradation: Annotated[Degradation, choice(Degradation, OPERATORS)] = field(default_factory=GaussianNoise)
     """What is to be undone."""
-    data: Annotated[Source, setting(Source, (*SOURCES, Enlarging, Embedded))] = field(default_factory=Crops)
+    data: Annotated[Source, setting(Source, (*SOURCES, Enlarging, Instructions, Embedded))] = field(default_factory=Crops)
     """How training images are cut."""
     network: Annotated[NetworkSettings, setting(NetworkSettings, NETWORKS)] = field(default_factory=PatchUNetConfig)
     """The network."""
@@ -207,7 +208,7 @@ def _whole(images: Tensor, space: Space) -> Tensor:
 
 ALLOWED = (
     *(Recipe, Sampling, Training, ConditionDropout, Objective, Thumbnails, Compose, Stage, Curve),
-    *(Likeness, LikenessPrior, Reconstruction, Latents, *CODECS, Enlarging, Embedded),
+    *(Likeness, LikenessPrior, Reconstruction, Latents, *CODECS, Enlarging, Instructions, Embedded),
     *(*SPACES, *OPERATORS, *COUPLINGS, *SCHEDULES, *PRIORS, *NETWORKS, *STEMS, *SOURCES, *TIMES, *GRIDS, *SAMPLERS, Resampled),
 )
 """The types that a stored specification may name."""

@@ -26,6 +26,8 @@ class Sampling:
     """Pad the sides with zeros to a multiple of this for the restorer."""
     guidance: float = 1.0
     """Weight of the condition: 1 as learned, more for plainer examples of it (classifier-free guidance)."""
+    picture_guidance: float = 1.0
+    """Weight of the picture that a network is told beside words: more stays nearer to it (InstructPix2Pix, 1.5)."""
     guidance_interval: tuple[float, float] = (0.0, 1.0)
     """Guidance acts at severities above the first and up to the second."""
     rescale: float = 0.0
@@ -43,4 +45,12 @@ class Sampling:
             raise ValueError(f"guidance is >= 0, its interval rises within [0, 1]; got {self.guidance} and ({low}, {high}).")
         if self.steps < 1 or self.pad_to < 1:
             raise ValueError(f"steps and pad_to are at least 1, got {self.steps} and {self.pad_to}.")
-        bounded(self, steps=(1, 100_000), pad_to=(1, 256), guidance=(0, 1000), rescale=(0, 1), threshold=(0, 1))
+        bounded(
+            self,
+            steps=(1, 100_000),
+            pad_to=(1, 256),
+            guidance=(0, 1000),
+            picture_guidance=(0, 1000),
+            rescale=(0, 1),
+            threshold=(0, 1),
+        )

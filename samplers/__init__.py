@@ -30,6 +30,7 @@ from samplers.large.canvas import Canvas, CanvasError
 from samplers.large.panorama import panorama
 from samplers.large.pyramid import Scale, enlarge, pyramid, sizes
 from samplers.large.tiles import blended, tiled
+from samplers.pinned import Pinned
 from samplers.published_times import Shifted, Spaced
 from samplers.resampled import Resampled
 from samplers.times import LogSNRUniform, Respaced, TimeGrid, Uniform, uniform
@@ -77,6 +78,7 @@ __all__ = [
     "Midpoint",
     "Naive",
     "OneStep",
+    "Pinned",
     "Resampled",
     "Respaced",
     "Sampler",

@@ -96,6 +96,11 @@ class Denoiser(ABC):
         return int(self.config["in_channels"])
 
     @property
+    def picture_guidance(self) -> float:
+        """Weight, in its published sampling, of a picture that it is told whole."""
+        return 1.0
+
+    @property
     def stride(self) -> int:
         """It works on sides, cells of x, that are a multiple of this."""
         return int(self.config.get("patch_size", 1))

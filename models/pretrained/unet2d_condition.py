@@ -47,6 +47,10 @@ class UNet2DConditionModel(Reader):
         return int(self.config["in_channels"]) - self.channels
 
     @property
+    def picture_guidance(self) -> float:
+        return 1.5 if self.picture == self.channels else 1.0
+
+    @property
     def stride(self) -> int:
         return 2 ** (len(self.config["block_out_channels"]) - 1)
 

@@ -19,6 +19,7 @@ SHOWN = {
     "restorations": "clean, degraded, direct, restored",
     "reconstructions": "images, and their reconstructions below",
     "enlargements": "images, what was told of them, and what became of that",
+    "instructions": "before, what was made of it, after",
 }
 """What is seen in the picture that a training ends with."""
 
@@ -38,6 +39,10 @@ def say_what_next(run: Run) -> None:
         return
     if show == "enlargements":
         print(f"a small picture, enlarged: {pasteable('enlarge', run.folder, 'small.png', recipe='cascade.py')}")
+        return
+    if show == "instructions":
+        asked = ("edit", run.folder, "yours.png", "--instruction", run.captions[0])
+        print(f"a picture of yours: {pasteable(*asked, recipe='instruct.py')}")
         return
     if show == "reconstructions":
         words = ("train", run.recipe.images, "--autoencoder", run.folder)

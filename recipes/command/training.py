@@ -36,6 +36,8 @@ class Train(Generic[P]):
     stored: Annotated[Path | None, tyro.conf.arg(name="recipe")] = None
     """A run, its run.json, or hf://user/run, whose recipe is taken up in place of a preset; images and settings given here
     replace its own."""
+    start: Path | None = None
+    """A run, or hf://user/run, whose weights are begun with: of the same network, but for a picture that is told."""
     out: Path | None = None
     """Folder of the run (default: below runs/, named after the images and the degradation)."""
     minutes: float | None = None
@@ -52,7 +54,7 @@ class Train(Generic[P]):
             raise ValueError("out is empty, or the current folder: --out names a folder for the run, such as runs/photo.")
 
     def __call__(self) -> None:
-        train(self.recipe, self.out, self.minutes, self.device)
+        train(self.recipe, self.out, self.minutes, self.device, self.start)
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,13 @@ class Resume:
             say_what_next(run)
 
 
-def train(recipe: Recipe, out: Path | None, minutes: float | None = None, device: str | None = None) -> None:
+def train(
+    recipe: Recipe,
+    out: Path | None,
+    minutes: float | None = None,
+    device: str | None = None,
+    start: Path | None = None,
+) -> None:
     """Trains `recipe` in `out`, or in the first free folder of its name below runs/, and leaves a picture there."""
     from restore.training import session
 
@@ -103,7 +111,7 @@ def train(recipe: Recipe, out: Path | None, minutes: float | None = None, device
     with process_group(recipe.training.timeout) as processes:
         folder = processes.broadcast(lambda: out or first_free(Path("runs") / _name(recipe)))
         try:
-            run = session.train(recipe, check_folder(folder), device, minutes, announce)
+            run = session.train(recipe, check_folder(folder), device, minutes, announce, start)
         except KeyboardInterrupt:
             if processes.is_main:
                 say_what_is_saved(folder)

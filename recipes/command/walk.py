@@ -28,14 +28,14 @@ else:
 
 
 @dataclass(frozen=True)
-class Walk:
+class WithRun:
+    """What commands that use a run have in common."""
+
     run: Positional[Path]
     """Folder of the run, such as runs/photo; or hf://user/run."""
     _: KW_ONLY
     steps: int | None = None
     """Steps of the walk back (default: the recipe's)."""
-    sampler: SamplerName | None = None
-    """Step rule (default: the recipe's)."""
     seed: int = 0
     """Everything random derives from it; of several images, image i has `seed + i`."""
     out: Path | None = None
@@ -52,8 +52,17 @@ class Walk:
         """The run, set to sample as the options say."""
         from restore.run import open_run
 
-        run = open_run(self.run, self.device, types_in(self.types))
-        return run.using(steps=self.steps, sampler=NAMED[self.sampler] if self.sampler else None)
+        return open_run(self.run, self.device, types_in(self.types)).using(steps=self.steps)
+
+
+@dataclass(frozen=True)
+class Walk(WithRun):
+    _: KW_ONLY
+    sampler: SamplerName | None = None
+    """Step rule (default: the recipe's)."""
+
+    def opened(self) -> Run | Published:
+        return super().opened().using(sampler=NAMED[self.sampler] if self.sampler else None)
 
 
 @dataclass(frozen=True)

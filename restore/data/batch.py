@@ -69,17 +69,23 @@ class Batches(NamedTuple):
         return Batch(moved(batch.x0, device), condition, tuple(moved(y, device) for y in x1), weight)
 
     def encoded(self, encode: Callable[[Tensor], Tensor]) -> Batches:
-        """The same, `encode` applied to all images that are drawn."""
+        """The same, `encode` applied to all images that are drawn, and to pictures that are told."""
+
+        def seen(condition: Condition) -> Condition:
+            return condition if condition.image is None else condition._replace(image=encode(condition.image))
 
         def through(draw: Draw) -> Draw:
             def drawn(count: int, generator: torch.Generator, shard: slice = slice(None), /) -> Batch:
                 batch = draw(count, generator, shard)
-                return batch._replace(x0=encode(batch.x0), x1=tuple(map(encode, batch.x1)))
+                x1 = tuple(map(encode, batch.x1))
+                return batch._replace(x0=encode(batch.x0), condition=seen(batch.condition), x1=x1)
 
             return drawn
 
         paired = None if self.paired is None else encode(self.paired)
-        return self._replace(paired=paired, draw=through(self.draw), others=self.others and through(self.others))
+        told = self.told and seen(self.told)
+        others = self.others and through(self.others)
+        return self._replace(paired=paired, draw=through(self.draw), others=others, told=told)
 
 
 def _of_size(y: Tensor, x0: Tensor) -> Tensor:

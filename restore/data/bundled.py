@@ -7,6 +7,7 @@
 | jpeg | the same as JPEG of quality 10, to be paired with them | these |
 | halftone | the same with each colour on or off in a pixel (Floyd and Steinberg's dither), likewise | these |
 | captioned | 6000 pictures of one or two tinted digits, with captions (restore/data/captioned.py) | scikit-learn |
+| instructed | 2500 pairs of them, before and after an instruction (restore/data/instructed.py) | scikit-learn |
 
 The photographs of scikit-image and matplotlib are in the public domain or CC0; of scikit-learn's, "china" is by danielbuechele
 and "flower" by dulthydan, both CC BY.
@@ -48,7 +49,7 @@ class Named:
     """Whether its images have captions."""
 
 
-def _scans() -> tuple[Tensor, Tensor]:
+def scans() -> tuple[Tensor, Tensor]:
     """scikit-learn's handwritten digits (1797, 8, 8) in [0, 1], and which they are (1797,)."""
     try:
         from sklearn.datasets import load_digits
@@ -63,8 +64,8 @@ def _scans() -> tuple[Tensor, Tensor]:
 def _digits() -> Iterator[tuple[str, Tensor]]:
     import torch
 
-    scans, labels = _scans()
-    large = torch.nn.functional.interpolate(2 * scans[:, None] - 1, scale_factor=2, mode="bicubic", align_corners=False)
+    images, labels = scans()
+    large = torch.nn.functional.interpolate(2 * images[:, None] - 1, scale_factor=2, mode="bicubic", align_corners=False)
     for i, (image, label) in enumerate(zip(large, labels.tolist(), strict=True)):
         yield f"{'test' if i % 5 == 0 else 'train'}/{label}/{i:04d}", image
 
@@ -72,8 +73,18 @@ def _digits() -> Iterator[tuple[str, Tensor]]:
 def _captioned() -> Iterator[tuple[str, Tensor, str]]:
     from restore.data.captioned import captioned_digits
 
-    for name, (image, caption) in captioned_digits(*_scans()):
+    for name, (image, caption) in captioned_digits(*scans()):
         yield name, image, caption
+
+
+def _instructed() -> Iterator[tuple[str, Tensor, *tuple[str, ...]]]:
+    from restore.data.instructed import instructed_pairs
+
+    digits, labels = scans()
+    for name, pair in instructed_pairs(digits, labels):
+        split, _, number = name.rpartition("/")
+        yield f"{split}/before/{number}", pair.before.image(digits)
+        yield f"{split}/after/{number}", pair.after.image(digits), pair.instruction
 
 
 PHOTOGRAPHS = {
@@ -157,6 +168,7 @@ SETS = {
     "digits": Named(_digits, size=16, channels=1, flip=False, classes=True),
     "photographs": Named(_photographs, size=64, reduce=256),
     "captioned": Named(_captioned, size=32, flip=False, captions=True),
+    "instructed": Named(_instructed, size=32, flip=False, captions=True),
     "jpeg": Named(_jpeg, size=64, reduce=256),
     "halftone": Named(_halftone, size=64, reduce=256),
 }

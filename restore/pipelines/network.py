@@ -175,12 +175,15 @@ class NetworkPipeline(Pipeline):
         sampling = self.sampling
         held = Captured if sampling.captured else lambda restore: restore
         nothing = self.nothing(condition)
-        restore: Restore = held(self.restorer.given(condition) if condition.parts else self.restorer)
+        restore: Restore = held(self._given(condition))
         if nothing is not condition:
             until, since = sampling.guidance_interval
+            terms, base = [(sampling.guidance, restore)], held(self._given(nothing))
+            if nothing.image is not None and sampling.picture_guidance != 1:
+                terms, base = [(sampling.picture_guidance, base), *terms], held(self._given(nothing._replace(image=None)))
             restore = telescoped(
-                held(self.restorer.given(nothing) if nothing.parts else self.restorer),
-                (sampling.guidance, restore),
+                base,
+                *terms,
                 until=until,
                 since=since,
                 rescale=sampling.rescale,
@@ -192,13 +195,21 @@ class NetworkPipeline(Pipeline):
             return restore
         return threshold(restore, sampling.threshold) if sampling.threshold else clip(restore, *self.space.limits)
 
+    def _given(self, condition: Condition) -> Restore:
+        return self.restorer.given(condition) if condition.parts else self.restorer
+
     def nothing(self, condition: Condition) -> Condition:
-        """What guidance weighs `condition` against: the negative prompt where there are words, else no condition at all; itself
-        where that is what it is."""
+        """What `condition` is weighed against: the negative prompt where there are words, beside what is told of a picture;
+        else no condition at all. Itself where that is what it is."""
         if self.words is None:
             return Condition() if condition.parts else condition
-        nothing = self._said([self.negative] * (condition.batch or 1))
+        said = self._said([self.negative] * (condition.batch or 1))
+        nothing = said._replace(image=condition.image, pooled=condition.pooled if said.pooled is None else said.pooled)
         return condition if _same(nothing, condition) else nothing
+
+    def told_of(self, pictures: Tensor) -> Tensor:
+        """What a network that sees a picture beside x is told of pictures (B, C, H, W): their x."""
+        return encoded(self.space, pictures.to(self.device))
 
     def saying(self, prompt: str | None = None, negative: str | None = None) -> Self:
         """The same, asked for `prompt` where nothing else is, guidance leading away from `negative`; None leaves one as it is.

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Self
 
 from degrade.lazy import torch
 from models import Condition
+from restore.latents import Latents
 from restore.pipelines.conditioning import Asked
 from restore.pipelines.generation import Edit
 from restore.pipelines.network import NetworkPipeline
-from restore.space import grown
+from restore.space import encoded, grown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,11 +33,11 @@ class Published(NetworkPipeline):
             return condition
         return condition._replace(image=self.told.expand(len(numbers), *self.told.shape[1:]))
 
-    def nothing(self, condition: Condition) -> Condition:
-        """What is told of a picture stays."""
-        words = condition._replace(image=None)
-        nothing = super().nothing(words)
-        return condition if nothing is words else nothing._replace(image=condition.image)
+    def told_of(self, pictures: Tensor) -> Tensor:
+        """The most likely latents, without the scale that x has: so InstructPix2Pix was trained."""
+        if not isinstance(self.space, Latents):
+            return super().told_of(pictures)
+        return encoded(replace(self.space, scale=1.0, shift=0.0), pictures.to(self.device))
 
     def prepared(self, size: tuple[int, int], edit: Edit) -> tuple[Self, Edit]:
         """An inpainting network is told what is known, and makes the rest: from noise, unless it begins with a picture."""

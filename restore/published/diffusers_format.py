@@ -60,7 +60,12 @@ def _assembled(folder: PublishedFolder, device: str, precision: Precision) -> Pu
         prior=GaussianPrior(),
         size=(denoiser.channels if codec is None else 3, height, width),
         data=OneImage(size=max(LEAST, height, width)),
-        sampling=replace(made.sampling, steps=min(denoiser.steps, made.steps), guidance=denoiser.guidance),
+        sampling=replace(
+            made.sampling,
+            steps=min(denoiser.steps, made.steps),
+            guidance=denoiser.guidance,
+            picture_guidance=denoiser.picture_guidance,
+        ),
         space=space,
         classes=classes,
         device=device,

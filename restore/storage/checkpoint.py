@@ -76,6 +76,11 @@ class Checkpoint(NamedTuple):
         self._verify(path)
         return path
 
+    def shapes(self, group: str) -> dict[str, tuple[int, ...]]:
+        """Of the tensors of `group`, by name, as its header says."""
+        with opened(self.folder / f"{group}.safetensors") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+
     def load(self, group: str, into: Mapping[str, Tensor]) -> None:
         """Copies the tensors of `group` into those of `into`, after `check`; each process its part."""
         path = self.check(group, into)

@@ -10,8 +10,8 @@ from degrade.files import PART, discard
 from restore.storage.checkpoint import last_step
 
 OWN = {
-    *("checkpoints", "previews", "tensorboard", "wandb"),
-    *("metrics.jsonl", "samples.png", "restorations.png", "reconstructions.png", "enlargements.png", "curve.png", ".lock"),
+    *("checkpoints", "previews", "tensorboard", "wandb", "metrics.jsonl", "curve.png", ".lock"),
+    *("samples.png", "restorations.png", "reconstructions.png", "enlargements.png", "instructions.png"),
 }
 """What a training leaves there that did not get to its first checkpoint, or whose checkpoints were removed."""
 

@@ -49,7 +49,7 @@ def train(
     With `minutes` it ends when these are over, previews and pictures included, whatever the machine: rate, EMA, previews and
     checkpoints follow the clock (`Clock`), and `recipe.training` of the run is the plan stretched to the steps there were.
     `on_start` is called by the first process when everything was checked, before the first step. start: the folder of a run
-    whose weights are begun with, of the same network.
+    whose weights are begun with, of the same network, but for a picture that is told.
 
     Interrupted (Ctrl-C), it saves, and `resume(folder)` goes on; before the first step nothing is left. Raises ValueError for
     settings that do not go together, for bad input, and for a recipe that could not be read back from a file, before anything

@@ -225,8 +225,15 @@ class Trainer:
         return save_checkpoint(folder, self.step, specification, groups, self.settings.keep, self.processes)
 
     def begin_with(self, checkpoint: Checkpoint) -> None:
-        """Takes the averaged weights of a checkpoint as those to begin with. Raises CheckpointError for another network's."""
-        checkpoint.load("ema", self.parameters)
+        """Takes the averaged weights of a checkpoint as those to begin with; input channels beyond its own, such as those of a
+        picture that is told, begin at 0. Raises CheckpointError for another network's."""
+        known, into = checkpoint.shapes("ema"), {}
+        for name, p in self.parameters.items():
+            found, into[name] = known.get(name, ()), p.detach()
+            if len(found) == p.ndim > 1 and found[1] < p.shape[1] and found == (len(p), found[1], *p.shape[2:]):
+                into[name][:, found[1] :].zero_()
+                into[name] = into[name][:, : found[1]]
+        checkpoint.load("ema", into)
         self.ema.average = [p.detach().float().clone() for p in self.parameters.values()]
 
     def load(self, checkpoint: Checkpoint) -> None:

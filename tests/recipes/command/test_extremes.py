@@ -25,17 +25,17 @@ SIGNED = """
     --etas --degradation.colour --degradation.schedule.lowest --degradation.schedule.highest
 """
 NONE = """
-    --seed --training.seed --weight --soft --margin --noise --guidance --sampling.guidance --sampling.rescale
-    --sampling.threshold --prior.noise
+    --seed --training.seed --weight --soft --margin --noise --guidance --picture-guidance --sampling.guidance --sampling.rescale
+    --sampling.picture-guidance --sampling.threshold --prior.noise
     --training.warmup --training.weight-decay --training.clip --training.ema
     --training.condition-dropout.label --training.condition-dropout.pooled --training.condition-dropout.tokens
-    --training.condition-dropout.text --training.condition-dropout.image
+    --training.condition-dropout.text --training.condition-dropout.image --training.condition-dropout.whole
     --data.reduce --objective.coarsest --network.attention --network.transformer --network.classes --network.dropout
     --network.pooled --network.picture --network.tokens --network.text
     --network.adversary --objective.kl --objective.adversary --objective.since
     --data.most --space.scale --level
     --stem.channels --degradation.rate --degradation.spread --sampling.sampler.eta --latent
-    --prior --etas --novelty --settings.balanced --settings.border --settings.directions
+    --iterations --prior --etas --novelty --settings.balanced --settings.border --settings.directions
 """
 MEANT = {0: [*NONE.split(), *SIGNED.split()], -1: SIGNED.split()}
 """Options for which a number means something: for most, 0 is "none". Colours lie in [-1, 1], log-SNR and its shift have either
@@ -61,7 +61,8 @@ def refused(make: Callable[[], object]) -> bool:
 def line(one: Program, option: Option, *values: str) -> list[str]:
     """A command line with the option, and with what the command cannot do without. (No file has to be there to be named.)"""
     first, *rest = option.commands or ("",)
-    needed = ["photo.png", *(["photo.png"] if one.name == "judge" or first == "restore" else [])]
+    second = one.name in ("judge", "diffedit") or first == "restore" or (one.name == "instruct" and first in ("edit", "pairs"))
+    needed = ["photo.png", *(["photo.png"] if second else [])]
     needed += ["small.png"] if first in ("enlarge", "vary") else []
     needed += ["--decoder" if one.name == "unclip" else "--base", "small"] if first == "generate" else []
     needed += ["subject", "--noun", "dog"] if one.name == "dreambooth" else []

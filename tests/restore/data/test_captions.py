@@ -7,9 +7,10 @@ import torch
 
 from degrade import seeded
 from restore import Folder, save_image
-from restore.data.bundled import _scans
-from restore.data.captioned import COLOURS, COUNTS, DIGITS, captioned_digits, held_out, slant, thickness
+from restore.data.bundled import scans
+from restore.data.captioned import COLOURS, COUNTS, DIGITS, Scene, captioned_digits, held_out, slant, thickness
 from restore.data.images import ImageError
+from restore.data.instructed import KINDS, instructed_pairs
 
 
 @pytest.fixture
@@ -58,8 +59,7 @@ def test_captions_that_are_none(name, text, message, folder):
 def test_what_captions_say_is_true():
     """The colours named are those that are there; what is held out is where it belongs."""
     splits: dict[str, list] = {}
-    scans, labels = _scans()
-    for name, one in captioned_digits(scans, labels, dict.fromkeys(COUNTS, 20)):
+    for name, one in captioned_digits(*scans(), dict.fromkeys(COUNTS, 20)):
         splits.setdefault(name.rpartition("/")[0], []).append(one)
     assert set(splits) == {"train", "test/seen", "test/unseen"}
     for split, pictures in splits.items():
@@ -85,3 +85,24 @@ def test_strokes_are_measured():
     thick = upright.clone()
     thick[:, 1:7, 4] = 1
     assert float(thickness(thick)) > 1.5 * float(thickness(upright))
+
+
+def test_instructions_change_one_attribute():
+    """What is not named stays; and what comes out of the unseen ones was held out."""
+    digits, labels = scans()
+    kinds = set()
+    for name, pair in instructed_pairs(digits, labels, {"train": 40, "test/unseen": 10}):
+        before, after = pair.before, pair.after
+        changed = [a for a, b in zip(before.digits, after.digits, strict=True) if a != b]
+        fields = [field for field in Scene._fields if getattr(before, field) != getattr(after, field)]
+        assert len(fields) == 1 and len(changed) == (fields == ["digits"]), pair
+        word = {"colour": after.caption, "digit": after.caption, "size": after.size, "place": after.place or "in the middle"}
+        assert pair.instruction.split()[-1] in word[pair.kind]
+        unseen = any(held_out(digit.label, digit.tint) for digit in after.digits)
+        assert unseen == name.startswith("test/unseen") and not any(held_out(d.label, d.tint) for d in before.digits)
+        region = pair.changed(digits) > 0
+        assert 0 < float(region.float().mean()) < 0.6
+        apart = (before.image(digits) - after.image(digits)).abs()[~region.expand(3, -1, -1)]
+        assert float(apart.max()) <= 0.2
+        kinds.add(pair.kind)
+    assert kinds == set(KINDS)
