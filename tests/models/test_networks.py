@@ -129,7 +129,7 @@ def conditioned(network, images, **parts) -> torch.Tensor:
 def test_conditions(config, setting, part, first, second, nothing):
     """Each part changes the output; its "nothing" is the same as no condition, also beside an image that has one."""
     network = build(None, replace(config, **{setting: 8 if part == "text" else 3})).eval()
-    assert network.accepts == (part,)
+    assert network.accepts == (("tokens", "text") if part == "text" else (part,))
     with torch.no_grad():
         without, one, other = network(*given()), *(conditioned(network, given(), **{part: c}) for c in (first, second))
         mixed = second.clone()

@@ -9,12 +9,16 @@ import torch
 
 from degrade import ImagePrior, PartnerPrior, Pixelate, ThumbnailPrior
 from models import PatchUNetConfig
+from restore.data.embedded import Embedded
 from restore.recipe import ALLOWED
 from restore.sampling import Sampling
 from restore.storage.specification import SpecificationError, decode, encode
 from samplers import sizes
 
-DEFAULTS = [cls() for cls in ALLOWED if is_dataclass(cls) and all(f.default is not f.default_factory for f in fields(cls))]
+WHOLE = [cls for cls in ALLOWED if is_dataclass(cls) and all(f.default is not f.default_factory for f in fields(cls))]
+DEFAULTS = [
+    cls() for cls in WHOLE if cls is not Embedded
+]  # of which a folder's numbers are, and whose default names no autoencoder
 NUMBERS = [
     (settings, f.name, index)
     for settings in DEFAULTS

@@ -164,7 +164,7 @@ def test_sets_are_real_images(tmp_path, monkeypatch):
 def test_command_line_of_a_set(digits, monkeypatch, capsys):
     """`train digits` brings the set's size and channels; a swapped degradation, the rest."""
     seen: list[Recipe] = []
-    monkeypatch.setattr(training, "train", lambda recipe, out, minutes=None, device=None: seen.append(recipe))
+    monkeypatch.setattr(training, "train", lambda recipe, *rest: seen.append(recipe))
     deblurring = module("deblurring").recipe
     main = cli.commands(deblurring, "deblurring.py", None, lambda: "photographs")
     main([])
@@ -187,7 +187,7 @@ def test_a_folder_that_is_missing(tmp_path, monkeypatch):
 
 def test_command_line_of_animorphosis(digits, monkeypatch):
     seen: list[Recipe] = []
-    monkeypatch.setattr(training, "train", lambda recipe, out, minutes=None, device=None: seen.append(recipe))
+    monkeypatch.setattr(training, "train", lambda recipe, *rest: seen.append(recipe))
     cli.commands(module("animorphosis").recipe, "animorphosis.py", None, lambda: "digits")(
         ["train", "digits", "--others", "elsewhere"]
     )

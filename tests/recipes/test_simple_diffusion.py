@@ -150,7 +150,7 @@ def test_presets(images, preset):
 def test_flags(folder, monkeypatch):
     """Networks, stems and schedules by name."""
     seen: list[Recipe] = []
-    monkeypatch.setattr(training, "train", lambda recipe, out, minutes, device: seen.append(recipe))
+    monkeypatch.setattr(training, "train", lambda recipe, *rest: seen.append(recipe))
     MAIN(["train", str(folder), "--data.labelled", "--network.widths", "16", "32", "32", "32", "--network.groups", "8"])
     assert seen[0].data.labelled and seen[0].network.widths == (16, 32, 32, 32)
     changed = replace(seen[0], network=DiTConfig(), degradation=GaussianNoise(ShiftedCosine(64, 32, 32)))

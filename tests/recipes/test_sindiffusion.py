@@ -250,7 +250,7 @@ def test_judge_blanks_what_is_undefined(tmp_path, capsys):
 def test_flags_start_from_the_preset_and_the_operator(preset, monkeypatch):
     """Naming the noise keeps the preset's schedule; another operator brings its prediction, objective and sampler."""
     seen: list[Recipe] = []
-    monkeypatch.setattr(training, "train", lambda recipe, out, minutes, device: seen.append(recipe))
+    monkeypatch.setattr(training, "train", lambda recipe, *rest: seen.append(recipe))
     for operator in ([], ["degradation:gaussian-noise"], ["degradation:gaussian-blur"]):
         MAIN(["train", "x.png", "--preset", preset, *operator])
     assert seen[0] == seen[1] == sindiffusion.recipe("x.png", preset)
@@ -261,7 +261,7 @@ def test_a_stored_recipe_is_taken_up(photo, tmp_path, monkeypatch):
     """By --recipe: of a run, of a checkpoint, of a run.json alone; flags, images and another degradation replace its own."""
     recipe = train(tiny(photo), tmp_path / "run").recipe
     seen: list[Recipe] = []
-    monkeypatch.setattr(training, "train", lambda recipe, out, minutes, device: seen.append(recipe))
+    monkeypatch.setattr(training, "train", lambda recipe, *rest: seen.append(recipe))
     checkpoint = tmp_path / "run/checkpoints/step-00000004"
     shutil.copy(checkpoint / "run.json", tmp_path / "alone.json")
     for path in (tmp_path / "run", checkpoint, tmp_path / "alone.json"):

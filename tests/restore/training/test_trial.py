@@ -225,5 +225,7 @@ def test_a_run_from_before_there_were_layouts(recipe, tmp_path, monkeypatch):
         monkeypatch.setattr("restore.run.open_checkpoint", lambda folder, crafted=crafted: crafted)
         assert open_run(tmp_path / "run").restorer.precision == "float32"
         monkeypatch.setattr(session, "open_checkpoint", lambda folder, crafted=crafted: crafted)
-    for strange in [None, [], {}, {"training": {"channels_last": 1}}, {"training": {"channels_last": True, "layout": 1}}]:
+    for strange in [None, [], {}, {"training": 1}]:
         assert current(strange) == strange
+    for strange in [{"channels_last": 1}, {"channels_last": True, "layout": 1}]:
+        assert current({"training": strange}) == {"training": {**strange, "captured": False}}
