@@ -41,7 +41,7 @@ ABOVE, BELOW = (1.0, 0.5, 0.1), (0.1, 0.8, 0.8)
 
 def subject_of(digit: int, count: int = 4) -> list[Tensor]:
     """Pictures (3, SIDE, SIDE) of the `count` test scans of a digit that are nearest to each other."""
-    scans, labels = bundled._scans()
+    scans, labels = bundled.scans()
     own = scans[(labels == digit) & tested(scans)]
     flat = torch.nn.functional.normalize(own.flatten(1), dim=1)
     alike = flat @ flat.T
