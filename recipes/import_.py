@@ -73,7 +73,8 @@ class Import:
         words = "words (--prompt)" if getattr(pipeline, "words", None) else ""
         told = words or (f"{len(pipeline.classes)} classes (--label)" if pipeline.classes else "")
         print(f"{folder}: images of {height}x{width}{f', conditioned on {told}' if told else ''}")
-        print(f"sample it: {pasteable('sample', folder, recipe='sindiffusion.py')}")
+        asked = ("--prompt", "a picture of ...") if words else ("--label", pipeline.classes[0]) if pipeline.classes else ()
+        print(f"sample it: {pasteable('sample', folder, *asked, recipe='sindiffusion.py')}")
 
 
 def main(args: Sequence[str]) -> None:

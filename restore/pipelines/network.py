@@ -117,15 +117,21 @@ class NetworkPipeline(Pipeline):
         lines = self._lines(numbers, asked)
         if self.words is not None and not (self.classes and set(lines) <= {"", *self.classes}):
             return self._said(lines)
-        unknown = next((line for line in lines if line and line not in self.classes), None)
+        numbers = {line: self._class(line) for line in lines if line}
+        unknown = next((line for line, number in numbers.items() if number is None), None)
         if unknown is not None:
-            some = ", ".join(self.classes[:SHOWN]) + f" and {len(self.classes) - SHOWN} more" * (len(self.classes) > SHOWN)
+            some = "; ".join(self.classes[:SHOWN]) + f" and {len(self.classes) - SHOWN} more" * (len(self.classes) > SHOWN)
             known = f"knows {some}" if self.classes else "was not trained with classes"
             raise ValueError(f"there is no class {unknown!r}: {self.name} {known}.")
         if not any(lines):
             return Condition()
-        labels = [self.classes.index(line) if line else -1 for line in lines]
-        return Condition(label=torch.tensor(labels, device=self.device))
+        return Condition(label=torch.tensor([numbers.get(line, -1) for line in lines], device=self.device))
+
+    def _class(self, name: str) -> int | None:
+        """The number of the class of that name, or with that name among several, as in ImageNet's "tench, Tinca tinca"."""
+        if name in self.classes:
+            return self.classes.index(name)
+        return next((number for number, names in enumerate(self.classes) if name in names.split(", ")), None)
 
     @property
     def objective(self) -> Objective:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from degrade import GaussianPrior, LatentPrior, Prior, ThumbnailPrior
 from restore.data.images import load_image, save_image
 from restore.pictures import without_first
+from restore.published.folder import is_imported
 from restore.recipe import Recipe
 from restore.run import Specification, check_weights, specified
 from restore.space import Carrying
@@ -39,6 +40,8 @@ def pack(run: Path, home: Path, types: Sequence[type] = (), images: bool = False
     Raises CheckpointError where the run cannot be opened; ValueError where its prior holds training images, as that of a run of
     one photograph does, unless `images` says that these may be shared.
     """
+    if is_imported(run):
+        raise ValueError(f"{run} is an imported model, and no run that was trained here: share the folder that it came from.")
     checkpoint = open_checkpoint(run)
     checkpoint.verify()
     specification = specified(checkpoint, types)

@@ -65,6 +65,6 @@ def opened(path: Path) -> Any:
         return safe_open(path, "pt")
     except (SafetensorError, OSError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise CheckpointError(
-            f"{path} is broken ({reason}). Remove {path.parent} to go back to the checkpoint before it."
-        ) from None
+        of_run = path.parent.name.startswith("step-")
+        instead = f"Remove {path.parent} to go back to the checkpoint before it." if of_run else "Get it again."
+        raise CheckpointError(f"{path} is broken ({reason}). {instead}") from None

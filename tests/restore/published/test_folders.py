@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from restore import open_run, pretrained
 from restore.published.imported import import_model
+from restore.sharing.pack import pack
 
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 RAN = []
@@ -140,7 +141,10 @@ BAD = {
     "layers without end": (entries(UNET, layers_per_block=2**20), "it has more than 5000 weights by name"),
     "no JSON": (lambda folder: (folder / "unet/config.json").write_text("{"), "config.json cannot be read"),
     "a list": (lambda folder: (folder / "unet/config.json").write_text("[]"), "is no configuration"),
-    "cut short": (lambda folder: (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:-9]), "is broken"),
+    "cut short": (
+        lambda folder: (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:-9]),
+        "is broken .* Get it again",
+    ),
     "another scheduler": (
         entries(SCHEDULER, _class_name="LCMScheduler"),
         "the scheduler 'LCMScheduler' is not read: known are",
@@ -211,6 +215,8 @@ def test_an_import_is_a_run_of_its_own(folder, tmp_path):
     assert torch.equal(open_run(tmp_path / "run", "cpu").using(steps=2).generate(seed=3, progress=False), expected)
     with pytest.raises(ValueError, match="run is not empty: name another folder"):
         import_model(tmp_path / "run", tmp_path / "run")
+    with pytest.raises(ValueError, match="is an imported model, .* share the folder that it came from"):
+        pack(tmp_path / "run", tmp_path)
     weights(lambda w: {**w, "conv_in.bias": w["conv_in.bias"] + 1})(tmp_path / "run")
     run = open_run(tmp_path / "run", "cpu")
     with pytest.raises(ValueError, match="diffusion_pytorch_model.safetensors is broken: its content is not what was imported"):

@@ -103,5 +103,18 @@ def test_words(both):
         ours.generate(condition=Condition(), progress=False)
     with pytest.raises(ValueError, match="was not trained with words: leave out prompt"):
         both("ddpm")[1].saying(negative="rain")
-    with pytest.raises(ValueError, match="there is no class 'dog': .* knows class 0, .* and 980 more"):
+    with pytest.raises(ValueError, match="there is no class 'dog': .* knows class 0; .* and 980 more"):
         both("dit")[1].generate(condition="dog", progress=False)
+
+
+def test_classes_of_several_names(both):
+    """As ImageNet's have; each of them is asked for by any, and by all."""
+    ours = both("dit")[1]
+    named = replace(ours, classes=("tench, Tinca tinca", "goldfish", *ours.classes[2:]))
+    assert [int(named.conditions(range(1), name).label[0]) for name in ("Tinca tinca", "tench, Tinca tinca", "goldfish")] == [
+        0,
+        0,
+        1,
+    ]
+    with pytest.raises(ValueError, match="there is no class 'inca'"):
+        named.conditions(range(1), "inca")
