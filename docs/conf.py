@@ -68,6 +68,7 @@ python_use_unqualified_type_names = True
 nitpick_ignore_regex = [
     ("py:.*", r"(torch|pathlib|abc|collections\.abc|contextlib|enum|typing|types|numpy)\..*"),
     ("py:class", r"tuple\[.*|Tensor|Path|Generator|nn\.Module|Sequence|Mapping|Iterator|Callable"),
-    ("py:class", r"Published|NetworkPipeline"),  # as annotations name them, without their module
+    # as annotations name them, without their module
+    ("py:class", r"Published|NetworkPipeline|Latents|Edited|Look|Basis|restore\.latents\.Annotated.*"),
     ("py:.*", r"(degrade|samplers|models)\.\w+\.[A-Z]|[A-Z]"),  # type variables: one letter
 ]

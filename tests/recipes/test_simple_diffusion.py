@@ -66,7 +66,7 @@ def test_train_sample_resume(folder, tmp_path, capsys):
     none = run.generate(count=1, condition="", progress=False)[0]
     assert torch.equal(none, run.using(guidance=0.0).generate(count=1, condition="bright", progress=False)[0])
     assert not torch.equal(dark, run.using(guidance=5.0).generate(count=2, condition="dark", progress=False))
-    with pytest.raises(ValueError, match=r"no class 'purple': .*run knows bright, dark, middling"):
+    with pytest.raises(ValueError, match=r"no class 'purple': .*run knows bright; dark; middling"):
         run.generate(condition="purple")
     again = open_run(tmp_path / "run")
     assert again.classes == run.classes and torch.equal(again.generate(count=2, condition="dark", progress=False), dark)
