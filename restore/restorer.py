@@ -74,7 +74,10 @@ class Restorer:
         coefficients = self.triple(t)
         c_skip, c_out, c_in = (per_sample(c, x_t) for c in coefficients)
         x, missing = self.seen(x_t, t)
-        return missing * self.output(c_in * x, t), missing * ((x0 - self._told(x, c_skip * x)) / c_out), coefficients[1]
+        output, target = self.output(c_in * x, t), (x0 - self._told(x, c_skip * x)) / c_out
+        if isinstance(missing, torch.Tensor):
+            output, target = missing * output, missing * target
+        return output, target, coefficients[1]
 
     def seen(self, x_t: Tensor, t: Tensor) -> tuple[Tensor, Tensor | float]:
         """What the network sees, and where its output counts: x_t, and everywhere.

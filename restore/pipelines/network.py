@@ -117,15 +117,15 @@ class NetworkPipeline(Pipeline):
         lines = self._lines(numbers, asked)
         if self.words is not None and not (self.classes and set(lines) <= {"", *self.classes}):
             return self._said(lines)
-        numbers = {line: self._class(line) for line in lines if line}
-        unknown = next((line for line, number in numbers.items() if number is None), None)
+        classes = {line: self._class(line) for line in lines if line}
+        unknown = next((line for line, number in classes.items() if number is None), None)
         if unknown is not None:
             some = "; ".join(self.classes[:SHOWN]) + f" and {len(self.classes) - SHOWN} more" * (len(self.classes) > SHOWN)
             known = f"knows {some}" if self.classes else "was not trained with classes"
             raise ValueError(f"there is no class {unknown!r}: {self.name} {known}.")
         if not any(lines):
             return Condition()
-        return Condition(label=torch.tensor([numbers.get(line, -1) for line in lines], device=self.device))
+        return Condition(label=torch.tensor([classes.get(line, -1) for line in lines], device=self.device))
 
     def _class(self, name: str) -> int | None:
         """The number of the class of that name, or with that name among several, as in ImageNet's "tench, Tinca tinca"."""

@@ -48,9 +48,8 @@ class ConditionDropout:
             return uniform((count,), seeded(seed, Stream.CONDITION_DROPOUT, *place))[shard]
 
         drop = {}
+        whole = drawn(step, 0) < self.whole if self.whole else False
         for k, part in enumerate(PARTS):
             if part in condition.parts:
-                drop[part] = drawn(*((step, k) if k else (step,))) < getattr(self, part)
-                if self.whole:
-                    drop[part] |= drawn(step, 0) < self.whole
+                drop[part] = (drawn(*((step, k) if k else (step,))) < getattr(self, part)) | whole
         return condition.dropped(drop)
