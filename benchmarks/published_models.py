@@ -98,7 +98,7 @@ def loaded(folder: Path, part: str) -> tuple[int, int]:
 
     pipeline = pretrained(folder, "cpu")
     load = pipeline.restorer.network.load if part == "unet" else pipeline.space.codec.load
-    load.check()  # libraries are loaded, and the class is built once, before what is measured
+    load.drawn()  # libraries are loaded, and the class is built once, before what is measured
     before = used_memory()
     module = load()
     return sum(p.nbytes for p in module.parameters()), used_memory() - before

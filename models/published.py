@@ -77,13 +77,21 @@ def published_name(network: nn.Module, name: str) -> str:
 
 def _read(path: str | Path) -> Mapping[str, Any]:
     """The tensors of a .pt file. Raises ValueError if it is none."""
+    if Path(path).suffix == ".safetensors":
+        raise ValueError(
+            f"{path} is one file of safetensors: give the folder of its model in diffusers' format, which diffusers makes of "
+            "such a file (from_single_file, save_pretrained)."
+        )
     try:
         mapped = zipfile.is_zipfile(path)  # else of before torch 1.6
         return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist: expected a .pt file of published weights.") from None
     except Exception as error:  # whatever the unpickler meets in a foreign file
-        raise ValueError(f"{path} cannot be read as a .pt file of tensors: {str(error).splitlines()[0]}") from None
+        reason = str(error).splitlines()[0]
+        if "weights_only" in reason:  # torch's advice is to let the file execute what it holds
+            reason = "it holds something else, or is another kind of file."
+        raise ValueError(f"{path} cannot be read as a .pt file of tensors: {reason}") from None
 
 
 def _network_entries(state: Mapping[str, Any]) -> dict[str, Tensor]:

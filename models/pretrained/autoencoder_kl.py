@@ -23,6 +23,12 @@ class AutoencoderKL:
     config: Mapping[str, Any]
 
     def __post_init__(self) -> None:
+        channels = [self.config.get(f"{end}_channels", 3) for end in ("in", "out")]
+        if channels != [3, 3]:
+            raise ValueError(f"AutoencoderKL of images of 3 channels is served, got in_channels, out_channels of {channels}.")
+        for key in ("scaling_factor", "shift_factor"):
+            if isinstance(value := self.config.get(key), bool) or not isinstance(value, int | float | None):
+                raise ValueError(f"{key} of AutoencoderKL is a number, got {str(value)[:40]!r}.")
         if self.config.get("latents_mean") is not None or self.config.get("latents_std") is not None:
             raise ValueError(
                 "AutoencoderKL with a mean and a deviation for each channel is not served: latents_mean, latents_std."

@@ -21,11 +21,12 @@ Load = Callable[[], Any]
 
 @contextmanager
 def running(module: nn.Module) -> Iterator[None]:
-    """What `module` raises inside becomes a ValueError in one line: its configuration, or what it is given, does not fit."""
+    """What `module` raises inside becomes a ValueError in one line: its configuration, or what it is given, does not fit. But
+    for what says nothing of these: that memory ran out, or that it needs tensors with content ("meta tensors" have none)."""
     try:
         yield
     except (RuntimeError, TypeError, LookupError, AttributeError) as error:
-        if "memory" in str(error):
+        if "memory" in str(error) or "meta tensor" in str(error):
             raise
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{type(module).__name__} cannot be run as it is configured: {reason}") from error
@@ -120,6 +121,8 @@ class Denoiser(ABC):
 class Reader(Denoiser):
     """One that is conditioned on words."""
 
+    encoders: ClassVar[int] = 1
+    """Text encoders that it reads: text_encoder, text_encoder_2, ..."""
     masked: ClassVar[bool] = False
     """Whether encoders that take any number of tokens are told which of them fill the prompt up."""
 

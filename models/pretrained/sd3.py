@@ -20,6 +20,7 @@ class SD3Transformer2DModel(Reader):
     place: ClassVar[str] = "transformer"
     steps: ClassVar[int] = 28
     guidance: ClassVar[float] = 7.0
+    encoders: ClassVar[int] = 3
 
     def output(self, module: nn.Module, x: Tensor, time: Tensor, condition: Condition) -> Tensor:
         if condition.tokens is None or condition.pooled is None:

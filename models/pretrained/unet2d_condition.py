@@ -28,6 +28,14 @@ class UNet2DConditionModel(Reader):
         "time_cond_proj_dim",
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.picture not in (0, self.channels, self.channels + 1):
+            raise ValueError(
+                f"UNet2DConditionModel with in_channels={self.channels + self.picture} and out_channels={self.channels} is not "
+                "served: it is told a whole picture, or a mask and what it leaves, or none."
+            )
+
     def output(self, module: nn.Module, x: Tensor, time: Tensor, condition: Condition) -> Tensor:
         if condition.tokens is None:
             raise ValueError("this network is conditioned on words: give a prompt, or tokens.")

@@ -128,10 +128,15 @@ class NetworkPipeline(Pipeline):
         return Condition(label=torch.tensor([classes.get(line, -1) for line in lines], device=self.device))
 
     def _class(self, name: str) -> int | None:
-        """The number of the class of that name, or with that name among several, as in ImageNet's "tench, Tinca tinca"."""
+        """The number of the class of that name, or with that name among several, as in ImageNet's "tench, Tinca tinca". Raises
+        ValueError for a name of several classes."""
         if name in self.classes:
             return self.classes.index(name)
-        return next((number for number, names in enumerate(self.classes) if name in names.split(", ")), None)
+        found = [number for number, names in enumerate(self.classes) if name in names.split(", ")]
+        if len(found) > 1:
+            whole = "; ".join(self.classes[number] for number in found[:SHOWN])
+            raise ValueError(f"{len(found)} classes are called {name!r}: {whole}. Ask for one by all of its name.")
+        return found[0] if found else None
 
     @property
     def objective(self) -> Objective:

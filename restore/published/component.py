@@ -43,7 +43,7 @@ class Component:
     @cached_property
     def module(self) -> nn.Module:
         """For inference, in float32. The weights stay in the file's pages until they are used, where it holds that dtype."""
-        files, module = weight_files(self.part), self._drawn()
+        files, module = weight_files(self.part), self.drawn()
         names, like = self._checked(files, module), module.state_dict()
         needed = sum(parameter.nbytes for parameter in module.parameters())
         if needed > free_memory():
@@ -64,13 +64,17 @@ class Component:
         return module.to(self.device).eval().requires_grad_(False)
 
     def check(self) -> None:
-        """Looks at names, shapes and sums; nothing is loaded."""
+        """Looks at names, shapes and sums, and for weights that are no numbers, one after the other; none is kept."""
         files = weight_files(self.part)
-        self._checked(files, self._drawn())
+        names = self._checked(files, self.drawn())
         for file in files:
             self._verify(file)
+            with opened(file) as weights:
+                for name in weights.keys():  # noqa: SIM118
+                    if name in names:
+                        _sound(weights.get_tensor(name), name, file)
 
-    def _drawn(self) -> nn.Module:
+    def drawn(self) -> nn.Module:
         """The module without memory. Raises ValueError for one that is larger than any that is served."""
         with torch.device("meta"), _registering(_Counted()):
             module = self._built()
@@ -80,8 +84,9 @@ class Component:
         return module
 
     def _built(self) -> nn.Module:
-        library = importlib.import_module(self.part.library)
-        cls = getattr(library, self.part.kind)
+        cls = getattr(importlib.import_module(self.part.library), self.part.kind, None)
+        if cls is None:
+            raise ValueError(f"{self.part.folder} is a {self.part.kind}, which is no class of {self.part.library}.")
         settings = {name: value for name, value in self.part.config.items() if not name.startswith("_")}
         try:
             if self.part.library == "diffusers":
@@ -137,10 +142,12 @@ def _fits(found: tuple[int, ...], expected: tuple[int, ...]) -> bool:
     return found == expected or found == (*expected, 1, 1)
 
 
-def _sound(weight: Any, name: str, file: Path) -> Tensor:
+def _sound(weight: Tensor, name: str, file: Path) -> Tensor:
+    """The weight in float32. Raises ValueError where it holds what is no number there."""
+    weight = weight.float() if weight.is_floating_point() else weight
     if weight.numel() and not all(bool(end.isfinite()) for end in weight.aminmax()):  # makes no copy, and finds NaN too
         raise ValueError(f"{file} holds weights that are NaN or infinite: {name[:60]}.")
-    return weight.float() if weight.is_floating_point() else weight
+    return weight
 
 
 def _weightless(parameter: nn.Parameter) -> nn.Parameter:

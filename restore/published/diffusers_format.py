@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from typing import Any
@@ -13,14 +13,17 @@ from models.pretrained import CODECS, DENOISERS, TEXT_ENCODERS, AutoencoderKL, D
 from models.pretrained.network import flow, levels
 from restore.data.sources import LEAST, OneImage
 from restore.latents import Latents
+from restore.machine.terminal import printable
 from restore.pipelines.published import Published
 from restore.published.component import Component
-from restore.published.folder import Part, PublishedFolder
-from restore.published.scheduler import process
+from restore.published.folder import INDEX, Part, PublishedFolder
+from restore.published.labels import class_names
+from restore.published.scheduler import Process, process
 from restore.restorer import Precision, Restorer
 from restore.space import Pixels
 
-MOST_CLASSES = 100_000
+IMAGE_CHANNELS = (1, 3)
+"""Those that an image may have."""
 REMEMBERED = 16
 """Prompts whose encodings are kept."""
 
@@ -40,10 +43,14 @@ def _assembled(folder: PublishedFolder, device: str, precision: Precision) -> Pu
         raise ValueError(f"{folder.path} lacks {'a scheduler' if place else 'a unet, and a transformer'}: it makes no images.")
     part = folder.parts[place]
     kind = _known(part, DENOISERS)
-    made = process(folder.parts["scheduler"].config, kind.offset)
+    made = _process(folder.parts["scheduler"], kind.offset)
     time = flow(made.steps) if made.prediction == "velocity" else levels(made.steps)
     denoiser = kind(Component(folder, part, device), part.config, time)
     codec = _codec(folder, device)
+    if codec is None and denoiser.channels not in IMAGE_CHANNELS:
+        raise ValueError(
+            f"{folder.path} lacks a vae: its {part.kind} works on {denoiser.channels} channels, which are no image's."
+        )
     space = Pixels() if codec is None else Latents(codec, codec.scale, codec.shift)
     if space.channels(denoiser.channels) != denoiser.channels:
         raise ValueError(
@@ -54,7 +61,6 @@ def _assembled(folder: PublishedFolder, device: str, precision: Precision) -> Pu
     if not all(isinstance(number, int) and number >= 1 for number in numbers):
         raise ValueError(f"{folder.path} works on whole numbers of channels and cells, at least 1, got {numbers}.")
     height, width = (side * space.stride for side in denoiser.size)
-    classes = _classes(folder, denoiser)
     return Published(
         degradation=made.degradation,
         prior=GaussianPrior(),
@@ -67,7 +73,7 @@ def _assembled(folder: PublishedFolder, device: str, precision: Precision) -> Pu
             picture_guidance=denoiser.picture_guidance,
         ),
         space=space,
-        classes=classes,
+        classes=class_names(folder, denoiser.classes),
         device=device,
         restorer=Restorer(denoiser, made.degradation, made.prediction, precision),
         name=str(folder.path),
@@ -112,6 +118,15 @@ def _known(part: Part, classes: Sequence[type]) -> Any:
     return found[part.kind]
 
 
+def _process(part: Part, offset: int | None) -> Process:
+    """Raises ValueError for a configuration of another class than the index names, as which diffusers would read it."""
+    made = process({"_class_name": part.kind, **part.config}, offset)
+    name = part.config.get("_class_name", part.kind)
+    if name != part.kind:
+        raise ValueError(f"{part.folder} is of a {name}, and {INDEX} names a {part.kind}: write the one that you mean in both.")
+    return made
+
+
 def _codec(folder: PublishedFolder, device: str) -> AutoencoderKL | None:
     part = folder.parts.get("vae")
     return None if part is None else _known(part, CODECS)(Component(folder, part, device), part.config)
@@ -120,8 +135,11 @@ def _codec(folder: PublishedFolder, device: str) -> AutoencoderKL | None:
 def _words(folder: PublishedFolder, denoiser: Denoiser, device: str) -> Words | None:
     if not isinstance(denoiser, Reader):
         return None
-    places = [name for name in ("", "_2", "_3") if f"text_encoder{name}" in folder.entries]
-    return Words(denoiser, tuple(_encoder(folder, place, device) for place in places))
+    places = ("", "_2", "_3")
+    surplus = [f"text_encoder{place}" for place in places[denoiser.encoders :] if f"text_encoder{place}" in folder.parts]
+    if surplus:
+        raise ValueError(f"{folder.path} holds a {surplus[0]}, which its {type(denoiser).__name__} does not take.")
+    return Words(denoiser, tuple(_encoder(folder, place, device) for place in places[: denoiser.encoders]))
 
 
 def _encoder(folder: PublishedFolder, place: str, device: str) -> TextEncoder | None:
@@ -140,14 +158,5 @@ def _tokenizer(part: Part, kind: str) -> Any:
     try:
         return getattr(transformers, kind).from_pretrained(str(part.folder), local_files_only=True, trust_remote_code=False)
     except Exception as error:  # whatever a stranger's files lead to
-        reason = " ".join(str(error).split())[:200]
+        reason = printable(" ".join(str(error).split()))[:200]
         raise ValueError(f"{part.folder} is no {kind}: {reason}") from None
-
-
-def _classes(folder: PublishedFolder, denoiser: Denoiser) -> tuple[str, ...]:
-    """Names of the classes, or their numbers where the folder does not tell."""
-    if denoiser.classes > MOST_CLASSES:
-        raise ValueError(f"{folder.path} has {denoiser.classes} classes, at most {MOST_CLASSES} are served.")
-    named = folder.entries.get("id2label")
-    names: Mapping[str, Any] = named if isinstance(named, dict) else {}
-    return tuple(str(names.get(str(number), number))[:200] for number in range(denoiser.classes))

@@ -12,6 +12,8 @@ from restore.machine.memory import readable
 from restore.storage.reading import CheckpointError, sha256, size, text
 
 INDEX = "model_index.json"
+LABELS = "id2label"
+"""Its entry of the names of classes."""
 MARK, SUMS = "imported.json", "SHA256SUMS"
 """What an import adds: where the model came from, and the sums of its files."""
 LIBRARIES = ("diffusers", "transformers")
@@ -32,6 +34,10 @@ TOKENIZER = (
     *("vocab.json", "merges.txt", "spiece.model"),
 )
 """The files that a tokenizer is read from, and no others."""
+VOCABULARIES = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("spiece.model",))
+"""Those that hold its words, any of which will do: without them its library makes an empty one."""
+VARIANTS = ("", ".fp16")
+"""Of weights, the first that is there."""
 LARGEST_TOKENIZER = 2**26
 LARGEST_NUMBER, DEEPEST = 2**20, 8
 """Of a configuration: vocabularies have some 50,000 words."""
@@ -73,7 +79,7 @@ def published_folder(path: Path) -> PublishedFolder:
         raise ValueError(f"{path / INDEX} names the pipeline {str(name)[:80]!r}: code of a folder's own is not executed.")
     parts = {}
     for place, entry in entries.items():
-        if place.startswith("_") or place in LEFT_OUT or not isinstance(entry, list) or entry == [None, None]:
+        if place.startswith("_") or place in (*LEFT_OUT, LABELS) or not isinstance(entry, list) or entry == [None, None]:
             continue
         if place not in PLACES:
             raise ValueError(
@@ -109,8 +115,11 @@ def _config(folder: Path, place: str) -> dict[str, Any]:
 
 
 def tokenizer_files(folder: Path) -> list[Path]:
-    """The files of a tokenizer that are there. Raises ValueError in one line for one that is larger than any is."""
+    """The files of a tokenizer that are there. Raises ValueError in one line for one that is larger than any is, and where
+    they hold no words."""
     files = [folder / name for name in TOKENIZER if (folder / name).is_file()]
+    if not any({folder / name for name in names} <= set(files) for names in VOCABULARIES):
+        raise ValueError(f"{folder} holds no words: expected {', or '.join(' and '.join(names) for names in VOCABULARIES)}.")
     large = next((file for file in files if size(file) > LARGEST_TOKENIZER), None)
     if large is not None:
         raise ValueError(f"{large} takes {readable(size(large))}: larger than any tokenizer's.")
@@ -132,25 +141,33 @@ def _check_numbers(config: Any, folder: Path, name: str = "", depth: int = 0) ->
 
 def weight_files(part: Part) -> list[Path]:
     """The safetensors files of a component. Raises ValueError in one line where there are none, or pickled ones alone."""
+    place = weights_place(part)
+    if place.suffix == ".safetensors":
+        return [place]
+    names = _json(place).get("weight_map")
+    names = sorted({str(name) for name in names.values()}) if isinstance(names, dict) else []
+    if not names or any(not re.fullmatch(r"[\w.-]+\.safetensors", name) for name in names):
+        raise ValueError(f"{place} does not name files beside it: it is broken, or not of {part.library}.")
+    return [part.folder / name for name in names]
+
+
+def weights_place(part: Part) -> Path:
+    """The file of a component's weights, or the index of several. Raises ValueError as `weight_files`."""
     stem = WEIGHTS[part.library]
-    whole = [part.folder / f"{stem}{variant}.safetensors" for variant in ("", ".fp16")]
-    for file in whole:
-        if file.is_file():
-            return [file]
-    index = part.folder / f"{stem}.safetensors.index.json"
-    if index.is_file():
-        names = _json(index).get("weight_map")
-        names = sorted({str(name) for name in names.values()}) if isinstance(names, dict) else []
-        if not names or any(not re.fullmatch(r"[\w.-]+\.safetensors", name) for name in names):
-            raise ValueError(f"{index} does not name files beside it: it is broken, or not of {part.library}.")
-        return [part.folder / name for name in names]
+    for variant in VARIANTS:
+        for name in (f"{stem}{variant}.safetensors", f"{stem}.safetensors.index{variant}.json"):
+            if (part.folder / name).is_file():
+                return part.folder / name
     pickled = next((file.name for end in ("bin", "pt", "pth", "ckpt") for file in part.folder.glob(f"*.{end}")), None)
     if pickled:
         raise ValueError(
             f"{part.folder} holds {pickled} and no safetensors: pickled weights can hold code, and are not read. Take the "
             "model's safetensors, or convert it where you trust it."
         )
-    raise ValueError(f"{whole[0]} is missing: the folder holds no weights of {part.kind}.")
+    others = sorted(file.name for file in part.folder.glob("*.safetensors") if file.is_file())
+    instead = f" Those of {others[0][:80]} are of another name: rename the file to use them." if others else ""
+    missing = part.folder / f"{stem}.safetensors"
+    raise ValueError(f"{missing} is missing: the folder holds no weights of {part.kind}.{instead}")
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from restore.published.folder import (
     published_folder,
     tokenizer_files,
     weight_files,
+    weights_place,
 )
 from restore.published.opening import check_extra, local
 from restore.storage.reading import sha256
@@ -44,14 +45,18 @@ def import_model(path: str | Path, out: Path) -> Published:
     """Copies a published model into the folder `out`, and opens it. Raises ValueError in one line for what cannot be used, and
     for a folder that holds something; nothing is left there then.
 
-    Weights are looked at, by name and shape, before they are copied; no code that comes with a model is executed.
+    Weights are looked at, by name, shape and value, and whether all parts fit each other, before they are copied; no code that
+    comes with a model is executed.
     """
     from restore.published.diffusers_format import assembled, components
+    from restore.published.rehearsal import rehearse
 
     check_extra()
     source = published_folder(local(path))
-    for component in components(assembled(source, "cpu", "float32")):
+    pipeline = assembled(source, "cpu", "float32")
+    for component in components(pipeline):
         component.check()
+    rehearse(pipeline)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out} is not empty: name another folder with --out.")
     _write(source, out, {"source": str(path)})
@@ -107,5 +112,4 @@ def _files(part: Part) -> list[Path]:
         return tokenizer_files(part.folder)
     if part.folder.name == "scheduler":
         return [part.folder / "scheduler_config.json"]
-    weights = weight_files(part)
-    return [part.folder / "config.json", *sorted(part.folder.glob("*.safetensors.index.json")), *weights]
+    return [part.folder / "config.json", *dict.fromkeys((weights_place(part), *weight_files(part)))]

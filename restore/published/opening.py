@@ -36,7 +36,7 @@ def pretrained(
     used, and nothing twice. device: by default a GPU if available. Folders need the extra `pretrained`. Raises ValueError in
     one line for what cannot be used, and says why.
     """
-    if Path(path).suffix in (".pt", ".pth") and Path(path).is_file():
+    if Path(path).suffix in (".pt", ".pth", ".safetensors") and Path(path).is_file():
         from restore.published.weights_file import opened_weights
 
         return opened_weights(Path(path), usable_device(device), precision, degradation, steps)

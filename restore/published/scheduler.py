@@ -29,7 +29,7 @@ def process(config: Mapping[str, Any], offset: int | None = None) -> Process:
     Raises ValueError in one line for other schedulers, and for entries that would change what is sampled.
     """
     name = config.get("_class_name")
-    if name not in KINDS:
+    if not isinstance(name, str) or name not in KINDS:
         raise ValueError(f"the scheduler {str(name)[:60]!r} is not read: known are {', '.join(KINDS)}.")
     kind = KINDS[name]
     given = {key: value for key, value in config.items() if not key.startswith("_")}
@@ -50,6 +50,12 @@ class _Settings(NamedTuple):
             raise ValueError(f"{key} of {self.name} is a {'whole ' * whole}number, got {str(value)[:40]!r}.")
         return value
 
+    def flag(self, key: str) -> bool:
+        value = self.values[key]
+        if not isinstance(value, bool | None):
+            raise ValueError(f"{key} of {self.name} is true or false, got {str(value)[:40]!r}.")
+        return bool(value)
+
     def one_of(self, key: str, known: Mapping[Any, Any]) -> Any:
         value = self.values[key]
         if not isinstance(value, str | bool | int | None) or value not in known:
@@ -60,8 +66,7 @@ class _Settings(NamedTuple):
 def _discrete(settings: _Settings, offset: int | None, sampler: Sampler, beyond: int = 0) -> Process:
     """Of models that were trained on levels of noise."""
     steps = settings.number("num_train_timesteps", whole=True)
-    clip = bool(settings.values["clip_sample"])
-    dynamic = bool(settings.values["thresholding"])
+    clip, dynamic = settings.flag("clip_sample"), settings.flag("thresholding")
     if clip and settings.number("clip_sample_range") != 1:
         raise ValueError(f"clip_sample_range of {settings.name} is 1 here, got {settings.values['clip_sample_range']}.")
     betas = Betas(
@@ -69,7 +74,7 @@ def _discrete(settings: _Settings, offset: int | None, sampler: Sampler, beyond:
         settings.number("beta_start"),
         settings.number("beta_end"),
         steps,
-        bool(settings.values["rescale_betas_zero_snr"]),
+        settings.flag("rescale_betas_zero_snr"),
     )
     spacing = settings.one_of("timestep_spacing", {one: one for one in ("leading", "trailing", "linspace")})
     grid = Spaced(
@@ -77,7 +82,7 @@ def _discrete(settings: _Settings, offset: int | None, sampler: Sampler, beyond:
         steps,
         settings.number("steps_offset", whole=True) if offset is None else offset,
         beyond,
-        last=0 if settings.values["set_alpha_to_one"] else 1,
+        last=0 if settings.flag("set_alpha_to_one") else 1,
     )
     threshold = settings.number("dynamic_thresholding_ratio") if dynamic else 0.0
     sampling = Sampling(sampler, grid=grid, clip=clip or dynamic, threshold=threshold)
@@ -114,7 +119,7 @@ class _Kind(NamedTuple):
 
 
 BETAS = {"linear": "linear", "scaled_linear": "scaled-linear", "squaredcos_cap_v2": "cosine"}
-PREDICTIONS = {"epsilon": "eps", "v_prediction": "v", "sample": "x0", "flow_prediction": "velocity"}
+PREDICTIONS = {"epsilon": "eps", "v_prediction": "v", "sample": "x0"}
 _NOISE = {
     "num_train_timesteps": 1000,
     "beta_start": 1e-4,

@@ -92,11 +92,14 @@ def test_files_of_something_else(tmp_path):
         ("other", "other.pt holds 1 weights that are none of guided diffusion's"),
         ("numbers", "numbers.pt holds no weights of a network"),
         ("unsound", "unsound.pt holds weights that are NaN or infinite: 'a'"),
-        ("evil", "evil.pt cannot be read as a .pt file of tensors"),
+        ("evil", "evil.pt cannot be read as a .pt file of tensors: it holds something else, or is another kind of file.$"),
     ):
         with pytest.raises(ValueError, match=message) as error:
             pretrained(tmp_path / f"{name}.pt", "cpu")
         assert "\n" not in str(error.value)
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(ValueError, match="is one file of safetensors: give the folder of its model in diffusers' format"):
+        pretrained(tmp_path / "model.safetensors", "cpu")
 
 
 def test_folders_tell_themselves(tmp_path):

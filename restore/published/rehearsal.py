@@ -1,0 +1,85 @@
+"""Whether the parts of a published model fit each other: all are run once, on tensors that have shapes and no content."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from degrade.lazy import torch
+from models import Condition
+from restore.latents import Latents
+from restore.published.diffusers_format import Words
+
+if TYPE_CHECKING:
+    from restore.pipelines.published import Published
+
+NOWHERE = "meta"
+"""The device of tensors without memory."""
+
+
+def rehearse(pipeline: Published) -> None:
+    """Encodes a prompt, calls the network on one image of its size, and the autoencoder both ways. Nothing is loaded but the
+    tokenizers. Raises ValueError in one line for parts that cannot be run, or do not fit."""
+    try:
+        condition = _condition(pipeline)
+        if condition is not None:
+            _denoised(pipeline, condition)
+        _coded(pipeline)
+    except RuntimeError as error:
+        if "meta tensor" not in str(error):  # some look at the content of what they are given: found at first use
+            raise
+
+
+def _condition(pipeline: Published) -> Condition | None:
+    """That of a prompt or a class; None where the content of tokens is needed for it."""
+    network: Any = pipeline.restorer.network
+    height, width = _cells(pipeline)
+    words = pipeline.words
+    found = Condition()
+    if isinstance(words, Words):
+        encoders = tuple(encoder and _hollow(encoder) for encoder in words.encoders)
+        try:
+            found = replace(words, encoders=encoders)(["a"])
+        except RuntimeError as error:
+            if "meta tensor" not in str(error):
+                raise
+            return None
+    if pipeline.classes:
+        found = found._replace(label=torch.zeros(1, dtype=torch.long, device=NOWHERE))
+    if getattr(network, "picture", 0):
+        found = found._replace(image=torch.zeros(1, network.picture, height, width, device=NOWHERE))
+    return found
+
+
+def _denoised(pipeline: Published, condition: Condition) -> None:
+    network: Any = pipeline.restorer.network
+    x = torch.zeros(1, network.channels, *_cells(pipeline), device=NOWHERE)
+    made = _hollow(network)(x, torch.full((1,), 0.5, device=NOWHERE), condition)
+    if made.shape != x.shape:
+        raise ValueError(f"{pipeline.name}: {type(network).__name__} makes {tuple(made.shape)} of x of {tuple(x.shape)}.")
+
+
+def _coded(pipeline: Published) -> None:
+    if not isinstance(pipeline.space, Latents):
+        return
+    codec = _hollow(pipeline.space.codec)
+    images = torch.zeros(1, *pipeline.size, device=NOWHERE)
+    cells = (1, codec.channels, *_cells(pipeline))
+    mean, std = codec.encode(images)
+    made = codec.decode(mean)
+    if not (mean.shape == std.shape == cells and made.shape == images.shape):
+        raise ValueError(
+            f"{pipeline.name}: its autoencoder makes latents of {tuple(mean.shape)[1:]} of images of {pipeline.size}, and "
+            f"images of {tuple(made.shape)[1:]} of these."
+        )
+
+
+def _hollow(part: Any) -> Any:
+    """A network, an autoencoder or a text encoder without its weights."""
+    module = part.load.drawn()
+    return replace(part, load=lambda: module)
+
+
+def _cells(pipeline: Published) -> tuple[int, int]:
+    height, width = (side // pipeline.space.stride for side in pipeline.size[1:])
+    return height, width

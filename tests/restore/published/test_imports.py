@@ -1,0 +1,147 @@
+"""What an import finds before a run is made, where it would otherwise be found at first use, or never; and what it takes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+from safetensors.torch import load_file, save_file
+from transformers import CLIPTextModel
+
+from restore import open_run, pretrained
+from restore.published.imported import import_model
+from tests.published_models import clip_config, made
+from tests.restore.published.test_folders import entries, without
+
+WEIGHTS = {
+    "unet": "unet/diffusion_pytorch_model.safetensors",
+    "vae": "vae/diffusion_pytorch_model.safetensors",
+    "text_encoder": "text_encoder/model.safetensors",
+}
+
+
+@pytest.fixture
+def folder(published, tmp_path) -> Path:
+    return shutil.copytree(published("sd")[1], tmp_path / "sd")
+
+
+def sampled(path: Path) -> torch.Tensor:
+    return pretrained(path, "cpu").using(steps=2).generate(seed=3, condition="a cat", progress=False)
+
+
+@pytest.mark.parametrize("value", [torch.nan, -torch.inf, 1e300])
+@pytest.mark.parametrize("part", WEIGHTS)
+def test_weights_that_are_no_numbers(part, value, folder, tmp_path):
+    """1e300 is one in 64 bits, and none in the 32 that it would be used in."""
+    state = load_file(folder / WEIGHTS[part])
+    name = sorted(state)[-1]
+    state[name] = state[name].double()
+    state[name].view(-1)[-1] = value
+    save_file(state, folder / WEIGHTS[part])
+    with pytest.raises(ValueError, match=f"{WEIGHTS[part]} holds weights that are NaN or infinite: {name}.$"):
+        import_model(folder, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def wide(folder: Path) -> None:
+    shutil.rmtree(folder / "text_encoder")
+    CLIPTextModel(clip_config(hidden_size=16)).save_pretrained(folder / "text_encoder")
+
+
+def second_encoder(folder: Path) -> None:
+    for kind in ("text_encoder", "tokenizer"):
+        shutil.copytree(folder / kind, folder / f"{kind}_2")
+    named = json.loads((folder / "model_index.json").read_text())
+    entries("model_index.json", text_encoder_2=named["text_encoder"], tokenizer_2=named["tokenizer"])(folder)
+
+
+def told_depth(folder: Path) -> None:
+    entries("unet/config.json", in_channels=7)(folder)
+
+
+INDEX, VAE = "model_index.json", "vae/config.json"
+UNFIT = {
+    "words of another width": (wide, r"UNet2DConditionModel cannot be run as it is configured: .*\[77, 16\]"),
+    "no text encoder": (entries(INDEX, text_encoder=[None, None]), "needs the text encoder that it was trained with"),
+    "no word of one": (entries(INDEX, text_encoder=..., tokenizer=...), "needs the text encoder that it was trained with"),
+    "two text encoders": (second_encoder, "holds a text_encoder_2, which its UNet2DConditionModel does not take"),
+    "no words": (without("tokenizer/tokenizer.json"), "tokenizer holds no words: expected tokenizer.json, or vocab.json and m"),
+    "words of nonsense": (
+        lambda folder: (folder / "tokenizer/tokenizer.json").write_text("{}"),
+        "tokenizer is no CLIPTokenizer",
+    ),
+    "no autoencoder": (entries(INDEX, vae=[None, None]), "lacks a vae: its UNet2DConditionModel works on 4 channels"),
+    "grey pictures": (entries(VAE, in_channels=1), r"AutoencoderKL of images of 3 channels is served, got .*\[1, 3\]"),
+    "a scale in words": (entries(VAE, scaling_factor="1/6"), "scaling_factor of AutoencoderKL is a number, got '1/6'"),
+    "a picture of depth": (told_depth, "in_channels=7 and out_channels=4 is not served: it is told a whole picture, or"),
+}
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_parts_that_do_not_fit(name, folder, tmp_path):
+    change, message = UNFIT[name]
+    change(folder)
+    with pytest.raises(ValueError, match=message) as error:
+        import_model(folder, tmp_path / "run")
+    assert "\n" not in str(error.value) and not (tmp_path / "run").exists()
+
+
+def test_an_encoder_that_is_needed(published, tmp_path):
+    """Of three, T5 may lack, with its entry in the index or without."""
+    folder = shutil.copytree(published("sd3")[1], tmp_path / "sd3")
+    expected = sampled(folder)
+    entries(INDEX, text_encoder_3=..., tokenizer_3=...)(folder)
+    assert torch.equal(sampled(folder), expected)
+    entries(INDEX, text_encoder_2=[None, None])(folder)
+    with pytest.raises(ValueError, match="needs both of its CLIP text encoders"):
+        import_model(folder, tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", ["ddpm", "dit", "pixart"])
+def test_what_fits(name, published, tmp_path):
+    """T5 looks at the content of its mask, so that nothing can be said before the first use."""
+    import_model(published(name)[1], tmp_path / "run")
+
+
+def test_files_of_the_hub_are_links(folder, tmp_path):
+    """To files beside the snapshot; the run holds files of its own."""
+    expected = sampled(folder)
+    (tmp_path / "blobs").mkdir()
+    for number, file in enumerate(file for file in sorted(folder.rglob("*")) if file.is_file()):
+        blob = tmp_path / f"blobs/{number}"
+        file.rename(blob)
+        file.symlink_to(os.path.relpath(blob, file.parent))
+    import_model(folder, tmp_path / "run")
+    shutil.rmtree(tmp_path / "blobs")
+    made = open_run(tmp_path / "run", "cpu").using(steps=2).generate(seed=3, condition="a cat", progress=False)
+    assert torch.equal(made, expected)
+
+
+def test_words_in_two_files(folder):
+    """As older models have them."""
+    expected = sampled(folder)
+    words = json.loads((folder / "tokenizer/tokenizer.json").read_text())["model"]["vocab"]
+    without("tokenizer/tokenizer.json")(folder)
+    (folder / "tokenizer/vocab.json").write_text(json.dumps(words))
+    with pytest.raises(ValueError, match="tokenizer holds no words"):
+        sampled(folder)
+    (folder / "tokenizer/merges.txt").write_text("#version: 0.2\n")
+    assert torch.equal(sampled(folder), expected)
+
+
+@pytest.mark.parametrize("size", ["10GB", "20KB"])
+def test_variants(size, folder, tmp_path):
+    """Half the precision in one file or several, alone; and beside the whole, which is taken."""
+    expected = sampled(folder)
+    theirs: StableDiffusionPipeline = made("sd")
+    theirs.to(torch.float16).save_pretrained(tmp_path / "half", variant="fp16", max_shard_size=size)
+    import_model(tmp_path / "half", tmp_path / "run")
+    half = sampled(tmp_path / "run")
+    assert 0 < float((half - expected).abs().max()) < 0.02
+    made("sd").save_pretrained(tmp_path / "half", max_shard_size=size)
+    assert torch.equal(sampled(tmp_path / "half"), expected)
