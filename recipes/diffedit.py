@@ -31,7 +31,7 @@ from recipes.command.limits import GUIDANCE, SHARE, check_options
 from recipes.command.masks import read_mask
 from recipes.command.outputs import check_folder, check_made, plain_stem
 from recipes.command.pasteable import program
-from recipes.command.seen import say_seen
+from recipes.command.seen import OF_A_RUN, say_seen
 from recipes.command.source import results, worded
 from recipes.command.walk import WithRun
 from restore.machine.provenance import provenance
@@ -79,7 +79,7 @@ class DiffEdit(WithRun):
         folder, name = check_folder(self.out or subfolder(results(self.run), "diffedit")), plain_stem(self.image)
         files = [check_made(folder / f"{name}{end}.png", self.image, self.mask) for end in ("", "-mask", "-grid")]
         picture = run.read(self.image)
-        say_seen(self.image, picture, "a run trained with another --data.size")
+        say_seen(self.image, picture, OF_A_RUN)
         mask = None if self.mask is None else read_mask(self.mask, picture, self.image)[None]
         made = diffedit(
             run,

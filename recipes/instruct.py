@@ -36,7 +36,7 @@ from recipes.command import cli
 from recipes.command.limits import COUNT, GUIDANCE, check_options
 from recipes.command.outputs import check_folder, check_made, plain_stem
 from recipes.command.pasteable import pasteable
-from recipes.command.seen import say_seen
+from recipes.command.seen import OF_A_RUN, say_seen
 from recipes.command.source import results, worded
 from recipes.command.training import Preset
 from recipes.command.walk import Walk, WithRun
@@ -97,7 +97,7 @@ class Edit(Walk):
         ends = [*(f"seed-{self.seed + i}" for i in range(self.count)), "grid"]
         files = [check_made(folder / f"{name}-{end}.png", self.image) for end in ends]
         picture = run.read(self.image)
-        say_seen(self.image, picture, "a run trained with another --data.size")
+        say_seen(self.image, picture, OF_A_RUN)
         made = instruct(run, picture.expand(self.count, -1, -1, -1), self.instruction, seed=self.seed)
         note = {**provenance(), "run": run.name, **run.origin, "instruction": self.instruction}
         for image, file in zip((*made, grid([picture, *made], 1 + min(4, self.count), at_least=64)), files, strict=True):

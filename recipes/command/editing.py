@@ -12,7 +12,7 @@ from tyro.conf import Positional
 from recipes.command.limits import COUNT, GUIDANCE, SEED, SIDE, STEPS, WIDTH, check_options
 from recipes.command.masks import read_mask
 from recipes.command.outputs import check_folder
-from recipes.command.seen import say_seen
+from recipes.command.seen import OF_A_RUN, say_seen
 from recipes.command.source import is_run, name_of, opened, worded
 from restore.pipelines.editing import Guide, layout_guide, softened
 from restore.pipelines.generation import Edit
@@ -108,7 +108,7 @@ class Edited:
 
     def say_seen(self, picture: Tensor) -> None:
         """Where a picture has fewer pixels than its file."""
-        say_seen(self.file, picture, "a run trained with another --data.size" if is_run(self.source) else "--detail")
+        say_seen(self.file, picture, OF_A_RUN if is_run(self.source) else "--detail")
 
     def hole(self, path: Path, picture: Tensor) -> Tensor:
         """The mask (1, H, W) of what is to be made anew."""

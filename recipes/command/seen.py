@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+OF_A_RUN = "a run trained with another --data.size, or another published model,"
+
+
 def say_seen(path: Path | None, picture: Tensor, option: str) -> None:
     """A line, if the file's `picture` (C, H, W) has fewer pixels than the file: which `option` changes that; and one, if the
     file can be seen through."""

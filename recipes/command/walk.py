@@ -94,6 +94,8 @@ class Sample(Walk):
         from restore.data.images import save_image
 
         run = worded(self.opened().using(guidance=self.guidance), self.prompt, self.negative)
+        if self.label and getattr(run, "words", None) and not run.classes:
+            raise ValueError(f"{run.name} knows no classes, but words: give --prompt in place of --label.")
         if self.noise is not None:
             run = run.with_noise(self.noise)
         folder = self.out or subfolder(results(self.run), "samples")

@@ -11,6 +11,7 @@ from degrade.files import beside, flush
 from restore.machine.processes import usable_device
 from restore.published.folder import (
     INDEX,
+    LEFT_OUT,
     MARK,
     SUMS,
     WEIGHTS,
@@ -71,12 +72,13 @@ def export_tuned(pipeline: Published, module: nn.Module, out: Path) -> None:
 
 
 def _write(source: PublishedFolder, out: Path, origin: dict[str, str], tuned: nn.Module | None = None) -> None:
-    """Copies a model to `out`, which appears whole or not at all; the part that `origin` names as tuned has the weights of
-    the module."""
+    """Copies a model to `out`, which appears whole or not at all, and which diffusers opens too: what is left out, its index
+    does not name. The part that `origin` names as tuned has the weights of the module."""
     part = beside(out)
     try:
         part.mkdir(parents=True)
-        shutil.copyfile(source.path / INDEX, part / INDEX)
+        left_out = {place: [None, None] for place in LEFT_OUT if place in source.entries}
+        (part / INDEX).write_text(json.dumps({**source.entries, **left_out}, indent=2) + "\n", encoding="utf-8")
         for one in source.parts.values():
             (part / one.folder.name).mkdir()
             own = tuned is not None and one.folder.name == origin.get("tuned")

@@ -41,6 +41,8 @@ def test_sample_edit_and_solve(run, photo, tmp_path, capsys):
     options = ["--severity", ".3", "--method", "dps", "--count", "1", "--side", "24", *common, str(tmp_path / "solved")]
     solve.main([str(photo), "degradation:gaussian-blur", "--prior", str(run), *options])
     assert (tmp_path / "solved/mean.png").exists()
+    with pytest.raises(ValueError, match="knows no classes, but words: give --prompt in place of --label"):
+        entry.thaw(["sample", str(run), "--label", "a cat"])
     with pytest.raises(SystemExit):  # a class and words
         entry.thaw(["sample", str(run), "--prompt", "a", "--label", "b"])
 

@@ -108,6 +108,17 @@ def test_what_fits(name, published, tmp_path):
     import_model(published(name)[1], tmp_path / "run")
 
 
+def test_a_run_is_one_of_diffusers(folder, tmp_path):
+    """Without the parts that nothing here needs, which its index would name."""
+    checker = ["stable_diffusion", "StableDiffusionSafetyChecker"]
+    entries(INDEX, safety_checker=checker, feature_extractor=["transformers", "CLIPImageProcessor"])(folder)
+    import_model(folder, tmp_path / "run")
+    theirs = StableDiffusionPipeline.from_pretrained(str(tmp_path / "run"))
+    assert theirs.safety_checker is None and torch.equal(
+        theirs.unet.conv_in.weight, load_file(folder / WEIGHTS["unet"])["conv_in.weight"]
+    )
+
+
 def test_files_of_the_hub_are_links(folder, tmp_path):
     """To files beside the snapshot; the run holds files of its own."""
     expected = sampled(folder)
@@ -142,6 +153,6 @@ def test_variants(size, folder, tmp_path):
     theirs.to(torch.float16).save_pretrained(tmp_path / "half", variant="fp16", max_shard_size=size)
     import_model(tmp_path / "half", tmp_path / "run")
     half = sampled(tmp_path / "run")
-    assert 1e-5 < float((half - expected).abs().max()) < 0.02
+    assert 2e-5 < float((half - expected).abs().max()) < 0.02
     made("sd").save_pretrained(tmp_path / "half", max_shard_size=size)
-    torch.testing.assert_close(sampled(tmp_path / "half"), expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(sampled(tmp_path / "half"), expected, rtol=0, atol=1e-5)

@@ -107,6 +107,13 @@ def test_words(both):
         both("dit")[1].generate(condition="dog", progress=False)
 
 
+def test_a_network_of_squares(both):
+    ours = both("dit")[1].using(steps=1)
+    assert ours.generate((24, 24), condition="class 7", progress=False).shape == (1, 3, 24, 24)
+    with pytest.raises(ValueError, match="works on squares, got 10 x 12 cells: give a square size"):
+        ours.generate((20, 24), condition="class 7", progress=False)
+
+
 def test_classes_of_several_names(both):
     """As ImageNet's have; each of them is asked for by any, and by all."""
     ours = both("dit")[1]
