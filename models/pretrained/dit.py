@@ -20,7 +20,9 @@ class DiTTransformer2DModel(Denoiser):
 
     def output(self, module: nn.Module, x: Tensor, time: Tensor, condition: Condition) -> Tensor:
         if x.shape[-2] != x.shape[-1]:
-            raise ValueError(f"this network works on squares, got {x.shape[-2]} x {x.shape[-1]} cells: give a square size.")
+            raise ValueError(
+                f"this network works on squares, got {x.shape[-2]} x {x.shape[-1]} cells: give a square size, or picture."
+            )
         label = x.new_full((len(x),), -1).long() if condition.label is None else condition.label
         label = label.masked_fill(label < 0, self.classes)
         return module(x, timestep=time, class_labels=label).sample

@@ -25,6 +25,12 @@ class SD3Transformer2DModel(Reader):
     def output(self, module: nn.Module, x: Tensor, time: Tensor, condition: Condition) -> Tensor:
         if condition.tokens is None or condition.pooled is None:
             raise ValueError("this network is conditioned on words: give a prompt, or tokens and a pooled vector.")
+        most = int(self.config.get("pos_embed_max_size") or max(x.shape)) * self.stride
+        if max(x.shape[-2:]) > most:
+            raise ValueError(
+                f"this network knows places in {most} x {most} cells, got {x.shape[-2]} x {x.shape[-1]}: give a smaller size, or "
+                "picture."
+            )
         tokens, pooled = condition.tokens.to(x.dtype), condition.pooled.to(x.dtype)
         return module(hidden_states=x, timestep=time, encoder_hidden_states=tokens, pooled_projections=pooled).sample
 

@@ -11,8 +11,10 @@ from tyro.conf import Positional
 from degrade.files import subfolder
 from recipes.command.limits import COUNT, GUIDANCE, NOISE, SEED, STEPS, check_options
 from recipes.command.outputs import check_folder
+from recipes.command.pasteable import pasteable
 from recipes.command.size import OptionalSize
 from recipes.command.source import results, worded
+from restore.data.enlarging import Enlarging
 from restore.machine.processes import here
 from restore.machine.provenance import provenance
 from restore.own_types import types_in
@@ -94,6 +96,9 @@ class Sample(Walk):
         from restore.data.images import save_image
 
         run = worded(self.opened().using(guidance=self.guidance), self.prompt, self.negative)
+        if isinstance(run.data, Enlarging):
+            other = pasteable("generate", self.run, "--base", "runs/small", recipe="cascade.py")
+            raise ValueError(f"{run.name} enlarges pictures, and makes none of nothing: {other}, or enlarge.")
         if self.label and getattr(run, "words", None) and not run.classes:
             raise ValueError(f"{run.name} knows no classes, but words: give --prompt in place of --label.")
         if self.noise is not None:

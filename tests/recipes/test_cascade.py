@@ -73,6 +73,8 @@ def test_both_stages(folder, photo, tmp_path, capsys):
     save_image(small[0], tmp_path / "small.png")
     cascade.main(["enlarge", str(run.folder), str(tmp_path / "small.png"), "--level", "0", "--out", str(tmp_path / "out")])
     assert load_image(tmp_path / "out/small.png").shape == made.shape
+    with pytest.raises(ValueError, match="large enlarges pictures, and makes none of nothing: .*cascade.py generate .* --base"):
+        cascade.main(["sample", str(run.folder)])
     with pytest.raises(ValueError, match=r"the level of noise lies in \[0, 0.1\]"):
         enlarge(run, small, 0.5)
     with pytest.raises(ValueError, match="was not trained to enlarge pictures: name a run of cascade.py"):

@@ -107,10 +107,15 @@ def test_words(both):
         both("dit")[1].generate(condition="dog", progress=False)
 
 
-def test_a_network_of_squares(both):
+def test_networks_of_some_sizes(both):
+    """DiT's work on squares, Stable Diffusion 3's on as many cells as they have places for."""
+    large = both("sd3")[1].using(steps=1)
+    assert large.generate((20, 32), condition="a cat", progress=False).shape == (1, 3, 20, 32)
+    with pytest.raises(ValueError, match="knows places in 16 x 16 cells, got 10 x 18: give a smaller size, or picture"):
+        large.generate((20, 36), condition="a cat", progress=False)
     ours = both("dit")[1].using(steps=1)
     assert ours.generate((24, 24), condition="class 7", progress=False).shape == (1, 3, 24, 24)
-    with pytest.raises(ValueError, match="works on squares, got 10 x 12 cells: give a square size"):
+    with pytest.raises(ValueError, match="works on squares, got 10 x 12 cells: give a square size, or picture"):
         ours.generate((20, 24), condition="class 7", progress=False)
 
 
