@@ -28,8 +28,8 @@ class SD3Transformer2DModel(Reader):
         most = int(self.config.get("pos_embed_max_size") or max(x.shape)) * self.stride
         if max(x.shape[-2:]) > most:
             raise ValueError(
-                f"this network knows places in {most} x {most} cells, got {x.shape[-2]} x {x.shape[-1]}: give a smaller size, or "
-                "picture."
+                f"this network knows places in {most} x {most} cells, got {x.shape[-2]} x {x.shape[-1]}: give a smaller size, "
+                "or picture."
             )
         tokens, pooled = condition.tokens.to(x.dtype), condition.pooled.to(x.dtype)
         return module(hidden_states=x, timestep=time, encoder_hidden_states=tokens, pooled_projections=pooled).sample
