@@ -31,8 +31,9 @@ def class_names(folder: PublishedFolder, count: int) -> tuple[str, ...]:
         if not isinstance(label, str):
             raise ValueError(f"{place} names the class {number} {str(label)[:40]!r}, which is no text.")
     names = [_clean(labels.get(str(number), "")) or str(number) for number in range(count)]
-    often = Counter(names)
-    return tuple(name if often[name] == 1 else f"{name}, {number}" for number, name in enumerate(names))
+    while len(often := Counter(names)) < count:  # once, but for labels that look like it
+        names = [name if often[name] == 1 else f"{name}, {number}" for number, name in enumerate(names)]
+    return tuple(names)
 
 
 def _clean(label: str) -> str:

@@ -33,7 +33,6 @@ def rehearse(pipeline: Published) -> None:
 def _condition(pipeline: Published) -> Condition | None:
     """That of a prompt or a class; None where the content of tokens is needed for it."""
     network: Any = pipeline.restorer.network
-    height, width = _cells(pipeline)
     words = pipeline.words
     found = Condition()
     if isinstance(words, Words):
@@ -47,13 +46,13 @@ def _condition(pipeline: Published) -> Condition | None:
     if pipeline.classes:
         found = found._replace(label=torch.zeros(1, dtype=torch.long, device=NOWHERE))
     if getattr(network, "picture", 0):
-        found = found._replace(image=torch.zeros(1, network.picture, height, width, device=NOWHERE))
+        found = found._replace(image=torch.zeros(1, network.picture, *pipeline.padded(pipeline.size[1:]), device=NOWHERE))
     return found
 
 
 def _denoised(pipeline: Published, condition: Condition) -> None:
     network: Any = pipeline.restorer.network
-    x = torch.zeros(1, network.channels, *_cells(pipeline), device=NOWHERE)
+    x = torch.zeros(1, network.channels, *pipeline.padded(pipeline.size[1:]), device=NOWHERE)
     made = _hollow(network)(x, torch.full((1,), 0.5, device=NOWHERE), condition)
     if made.shape != x.shape:
         raise ValueError(f"{pipeline.name}: {type(network).__name__} makes {tuple(made.shape)} of x of {tuple(x.shape)}.")
@@ -64,7 +63,7 @@ def _coded(pipeline: Published) -> None:
         return
     codec = _hollow(pipeline.space.codec)
     images = torch.zeros(1, *pipeline.size, device=NOWHERE)
-    cells = (1, codec.channels, *_cells(pipeline))
+    cells = (1, codec.channels, *(side // pipeline.space.stride for side in pipeline.size[1:]))
     mean, std = codec.encode(images)
     made = codec.decode(mean)
     if not (mean.shape == std.shape == cells and made.shape == images.shape):
@@ -78,8 +77,3 @@ def _hollow(part: Any) -> Any:
     """A network, an autoencoder or a text encoder without its weights."""
     module = part.load.drawn()
     return replace(part, load=lambda: module)
-
-
-def _cells(pipeline: Published) -> tuple[int, int]:
-    height, width = (side // pipeline.space.stride for side in pipeline.size[1:])
-    return height, width

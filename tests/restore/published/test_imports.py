@@ -119,6 +119,12 @@ def test_a_run_is_one_of_diffusers(folder, tmp_path):
     )
 
 
+def test_a_size_that_the_network_is_padded_to(published, tmp_path):
+    folder = shutil.copytree(published("ddpm")[1], tmp_path / "ddpm")
+    entries("unet/config.json", sample_size=9)(folder)
+    assert import_model(folder, tmp_path / "run").using(steps=1).generate(progress=False).shape == (1, 3, 9, 9)
+
+
 def test_files_of_the_hub_are_links(folder, tmp_path):
     """To files beside the snapshot; the run holds files of its own."""
     expected = sampled(folder)

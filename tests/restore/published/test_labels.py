@@ -32,6 +32,7 @@ def test_names_are_all_different(named):
     asked = {name: int(ours.conditions(range(1), name).label[0]) for name in NUMBER}
     assert asked == NUMBER
     assert (ours.classes[0], ours.classes[1]) == ("1, 0", "1, 1")
+    assert named({"1": "a", "2": "a", "3": "a, 1"}).classes[1:4] == ("a, 1, 1", "a, 2", "a, 1, 3")
     with pytest.raises(
         ValueError, match="2 classes are called 'crane': crane, 134; crane, 517. Ask for one by all of its name"
     ):
