@@ -3,9 +3,9 @@
     python recipes/instruct.py train instructed --out runs/instructed --minutes 15
     python benchmarks/instruct.py runs/instructed
     python benchmarks/instruct.py runs/instructed --captions runs/captioned    # and pairs made by Prompt-to-Prompt
-    python benchmarks/instruct.py runs/instructed --edits 300    # writes runs/instruct/edits.csv, to make and learn such pairs:
+    python benchmarks/instruct.py runs/instructed --edits 300    # writes edits.csv, and the same edits as constructed pairs:
     python recipes/instruct.py pairs runs/captioned runs/instruct/edits.csv --out runs/pairs
-    python recipes/instruct.py train runs/pairs --start runs/captioned --data.size 32
+    python recipes/instruct.py train runs/pairs --start runs/captioned --data.size 32    # and runs/instruct/constructed
 
 Test pairs (restore/data/instructed.py), none of whose scans was trained on; of the unseen ones, what comes out is a digit in a
 colour that no picture was trained on. Followed: share of the results that show what was asked for. Stays: PSNR of the pixels in
@@ -18,7 +18,7 @@ the two.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -34,6 +34,7 @@ from restore import open_run, save_image
 from restore.data.bundled import scans
 from restore.data.images import grid
 from restore.data.instructed import Instructed, instructed_pairs
+from restore.data.instructions import AFTER, BEFORE
 from restore.pipelines.instruct import instruct
 from restore.pipelines.network import NetworkPipeline
 from restore.pipelines.prompt_to_prompt import paired
@@ -61,14 +62,16 @@ class Bench:
     steps: int = 15
     """Of the walk."""
     edits: int = 0
-    """Of training captions, colours and digits: written as a table for instruct.py pairs, and nothing else is done."""
+    """Of training scenes, colours and digits: written as a table for instruct.py pairs, and as constructed pairs beside it;
+    nothing else is done."""
     out: Path = Path("runs/instruct")
     """Folder for the pictures."""
 
     def __call__(self) -> None:
         digits, labels = scans()
         if self.edits:
-            self._write_edits(instructed_pairs(digits, labels, {"train": self.edits}, ("colour", "digit")))
+            train = instructed_pairs(digits, labels, {"train": self.edits}, ("colour", "digit"))
+            self._write_edits(digits, [pair for _, pair in train])
             return
         features = reader()
         assert features.classify is not None
@@ -81,11 +84,15 @@ class Bench:
                 for kind in ("colour", "digit"):
                     self._pairs(kind, [pair for pair in pairs if pair.kind == kind], features.classify)
 
-    def _write_edits(self, pairs: Iterator[tuple[str, Instructed]]) -> None:
-        self.out.mkdir(parents=True, exist_ok=True)
+    def _write_edits(self, digits: Tensor, pairs: list[Instructed]) -> None:
+        folder = self.out / "constructed"
+        for number, pair in enumerate(pairs):
+            for where, scene in ((BEFORE, pair.before), (AFTER, pair.after)):
+                save_image(scene.image(digits), folder / where / f"{number:05d}.png")
+            (folder / AFTER / f"{number:05d}.txt").write_text(pair.instruction + "\n", encoding="utf-8")
         with (self.out / "edits.csv").open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows((pair.before.caption, pair.after.caption, pair.instruction) for _, pair in pairs)
-        print(f"{self.edits} edits in {self.out / 'edits.csv'}")
+            csv.writer(file).writerows((pair.before.caption, pair.after.caption, pair.instruction) for pair in pairs)
+        print(f"{len(pairs)} edits in {self.out / 'edits.csv'}, and what they do in {folder}")
 
     def _followed(self, split: str, pairs: list[Instructed], run: NetworkPipeline, read: Read) -> None:
         digits, _ = scans()

@@ -52,7 +52,7 @@ WIDTH = 64
 Preset = Literal["autoencoder", "prior", "decoder"]
 
 
-def recipe(images: str | Path, preset: Preset = "prior", degradation: Degradation | None = None) -> Recipe:
+def recipe(images: str | Path, preset: Preset = "autoencoder", degradation: Degradation | None = None) -> Recipe:
     """Three networks, in this order.
 
     `autoencoder`: that of recipes/autoencoder.py with six levels, whose one cell is the embedding, by Muon: after as many steps
