@@ -191,8 +191,8 @@ def test_images(images: Path) -> Path | None:
 
 
 def written(name: str) -> Path:
-    """The folder of the set, written at its first use. It appears whole or not at all; of two that write it at once, that of the
-    first stays."""
+    """The folder of the set, written at its first use. It appears whole or not at all; of two that write it at once, the
+    first's stays."""
     from tqdm import tqdm
 
     from restore.data.images import save_image
