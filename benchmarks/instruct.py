@@ -5,7 +5,7 @@
     python benchmarks/instruct.py runs/instructed --captions runs/captioned    # and pairs made by Prompt-to-Prompt
     python benchmarks/instruct.py runs/instructed --edits 300    # writes edits.csv, and the same edits as constructed pairs:
     python recipes/instruct.py pairs runs/captioned runs/instruct/edits.csv --out runs/pairs
-    python recipes/instruct.py train runs/pairs --recipe runs/instructed --start runs/captioned   # and runs/instruct/constructed
+    python recipes/instruct.py train runs/pairs --recipe runs/instructed --start runs/captioned    # and instruct/constructed
 
 Test pairs (restore/data/instructed.py), none of whose scans was trained on; of the unseen ones, what comes out is a digit in a
 colour that no picture was trained on. Followed: share of the results that show what was asked for. Stays: PSNR of the pixels in

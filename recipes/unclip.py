@@ -56,9 +56,9 @@ def recipe(images: str | Path, preset: Preset = "autoencoder", degradation: Degr
     """Three networks, in this order.
 
     `autoencoder`: that of recipes/autoencoder.py with six levels, whose one cell is the embedding, by Muon: after as many steps
-    of AdamW all but place and colour is in directions of a thousandth of the variance. `prior`: a transformer of 4 blocks on the embedding, which attends to the
-    caption, predicts the embedding itself under the cosine schedule, 25 steps, guidance 4. `decoder`: the network and the
-    training of text_to_image.py, told an embedding in place of words, guidance 2.
+    of AdamW all but place and colour is in directions of a thousandth of the variance. `prior`: a transformer of 4 blocks on
+    the embedding, which attends to the caption, predicts the embedding itself under the cosine schedule, 25 steps, guidance 4.
+    `decoder`: the network and the training of text_to_image.py, told an embedding in place of words, guidance 2.
     """
     if preset == "autoencoder":
         whole = autoencoder.recipe(images, "fast", degradation)
