@@ -53,12 +53,12 @@ def judged(image: Tensor, caption: str, read: Callable[[Tensor], Tensor]) -> Fou
         parts = list(light.split(SIDE // 2, dim=2 if beside else 1))
         spread = where.std(0)
         placed = float((spread[1] > spread[0]) == beside and all(bool((part.amax(0) > INK).sum() > 3) for part in parts))
-    digits = [float(DIGITS[_digit(part, read)] == digit) for part, (_, digit) in zip(parts, asked, strict=True)]
+    digits = [float(DIGITS[digit_of(part, read)] == digit) for part, (_, digit) in zip(parts, asked, strict=True)]
     colours = [float(colour_of(part) == colour) for part, (colour, _) in zip(parts, asked, strict=True)]
     return Found(fmean(digits), fmean(colours), placed)
 
 
-def _digit(light: Tensor, read: Callable[[Tensor], Tensor]) -> int:
+def digit_of(light: Tensor, read: Callable[[Tensor], Tensor]) -> int:
     """Of a picture (3, h, w) in [0, 1] with one digit: what is read of its ink, brought to the frame of a scan."""
     ink = light.amax(0)
     rows, columns = (torch.nonzero((ink > INK).any(axis))[:, 0] for axis in (1, 0))

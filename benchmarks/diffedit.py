@@ -41,6 +41,8 @@ class Bench:
     """A run of recipes/text_to_image.py on the set `captioned`."""
     count: int = 48
     """Pictures."""
+    skipped: int = 0
+    """Pictures that come before them: settings are chosen on some, and checked on others."""
     kind: Literal["colour", "digit"] = "colour"
     """What is changed."""
     guidance: float = 3.0
@@ -58,7 +60,8 @@ class Bench:
 
     def __call__(self) -> None:
         digits, labels = scans()
-        pairs = [pair for _, pair in instructed_pairs(digits, labels, {"test": self.count}, (self.kind,))]
+        pairs = [pair for _, pair in instructed_pairs(digits, labels, {"test": self.skipped + self.count}, (self.kind,))]
+        pairs = pairs[self.skipped :]
         before, after = (torch.stack([scene.image(digits) for scene in scenes]) for scenes in _scenes(pairs))
         region = torch.stack([pair.changed(digits) for pair in pairs])
         source, target = ([scene.caption for scene in scenes] for scenes in _scenes(pairs))

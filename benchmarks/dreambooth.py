@@ -78,6 +78,10 @@ class Bench:
     """A run of recipes/text_to_image.py on the set `captioned`."""
     digit: int = 7
     """Of the subject."""
+    noun: str | None = None
+    """What the subject's class is called (default: its digit)."""
+    priors: tuple[float, ...] = (0.0, 1.0)
+    """Lambdas."""
     training_steps: int = 200
     """In all."""
     every: int = 50
@@ -88,6 +92,8 @@ class Bench:
     """Images of the subject, of it in each place, and of its class; twice as many other captions."""
     class_images: int = 48
     """That the network makes beforehand."""
+    class_guidance: float | None = None
+    """Weight of the noun in these (default: the run's); 1 for what the network itself takes the noun to be."""
     steps: int = 20
     """Of the walk."""
     out: Path = Path("runs/dreambooth-benchmark")
@@ -103,22 +109,24 @@ class Bench:
         print("| lambda, steps | subject | placed | there | class: subject | diversity | colours | digit | colour | place |")
         print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
         print(self.row("before", run, subject, features.classify), flush=True)
-        for prior in (0.0, 1.0):
+        makes = run.using(guidance=self.class_guidance)
+        for prior in self.priors:
             folder = self.out / f"lambda-{prior:g}"
             shutil.rmtree(folder, ignore_errors=True)
             batch = usual.batch if prior else usual.batch // 2  # as many pictures of the subject
             settings = DreamBoothSettings(self.training_steps, self.rate or usual.rate, batch, prior, self.class_images)
 
             def look(tuned: NetworkPipeline, step: int, prior: float = prior) -> None:
+                tuned = tuned.using(guidance=run.sampling.guidance)
                 print(self.row(f"{prior:g}, {step}", tuned, subject, features.classify), flush=True)  # type: ignore[arg-type]
 
             since = time.process_time()
-            dreambooth(run, subject, DIGITS[self.digit], folder, settings, look=look, every=self.every)
+            dreambooth(makes, subject, self.noun or DIGITS[self.digit], folder, settings, look=look, every=self.every)
             print(f"<!-- {time.process_time() - since:.0f} CPU seconds with the rows -->")
         print(f"\n{self.out}: grids of the subject's pictures, then of subject, places, class, others, as the rows name them")
 
     def row(self, name: str, run: NetworkPipeline, subject: list[Tensor], read: Callable[[Tensor], Tensor]) -> str:
-        named, kind = captions(DIGITS[self.digit])
+        named, kind = captions(self.noun or DIGITS[self.digit])
         of_subject = centred(torch.stack(subject))
 
         def made(*lines: str) -> Tensor:

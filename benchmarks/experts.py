@@ -1,10 +1,12 @@
-"""Experts by severity (eDiff-I) beside one network that is trained as long, on captioned digits.
+"""Experts by severity (eDiff-I) beside one network that is trained as long on the same severities, on captioned digits.
 
     python recipes/text_to_image.py train captioned --out runs/captioned
     python benchmarks/experts.py runs/captioned
 
-From one run: one network trained for so many steps more on all severities, and two of half as many each, on those below and
-above an edge. Compared by the objective on test images, over the severities of each expert, and by what is made of captions.
+From one run, trained for so many steps more: one network, on severities as the run's recipe draws them; one network, on all
+alike; and two, on those below and above an edge, with steps in proportion, so that the two together look at all severities
+alike, too. What they do better than the second is theirs, what that does better than the first is the draw's. Compared by the
+objective on test images, over the severities of each expert, and by what is made of captions.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ class Bench:
     edge: float = 0.5
     """Between the two experts."""
     further: int = 400
-    """Steps of the one network; each expert has half."""
+    """Steps of one network, and of the two experts together."""
     count: int = 100
     """Captions of each kind, and test images for the objective."""
     guidance: float = 3.0
@@ -52,12 +54,17 @@ class Bench:
         assert isinstance(run, Run)
         features = reader()
         assert features.classify is not None
-        parts = {"one": (0.0, 1.0, self.further), "low": (0.0, self.edge, self.further // 2)}
-        parts["high"] = (self.edge, 1.0, self.further // 2)
+        low = round(self.edge * self.further)
+        parts = {
+            "one": (0.0, 1.0, self.further),
+            "alike": (0.0, 1.0, self.further),
+            "low": (0.0, self.edge, low),
+            "high": (self.edge, 1.0, self.further - low),
+        }
         trained, seconds = {}, {}
-        for name, (low, high, steps) in parts.items():
+        for name, part in parts.items():
             shutil.rmtree(self.out / name, ignore_errors=True)
-            since, own = time.process_time(), recipe(run.recipe, low, high, steps)
+            since, own = time.process_time(), recipe(run.recipe, *part)
             if name == "one":
                 own = replace(own, training=replace(own.training, times=run.recipe.training.times))
             trained[name] = train(own, self.out / name, "cpu", start=self.run)
@@ -72,7 +79,13 @@ class Bench:
         x0, told = torch.stack([load_image(file) for file in files["seen"]]), Condition.written(*lines["seen"])
         print(f"| | objective below {self.edge:g} | above | seen: digit | colour | place | unseen: digit | colour | place |")
         print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
-        for name, one in (("the run", run), ("one network", trained["one"]), ("two experts", both)):
+        compared = {
+            "the run": run,
+            "one network": trained["one"],
+            "one network, severities alike": trained["alike"],
+            "two experts": both,
+        }
+        for name, one in compared.items():
             losses = [self.objective(run, one, x0, told, *ends) for ends in ((0.0, self.edge), (self.edge, 1.0))]
             figures = ""
             for kind, captions in lines.items():

@@ -1,12 +1,13 @@
-"""Imagic on captioned digits: the colour becomes what words say; do stroke, slant and place stay? Against SDEdit.
+"""Imagic on captioned digits: colour or digit become what words say; do stroke, slant and place stay? Against SDEdit.
 
     python recipes/text_to_image.py train captioned --out runs/captioned
     python benchmarks/imagic.py runs/captioned
+    python benchmarks/imagic.py runs/captioned --kind digit
 
-Pictures of one digit, of the test set; the words are their own captions with another colour. Measured of what is made: whether
-the ink has the new colour, and of the ink, whatever its colour, how far it lies from the picture's: cosine of the two maps of
-ink, pixels between their centres, ratio of their strokes' widths, difference of their slants. What another picture of that
-caption has is the last row: nothing kept.
+Pictures of one digit, of the test set; the words are their own captions with another colour, or another digit. Measured of what
+is made: whether it has the new one, whether it still has the other of the two, both at once, and of the ink, whatever its
+colour, how far it lies from the picture's: cosine of the two maps of ink, pixels between their centres, ratio of their strokes'
+widths, difference of their slants. What another picture of that caption has is the last row: nothing kept.
 """
 
 from __future__ import annotations
@@ -15,22 +16,22 @@ from machine import describe  # first: finds the project's packages
 
 import shutil  # isort: skip
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import tyro
-from captioned import NAMED, colour_of
+from captioned import NAMED, colour_of, digit_of, reader
 from torch import Tensor
 
 from degrade import seeds
 from models import Condition
 from restore import Edit, Run, load_image, open_run, save_image
 from restore.data import bundled
-from restore.data.captioned import COLOURS
+from restore.data.captioned import COLOURS, DIGITS
 from restore.data.images import grid, image_files
 from restore.tuning.imagic import Imagic, ImagicSettings, imagic, suited
 
@@ -64,18 +65,35 @@ def pose(images: Tensor) -> Pose:
     return Pose(ink, torch.stack([y, x], 1), total / spread, slant)
 
 
-def row(name: str, made: Sequence[Tensor], pictures: Sequence[Tensor], colours: Sequence[str]) -> str:
-    """made: for each picture the images (count, C, H, W) that were made of it; colours: that they were to become."""
-    changed, alike, apart, width, slant = [], [], [], [], []
-    for images, picture, colour in zip(made, pictures, colours, strict=True):
-        a, b = pose(images), pose(picture[None])
-        changed += [float(colour_of((image + 1) / 2) == colour) for image in images]
+class Change(NamedTuple):
+    """A picture of one digit, and what it is to become."""
+
+    picture: Tensor
+    """(3, H, W) in [-1, 1]."""
+    caption: str
+    """With one word changed."""
+    colour: str
+    digit: str
+    """Those of the caption."""
+
+
+def row(name: str, made: Sequence[Tensor], changes: Sequence[Change], kind: str, read: Callable[[Tensor], Tensor]) -> str:
+    """made: for each change the images (count, C, H, W) that came of it; kind: what is changed, colour or digit."""
+    changed, kept, alike, apart, width, slant = [], [], [], [], [], []
+    for images, change in zip(made, changes, strict=True):
+        a, b = pose(images), pose(change.picture[None])
+        for image in images:
+            light = (image + 1) / 2
+            right = colour_of(light) == change.colour, DIGITS[digit_of(light, read)] == change.digit
+            changed.append(float(right[kind == "digit"]))
+            kept.append(float(right[kind == "colour"]))
         alike += torch.nn.functional.cosine_similarity(a.ink.flatten(1), b.ink.flatten(1)).tolist()
         apart += (a.centre - b.centre).norm(dim=1).tolist()
         width += (a.width / b.width).log().abs().exp().tolist()
         slant += (a.slant - b.slant).abs().tolist()
-    kept = f"{fmean(alike):.3f} | {fmean(apart):.2f} px | {fmean(width):.2f} | {fmean(slant):.3f}"
-    return f"| {name} | {fmean(changed):.0%} | {kept} |"
+    both = fmean(x * y for x, y in zip(changed, kept, strict=True))
+    pose_kept = f"{fmean(alike):.3f} | {fmean(apart):.2f} px | {fmean(width):.2f} | {fmean(slant):.3f}"
+    return f"| {name} | {fmean(changed):.0%} | {fmean(kept):.0%} | {both:.0%} | {pose_kept} |"
 
 
 def loss(run: Run, picture: Tensor, condition: Condition) -> float:
@@ -90,8 +108,12 @@ def loss(run: Run, picture: Tensor, condition: Condition) -> float:
 class Bench:
     run: tyro.conf.Positional[Path]
     """A run of recipes/text_to_image.py on the set `captioned`."""
+    kind: Literal["colour", "digit"] = "colour"
+    """What is changed."""
     pictures: int = 6
     """How many."""
+    skipped: int = 0
+    """Pictures of the test set that come before them."""
     count: int = 4
     """Images of each, for each eta."""
     etas: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -119,50 +141,54 @@ class Bench:
             usual.batch,
         )
         print(f"{describe()}\n{settings}\n")
-        pictures, captions, colours = self.chosen()
+        features, changes = reader(), self.chosen()
+        assert features.classify is not None
         made, losses, since = [], [], time.process_time()
-        for number, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
-            shutil.rmtree(self.out / f"{number}", ignore_errors=True)
-            made.append(imagic(run, picture, caption, self.out / f"{number}", settings))
-            losses.append(self.losses(run, picture, made[-1]))
+        for number, change in enumerate(changes):
+            folder = self.out / self.kind / f"{number}"
+            shutil.rmtree(folder, ignore_errors=True)
+            made.append(imagic(run, change.picture, change.caption, folder, settings))
+            losses.append(self.losses(run, change.picture, made[-1]))
         print(f"{(time.process_time() - since) / len(made):.0f} CPU seconds a picture\n")
         print("| loss of the picture | words | their embedding moved | the network too | words, with that network |")
         print("| --- | --- | --- | --- | --- |")
         print(f"| mean of {len(made)} | {' | '.join(f'{fmean(column):.4f}' for column in zip(*losses, strict=True))} |\n")
-        print("| | new colour | cosine of ink | centre | width | slant |\n| --- | --- | --- | --- | --- | --- |")
+        other = "digit" if self.kind == "colour" else "colour"
+        print(f"| | new {self.kind} | {other} kept | both | cosine of ink | centre | width | slant |\n|{' --- |' * 8}")
         columns = {f"eta {eta:g}": [one.edited(eta, self.count, progress=False) for one in made] for eta in self.etas}
         for severity in self.severities:
             columns[f"SDEdit {severity:g}"] = [
-                run.generate(count=self.count, condition=caption, edit=Edit(picture, severity), progress=False)
-                for picture, caption in zip(pictures, captions, strict=True)
+                run.generate(count=self.count, condition=one.caption, edit=Edit(one.picture, severity), progress=False)
+                for one in changes
             ]
         columns["from the words alone"] = [
-            run.generate(count=self.count, condition=caption, progress=False) for caption in captions
+            run.generate(count=self.count, condition=one.caption, progress=False) for one in changes
         ]
         for name, images in columns.items():
-            print(row(name, images, pictures, colours), flush=True)
+            print(row(name, images, changes, self.kind, features.classify), flush=True)
         shown = [
-            image for i, picture in enumerate(pictures) for image in (picture, *(images[i][0] for images in columns.values()))
+            image for i, one in enumerate(changes) for image in (one.picture, *(images[i][0] for images in columns.values()))
         ]
-        save_image(grid(shown, 1 + len(columns), at_least=64), self.out / "grid.png")
-        (self.out / "captions.txt").write_text("\n".join(captions) + "\n", encoding="utf-8")
-        print(f"\n{self.out}/grid.png: a picture, then what the rows of the table are")
+        save_image(grid(shown, 1 + len(columns), at_least=64), self.out / self.kind / "grid.png")
+        captions = "\n".join(one.caption for one in changes)
+        (self.out / self.kind / "captions.txt").write_text(captions + "\n", encoding="utf-8")
+        print(f"\n{self.out / self.kind}/grid.png: a picture, then what the rows of the table are")
 
-    def chosen(self) -> tuple[list[Tensor], list[str], list[str]]:
-        """Pictures of one digit, the captions that they are to become, and the colours in them."""
-        pictures, captions, colours = [], [], []
-        for file in image_files(bundled.written("captioned") / "test" / "seen"):
+    def chosen(self) -> list[Change]:
+        """Pictures of one digit, in turn with each of the other colours, or digits, in their captions."""
+        changes: list[Change] = []
+        known = {"colour": tuple(COLOURS), "digit": DIGITS}[self.kind]
+        for file in image_files(bundled.written("captioned") / "test" / "seen")[self.skipped :]:
             caption = file.with_suffix(".txt").read_text(encoding="utf-8").strip()
             found = NAMED.findall(caption)
             if len(found) == 1:
-                old = found[0][0]
-                names = [name for name in COLOURS if name != old]
-                colours.append(names[len(pictures) % len(names)])
-                captions.append(caption.replace(old, colours[-1]))
-                pictures.append(load_image(file))
-            if len(pictures) == self.pictures:
+                now = dict(zip(("colour", "digit"), found[0], strict=True))
+                old, names = now[self.kind], [name for name in known if name != now[self.kind]]
+                now[self.kind] = names[len(changes) % len(names)]
+                changes.append(Change(load_image(file), caption.replace(old, now[self.kind]), **now))
+            if len(changes) == self.pictures:
                 break
-        return pictures, captions, colours
+        return changes
 
     @staticmethod
     def losses(run: Run, picture: Tensor, made: Imagic) -> list[float]:

@@ -21,7 +21,7 @@ import tyro
 from captioned import reader, row
 
 from models import Condition
-from recipes import autoencoder, text_to_image
+from recipes import text_to_image
 from recipes import unclip as recipe
 from restore import Run, load_image, save_image, train
 from restore.autoencoder import TrainedAutoencoder
@@ -51,9 +51,7 @@ class Bench:
         features = reader()
         assert features.classify is not None
         print(f"{describe()}\ndigits are read by {features.name}\n")
-        encoder = autoencoder.recipe("captioned")
-        network = replace(encoder.network, widths=(32, 64, 64, 64, 64, 64), latent_channels=recipe.WIDTH)  # type: ignore[type-var]
-        self.trained("autoencoder", replace(encoder, network=network), 0.25)
+        self.trained("autoencoder", recipe.recipe("captioned", "autoencoder"), 0.25)
         space = Latents(TrainedAutoencoder(self.out / "autoencoder"), scale=0.0)
         prior = self.trained("prior", replace(recipe.recipe("captioned", "prior"), space=space), 0.25)
         decoding = recipe.recipe("captioned", "decoder")

@@ -45,7 +45,7 @@ class DiffEdit(WithRun):
     image: Positional[Path]
     """The picture to edit."""
     _: KW_ONLY
-    prompt: str = ""
+    prompt: str
     """What the picture is to show, or the class."""
     source: str = ""
     """What it shows now (default: nothing in particular)."""

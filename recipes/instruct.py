@@ -72,7 +72,7 @@ class Edit(Walk):
     image: Positional[Path]
     """The picture."""
     _: KW_ONLY
-    instruction: str = ""
+    instruction: str
     """What is to be changed."""
     negative: str | None = None
     """Words that guidance leads away from."""

@@ -33,7 +33,7 @@ from restore.autoencoder import CODECS
 from restore.data.embedded import Embedded
 from restore.data.enlarging import Enlarging
 from restore.data.instructions import Instructions
-from restore.data.sources import SOURCES, Crops, Folder, Pairing, Source
+from restore.data.sources import SOURCES, Crops, Measuring, Pairing, Source
 from restore.latents import Latents
 from restore.machine.processes import ALONE, Processes
 from restore.own_types import choice, setting
@@ -41,7 +41,7 @@ from restore.parametrisation import Prediction
 from restore.pictures import Show
 from restore.pipelines.likeness import Likeness, LikenessPrior
 from restore.sampling import Sampling
-from restore.space import SPACES, Fitting, Pixels, Space, encoded, grown
+from restore.space import SPACES, Fitting, Pixels, Space, encoded, measured
 from restore.training.condition_dropout import ConditionDropout
 from restore.training.objectives import Objective
 from restore.training.reconstruction import Reconstruction
@@ -50,16 +50,12 @@ from restore.training.times import TIMES
 from samplers import GRIDS, SAMPLERS, Resampled
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from restore.data.batch import Batches
     from restore.training.trainer import Trainer
 
 
 READS = 128
 """Channels of the text encoder that a network gets where its images have captions and its settings say nothing."""
-MEASURED = 64
-"""Images that a space is fitted to."""
 
 
 @dataclass(frozen=True)
@@ -115,13 +111,12 @@ class Recipe:
 
     def fitted(self, device: str) -> Recipe:
         """The same with what its space, or its source, measures on the training images."""
-        if isinstance(self.data, Embedded):
-            images = Folder.open(self.data, self.images, device).images[:MEASURED]
-            return replace(self, data=self.data.fitted(_whole(images, self.data.embedding)))
-        if not isinstance(self.space, Fitting):
-            return self
-        images = self.data.open(self.images, device).images[:MEASURED]
-        return replace(self, space=self.space.fitted(_whole(images, self.space)))
+        recipe = self
+        if isinstance(recipe.data, Measuring):
+            recipe = replace(recipe, data=recipe.data.fitted(recipe.images, device))
+        if isinstance(recipe.space, Fitting):
+            recipe = replace(recipe, space=measured(recipe.space, recipe.data.open(recipe.images, device).images))
+        return recipe
 
     def open(self, device: str) -> tuple[Batches, Prior]:
         """The training images, whose draws are encoded, and the prior fitted to them. ImageError in one line for bad files."""
@@ -198,12 +193,6 @@ class Recipe:
             network = self.build()
         parts = (network, self.degradation, self.prediction, self.objective, self.training)
         return Trainer(*parts, device, processes, self.coupling)
-
-
-def _whole(images: Tensor, space: Space) -> Tensor:
-    """Images grown to whole cells of a space."""
-    height, width = (-(-side // space.stride) * space.stride for side in images.shape[-2:])
-    return grown(images, (height, width))
 
 
 ALLOWED = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar, runtime_checkable
 
 from degrade.lazy import torch
 
@@ -94,12 +94,25 @@ class Pixels:
 
 
 SPACES = (Pixels,)
+F = TypeVar("F", bound=Fitting)
+MEASURED = 64
+"""Images that a space is fitted to."""
 
 
 def encoded(space: Space, images: Tensor) -> Tensor:
     """x of images (B, C, H, W) of any size, grown to sides that are a multiple of the stride."""
+    return space.encode(whole(images, space))
+
+
+def measured(space: F, images: Tensor) -> F:
+    """The space with all that is measured, on the first MEASURED images (N, C, H, W) of any size."""
+    return space.fitted(whole(images[:MEASURED], space))
+
+
+def whole(images: Tensor, space: Space) -> Tensor:
+    """images (B, C, h, w) grown to whole cells of the space."""
     height, width = (-(-side // space.stride) * space.stride for side in images.shape[-2:])
-    return space.encode(grown(images, (height, width)))
+    return grown(images, (height, width))
 
 
 def grown(images: Tensor, size: tuple[int, int]) -> Tensor:

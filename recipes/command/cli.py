@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, NoReturn, Protocol, Union, get_type_hints
+from typing import Annotated, Any, NamedTuple, NoReturn, Protocol, Union, get_args, get_type_hints
 
 import tyro
 
@@ -45,9 +45,9 @@ class Make(Protocol):
 class _Choice(NamedTuple):
     """What the defaults of all other options depend on."""
 
+    preset: str
     images: str = ""
     """The name of a set, else empty."""
-    preset: str = "fast"
     operator: type | None = None
     stored: Path | None = None
     """A run, or its run.json, whose recipe is taken up."""
@@ -61,12 +61,12 @@ class _Choice(NamedTuple):
         return make(self.images, self.preset, self.operator())
 
     @staticmethod
-    def of(asked: Any) -> _Choice:
+    def of(asked: Any, usual: _Choice) -> _Choice:
         if not isinstance(asked, Train):
-            return _Choice()
+            return usual
         images = str(asked.recipe.images)
         operator = type(asked.recipe.degradation)
-        return _Choice(images if bundled.is_set(images) else "", asked.preset, operator, asked.stored)
+        return _Choice(asked.preset, images if bundled.is_set(images) else "", operator, asked.stored)
 
 
 def commands(
@@ -79,9 +79,10 @@ def commands(
 ) -> Callable[[Sequence[str]], None]:
     """The command line of a recipe's file; without arguments it trains on `demo()`, for so many `minutes`.
 
-    more: further commands, each a type annotated with its subcommand.
+    more: further commands, each a type annotated with its subcommand. The first of the presets is the usual one.
     """
     presets = get_type_hints(make)["preset"]
+    usual = _Choice(get_args(presets)[0])
     offering: Any = Train[presets]  # type: ignore[valid-type]
 
     def parsed(args: Sequence[str], choice: _Choice, types: Sequence[type], tolerant: bool = False) -> Any:
@@ -103,10 +104,10 @@ def commands(
             return
         types = types_in(file_of_types(args))
         with offered(types):
-            choice = _Choice.of(parsed(args, _Choice(), types, tolerant=True))
+            choice = _Choice.of(parsed(args, usual, types, tolerant=True), usual)
             asked = parsed(args, choice, types)
-            if _Choice.of(asked) not in (choice, _Choice()):
-                asked = parsed(args, _Choice.of(asked), types)
+            if _Choice.of(asked, usual) not in (choice, usual):
+                asked = parsed(args, _Choice.of(asked, usual), types)
         asked()
 
     return main

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from degrade.files import beside, sweep
+from degrade.files import beside, discard, sweep
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -191,7 +191,8 @@ def test_images(images: Path) -> Path | None:
 
 
 def written(name: str) -> Path:
-    """The folder of the set, written at its first use. It appears whole or not at all."""
+    """The folder of the set, written at its first use. It appears whole or not at all; of two that write it at once, the
+    first's stays."""
     from tqdm import tqdm
 
     from restore.data.images import save_image
@@ -206,5 +207,10 @@ def written(name: str) -> Path:
         save_image(image, part / f"{path}.png")
         for line in caption:
             (part / f"{path}.txt").write_text(line + "\n", encoding="utf-8")
-    part.rename(folder)
+    try:
+        part.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+        discard(part)
     return folder

@@ -13,6 +13,7 @@ from restore.data.batch import Batch, Batches
 from restore.data.images import ImageError
 from restore.data.sources import Folder
 from restore.latents import Latents
+from restore.space import encoded, measured
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,9 +26,9 @@ class Embedded(Folder):
     embedding: Latents = field(default_factory=lambda: Latents(TrainedAutoencoder(), scale=0.0))
     """Whose latents are the embedding, and their scale, which is measured when a training begins."""
 
-    def fitted(self, images: Tensor) -> Self:
+    def fitted(self, path: Path, device: torch.device | str = "cpu") -> Self:
         """The same with the autoencoder pinned to its weights, and the scale measured on training images."""
-        return replace(self, embedding=self.embedding.fitted(images))
+        return replace(self, embedding=measured(self.embedding, super().open(path, device).images))
 
     def open(self, path: Path, device: torch.device | str = "cpu", paired: Path | None = None) -> Batches:
         batches = super().open(path, device, paired)
@@ -46,7 +47,5 @@ class Embedded(Folder):
 
 def embedded(space: Latents, images: Tensor) -> Tensor:
     """The embeddings (B, D) of images (B, C, H, W) that are one cell of `space`."""
-    from restore.space import encoded
-
     with torch.no_grad():
         return encoded(space, images).flatten(1)

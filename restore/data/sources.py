@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, Self, runtime_checkable
 
 from degrade.checks import bounded
 from degrade.lazy import torch
@@ -52,6 +52,15 @@ class Pairing(Source, Protocol):
 
     def open(self, path: Path, device: torch.device | str = "cpu", paired: Path | None = None) -> Batches:
         """With `paired`, a folder with a picture of the same name for each below `path`, batches hold these in x1."""
+        ...
+
+
+@runtime_checkable
+class Measuring(Source, Protocol):
+    """A source of which something is measured when a training begins."""
+
+    def fitted(self, path: Path, device: torch.device | str = "cpu") -> Self:
+        """The same with all that is measured on the images at `path`."""
         ...
 
 

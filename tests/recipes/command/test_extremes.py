@@ -67,6 +67,8 @@ def line(one: Program, option: Option, *values: str) -> list[str]:
     needed += ["--decoder" if one.name == "unclip" else "--base", "small"] if first == "generate" else []
     needed += ["subject", "--noun", "dog"] if one.name == "dreambooth" else []
     needed += ["photo.png", "--prompt", "x"] if one.name == "imagic" and first == "edit" else []
+    needed += ["--prompt", "x"] if one.name == "diffedit" else []
+    needed += ["--instruction", "x"] if one.name == "instruct" and first == "edit" else []
     needed += ["--image", "pasted.png"] if first in ("sdedit", "harmonise") else []
     needed += ["--prior", "photo.png", *(["--size", "8x8"] if option.flag != "--size" else [])] if one.name == "solve" else []
     needed += ["--mask", "mask.png"] if first in ("inpaint", "harmonise") and option.flag != "--mask" else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 import torch
@@ -57,6 +58,16 @@ def decoder(home, codec):
     whole = replace(whole, data=data, network=network, stem=None, sampling=replace(whole.sampling, steps=4, guidance=1.0))
     train(replace(whole, training=replace(PLAN, steps=50)), home / "decoder", "cpu")
     return open_run(home / "decoder", "cpu")
+
+
+def test_the_three_networks_fit_together():
+    """Of the set that the recipe is for; the first is what is trained where nothing is said."""
+    first, prior, decoder = (recipe.recipe("captioned", preset) for preset in ("autoencoder", "prior", "decoder"))
+    assert recipe.recipe("captioned") == first and get_args(recipe.Preset)[0] == "autoencoder"
+    assert first.network.stride == first.data.size and first.network.latent_channels == recipe.WIDTH
+    assert prior.network.image_channels == decoder.network.pooled == recipe.WIDTH
+    assert prior.accepts == ("tokens", "text") and decoder.accepts == ("pooled",)
+    assert prior.data.captions and not decoder.data.captions
 
 
 def test_words_by_way_of_an_embedding(prior, decoder):
