@@ -60,6 +60,7 @@ class Panorama:
 
     def __call__(self) -> None:
         from restore.data.bands import write_bands, writer
+        from restore.machine.provenance import provenance
 
         height, width = self.size
         path = self.out or Path("runs") / f"{name_of(self.source)}-panorama" / f"{height}x{width}-seed-{self.seed}.png"
@@ -72,11 +73,11 @@ class Panorama:
         degradation = pipeline.degradation
         if pipeline.halo is None or not isinstance(degradation, Gaussian):
             image = self._blended(pipeline)
-            write_bands(path, (image.shape[0], height, width), [image])
+            write_bands(path, (image.shape[0], height, width), [image], provenance())
         else:
             try:
                 canvas = self._walked(pipeline, degradation, pipeline.halo, folder)
-                write_bands(path, (canvas.size[0], height, width), _cut(canvas.bands(), height, width))
+                write_bands(path, (canvas.size[0], height, width), _cut(canvas.bands(), height, width), provenance())
             except KeyboardInterrupt:
                 print(f"what was made so far is kept; the same command goes on: {pasteable(*sys.argv[1:])}")
                 raise

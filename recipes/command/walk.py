@@ -10,11 +10,11 @@ from tyro.conf import Positional
 
 from degrade.files import subfolder
 from recipes.command.limits import COUNT, GUIDANCE, NOISE, SEED, STEPS, check_options
-from recipes.command.outputs import check_folder
+from recipes.command.outputs import check_outputs
 from recipes.command.size import OptionalSize
 from recipes.command.source import results, worded
 from restore.machine.processes import here
-from restore.machine.provenance import provenance
+from restore.machine.terminal import counted
 from restore.own_types import types_in
 from samplers import NAMED
 
@@ -91,17 +91,15 @@ class Sample(Walk):
             raise ValueError("--label names a class, --prompt says words: give one.")
 
     def __call__(self) -> None:
-        from restore.data.images import save_image
-
         run = worded(self.opened().using(guidance=self.guidance), self.prompt, self.negative)
         if self.noise is not None:
             run = run.with_noise(self.noise)
-        folder = self.out or subfolder(results(self.run), "samples")
-        check_folder(folder)
+        height, width = self.size or run.size[1:]
+        names = {seed: f"{height}x{width}-seed-{seed}" for seed in range(self.seed, self.seed + self.count)}
+        out = check_outputs(self.out, subfolder(results(self.run), "samples"), [*names.values()])
         note = {"run": run.name, **run.origin, "sampler": str(self.sampler or run.sampling.sampler)}
         made = 0
         for seed, image in run.stream(self.size, self.count, self.seed, condition=self.label, processes=here()):
-            name = f"{image.shape[1]}x{image.shape[2]}-seed-{seed}.png"
-            save_image(image, folder / name, {**provenance(), **note, "seed": str(seed)})
+            out.save(names[seed], image, {**note, "seed": str(seed)})
             made += 1
-        print(f"{made} images in {folder}")
+        print(f"{counted(made)} in {out.out}")

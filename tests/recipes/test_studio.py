@@ -164,13 +164,13 @@ def test_one_job_at_a_time(tab):
     says(other, "new", "waits for 1 other to end")
     one.click("#new-cancel")
     says(one, "new", "cancelled")
-    says(other, "new", "1 images in")
+    says(other, "new", "1 image in")
     one.click("#new-go")
     says(one, "new", "done, about")
     other.click("#new-go")
     says(other, "new", "waits for 1 other to end")
     one.close()
-    says(other, "new", "1 images in")
+    says(other, "new", "1 image in")
 
 
 def test_uploads_that_are_refused(tab, photo, tmp_path):
