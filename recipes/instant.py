@@ -64,7 +64,7 @@ class Instant:
     seed: int = 0
     """Everything random derives from it."""
     out: Path | None = None
-    """Folder for the images (default: runs/<name>-instant)."""
+    """Folder for the images (default: runs/<name>-instant); of one image also a file."""
     detail: int = 250
     """The longer side of the photograph is reduced to this, pixels."""
     retarget: bool = False

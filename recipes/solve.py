@@ -90,7 +90,7 @@ class Solve:
     seed: int = 0
     """Of the samples: sample i has `seed + i`."""
     out: Path | None = None
-    """Folder for the images (default: runs/<name>-solved)."""
+    """Folder for the images (default: runs/<name>-solved); of one sample also a file."""
     types: Path | None = None
     """Python file with your own operator, sampler or network; it is executed."""
     device: str | None = None

@@ -39,7 +39,7 @@ class Edited:
     """Without training, the longer side of the pictures is reduced to this, pixels; with a mask the picture keeps its size,
     and what is laid out for it is of this size."""
     out: Path | None = None
-    """Folder for the images (default: runs/<name>-<command>)."""
+    """Folder for the images (default: runs/<name>-<command>); of one image also a file."""
     prompt: str | None = None
     """Words that the result is to show, of a run that knows words."""
     negative: str | None = None

@@ -39,7 +39,7 @@ class WithRun:
     seed: int = 0
     """Everything random derives from it; of several images, image i has `seed + i`."""
     out: Path | None = None
-    """Where the result goes (default: into the folder of the run)."""
+    """Where the result goes (default: into the folder of the run): a folder, or of one image also a file."""
     types: Path | None = None
     """Python file with your own operator, sampler or network, where the run has one; it is executed."""
     device: str | None = None

@@ -57,6 +57,8 @@ def serve(source: Path | None, host: str, port: int, out: Path, device: str | No
                 app_kwargs={"middleware": [own_name_only()] if host in LOOPBACK else []},
             )
         finally:
+            if workshop.trainings.runs:
+                print(f"waits until the training in {workshop.trainings.folder} has saved", flush=True)
             workshop.close()
 
 
