@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from degrade import Gaussian
 from degrade.files import discard, subfolder
 from recipes.command.limits import SEED, SIDE, STEPS, check_options
 from recipes.command.outputs import check_file
-from recipes.command.pasteable import pasteable
+from recipes.command.pasteable import again
 from recipes.command.seen import say_seen
 from recipes.command.size import Size
 from recipes.command.source import is_run, name_of, opened, worded
@@ -79,7 +78,7 @@ class Panorama:
                 canvas = self._walked(pipeline, degradation, pipeline.halo, folder)
                 write_bands(path, (canvas.size[0], height, width), _cut(canvas.bands(), height, width), provenance())
             except KeyboardInterrupt:
-                print(f"what was made so far is kept; the same command goes on: {pasteable(*sys.argv[1:])}")
+                print(f"what was made so far is kept; the same command goes on: {again()}")
                 raise
             discard(folder)
         print(f"{height} x {width} pixels in {path}")
