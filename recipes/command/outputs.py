@@ -52,7 +52,8 @@ def check_outputs(
     beside: Sequence[str] = (),
     inputs: Iterable[Path | None] = (),
 ) -> Outputs:
-    """The files `pictures` and `beside` (PNGs, without their endings) of the folder `out`, or `default`, each as `check_made`.
+    """The files `pictures` and `beside` (PNGs, without their endings) of the folder `out`, or `default`, each as
+    `check_file`.
 
     Of a single picture `out` may be the name of a picture file, which it is then written to; x.png has x-grid.png beside it.
     Raises ValueError in one line.
@@ -117,7 +118,7 @@ def _check_replaced(path: Path, *inputs: Path | None) -> Path:
     if any(one is not None and one.exists() and path.samefile(one) for one in inputs):
         raise ValueError(f"{path} is what is read: --out names another file.")
     if not is_result(path):
-        raise ValueError(f"{path} is there, and no result of this project: move it away, or name another place.")
+        raise ValueError(f"{path} is there, and does not say that this project made it: move it away, or name another place.")
     return path
 
 

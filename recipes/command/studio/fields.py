@@ -23,7 +23,7 @@ def as_given(fields: Sequence[Component]) -> list[Component]:
         if isinstance(field, gr.Number | gr.Slider):
             field.preprocess = lambda payload: payload  # type: ignore[method-assign]
         elif isinstance(field, gr.UploadButton):
-            field.preprocess = _path  # type: ignore[method-assign,assignment]
+            field.preprocess = _path  # type: ignore[method-assign]
     return [*fields]
 
 

@@ -150,7 +150,7 @@ def test_what_a_user_put_there_is_not_replaced(name, photo, tmp_path):
         kept = path.read_bytes()
         Image.new("RGB", (4, 4)).save(path)
         own = path.read_bytes()
-        with pytest.raises(ValueError, match=f"{path.name} is there, and no result of this project: move it away"):
+        with pytest.raises(ValueError, match=f"{path.name} is there, and does not say that this project made it: move it away"):
             OWN[name](run, photo, out)()
         assert path.read_bytes() == own
         path.write_bytes(kept)
