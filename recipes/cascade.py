@@ -32,12 +32,11 @@ from models import UNetConfig
 from recipes import simple_diffusion
 from recipes.command import cli
 from recipes.command.limits import COUNT, check_options
-from recipes.command.outputs import check_folder, plain_stem
+from recipes.command.outputs import Outputs, check_outputs, plain_stem
 from recipes.command.training import Preset
 from recipes.command.walk import Walk
 from restore import Folder, Objective
 from restore.data.enlarging import FEATURES, Enlarging
-from restore.machine.provenance import provenance
 from restore.pipelines.cascade import LEVEL, enlarge
 from restore.recipe import Recipe
 from restore.training.condition_dropout import ConditionDropout
@@ -84,16 +83,12 @@ class _Enlarging(Walk):
         super().__post_init__()
         check_options(self, level=(0, 1))
 
-    def written(self, small: Tensor, folder: Path, names: list[str]) -> None:
-        from restore.data.images import save_image
-
-        check_folder(folder)
+    def written(self, small: Tensor, out: Outputs) -> None:
         stage = self.opened()
         images = enlarge(stage, small, self.level, self.seed)
-        for image, name in zip(images, names, strict=True):
-            note = {"run": str(self.run), **stage.origin, "level": f"{self.level:g}"}
-            save_image(image, folder / name, {**provenance(), **note})
-        print(f"{len(names)} images in {folder}")
+        for image, name in zip(images, out.files, strict=True):
+            out.save(name, image, {"run": str(self.run), **stage.origin, "level": f"{self.level:g}"})
+        print(out.said())
 
 
 @dataclass(frozen=True)
@@ -115,9 +110,9 @@ class Generate(_Enlarging):
     def __call__(self) -> None:
         from restore.run import open_run
 
-        small = open_run(self.base, self.device).generate(count=self.count, seed=self.seed)
-        names = [f"cascade-seed-{self.seed + i}.png" for i in range(self.count)]
-        self.written(small, self.out or subfolder(self.run, "samples"), names)
+        names = [f"cascade-seed-{self.seed + i}" for i in range(self.count)]
+        out = check_outputs(self.out, subfolder(self.run, "samples"), names)
+        self.written(open_run(self.base, self.device).generate(count=self.count, seed=self.seed), out)
 
 
 @dataclass(frozen=True)
@@ -130,8 +125,8 @@ class Enlarge(_Enlarging):
     def __call__(self) -> None:
         from restore.data.images import load_image
 
-        small = load_image(self.image, None, self.opened().size[0])
-        self.written(small[None], self.out or subfolder(self.run, "enlarged"), [f"{plain_stem(self.image)}.png"])
+        out = check_outputs(self.out, subfolder(self.run, "enlarged"), [plain_stem(self.image)], inputs=(self.image,))
+        self.written(load_image(self.image, None, self.opened().size[0])[None], out)
 
 
 main = cli.commands(

@@ -55,22 +55,24 @@ class Degrading:
 
     def __call__(self) -> None:
         from restore.data.images import grid, load_image, save_animation, save_image
+        from restore.machine.provenance import provenance
 
         check_file(self.out, self.image)
         x0 = load_image(self.image, self.size)[None]
         say_seen(self.image, x0[0], "--size")
         latent = self.degradation.draw(x0, seeds(self.seed, 1))
         if self.severity is not None:
-            path = save_image(self.degradation(x0, torch.full((1,), self.severity), latent)[0].clamp(-1, 1), self.out)
+            image = self.degradation(x0, torch.full((1,), self.severity), latent)[0].clamp(-1, 1)
+            path = save_image(image, self.out, provenance())
             print(f"severity {self.severity:g}: {path}")
             return
         many = x0.expand(self.frames, -1, -1, -1)
         t = torch.linspace(0, 1, self.frames)
         frames = list(self.degradation(many, t, tree_map(lambda z: z.expand(self.frames, *z.shape[1:]), latent)).clamp(-1, 1))
         if self.out.suffix.lower() != ".png":
-            path = save_animation([*frames, *frames[-2:0:-1]], self.out)  # there and back
+            path = save_animation([*frames, *frames[-2:0:-1]], self.out, text=provenance())  # there and back
         else:
-            path = save_image(grid(frames, self.frames), self.out)
+            path = save_image(grid(frames, self.frames), self.out, provenance())
         print(f"{self.frames} severities from 0 to 1: {path}")
 
 

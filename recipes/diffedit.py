@@ -29,12 +29,11 @@ from degrade.files import subfolder
 from recipes.command import cli
 from recipes.command.limits import GUIDANCE, SHARE, check_options
 from recipes.command.masks import read_mask
-from recipes.command.outputs import check_folder, check_made, plain_stem
+from recipes.command.outputs import check_outputs, plain_stem
 from recipes.command.pasteable import program
 from recipes.command.seen import OF_A_RUN, say_seen
 from recipes.command.source import results, worded
 from recipes.command.walk import WithRun
-from restore.machine.provenance import provenance
 from restore.pipelines.diffedit import MASK_SEVERITY, NOISES, SEVERITY, THRESHOLD, check_text, diffedit
 
 
@@ -72,12 +71,13 @@ class DiffEdit(WithRun):
         check_options(self, iterations=(0, 100), guidance=GUIDANCE)
 
     def __call__(self) -> None:
-        from restore.data.images import grid, save_image
+        from restore.data.images import grid
 
         run = worded(self.opened().using(guidance=self.guidance), None, self.negative)
         check_text(run, self.prompt)
-        folder, name = check_folder(self.out or subfolder(results(self.run), "diffedit")), plain_stem(self.image)
-        files = [check_made(folder / f"{name}{end}.png", self.image, self.mask) for end in ("", "-mask", "-grid")]
+        name = plain_stem(self.image)
+        names = (name, f"{name}-mask", f"{name}-grid")
+        out = check_outputs(self.out, subfolder(results(self.run), "diffedit"), names[:1], names[1:], (self.image, self.mask))
         picture = run.read(self.image)
         say_seen(self.image, picture, OF_A_RUN)
         mask = None if self.mask is None else read_mask(self.mask, picture, self.image)[None]
@@ -97,9 +97,8 @@ class DiffEdit(WithRun):
         shown = 2 * made.mask[0] - 1
         whole = grid([picture, shown.expand_as(picture), made.images[0]], 3, at_least=64)
         note = {"run": run.name, **run.origin, "source": self.source, "prompt": self.prompt}
-        for image, file in zip((made.images[0], shown, whole), files, strict=True):
-            save_image(image, file, {**provenance(), **note})
-        print(f"{folder / name}.png; the mask is {made.mask.mean():.1%} of it: {name}-mask.png, {name}-grid.png")
+        first, *others = (out.save(one, image, note) for one, image in zip(names, (made.images[0], shown, whole), strict=True))
+        print(f"{first}; the mask is {made.mask.mean():.1%} of it: {', '.join(path.name for path in others)}")
 
 
 def main(args: Sequence[str]) -> None:

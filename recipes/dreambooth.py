@@ -29,6 +29,7 @@ from recipes.command.limits import GUIDANCE, check_options
 from recipes.command.outputs import check_folder, first_free, plain_stem
 from recipes.command.pasteable import pasteable, program
 from recipes.command.walk import Walk
+from restore.machine.terminal import counted
 from restore.tuning.dreambooth import TOKEN, DreamBoothSettings, captions, dreambooth, suited
 
 
@@ -77,7 +78,7 @@ class DreamBooth(Walk):
         pictures = [source.middle(file) for file in image_files(self.subject)]
         dreambooth(run, pictures, self.noun, folder, self.settings(suited(run)), self.token, self.subject)
         named, _ = captions(self.noun, self.token)
-        print(f"{len(pictures)} pictures learned in {folder}")
+        print(f"{counted(len(pictures), 'picture')} learned in {folder}")
         print(f"sample it: {pasteable('sample', folder, '--prompt', named, recipe='text_to_image.py')}")
 
 

@@ -65,9 +65,10 @@ class Outpaint(Resampled):
         height, width = picture.shape[-2:]
         size = self.size or (round(1.5 * height), round(1.5 * width))
         canvas, mask = on_canvas(picture, size)
+        names = [f"{size[0]}x{size[1]}-seed-{self.seed + i}" for i in range(self.count)]
+        out = self.outputs(names)
         made = self.made(pipeline, size, Edit(known=self.kept(canvas, mask), resample=self.resample))
-        images = {f"{size[0]}x{size[1]}-seed-{self.seed + i}": image for i, image in enumerate(made)}
-        self.finish(images, [canvas + (1 - mask), *made], 1 + min(3, len(made)))
+        self.finish(out, dict(zip(names, made, strict=True)), [canvas + (1 - mask), *made], 1 + min(3, len(made)))
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,8 @@ class Inpaint(Resampled):
     """Picture of the same size, white where it is to be made anew."""
 
     def __call__(self) -> None:
+        names = [f"seed-{self.seed + i}" for i in range(self.count)]
+        out = self.outputs(names, self.mask)
         pipeline, picture = self.opened_whole()
         hole = self.hole(self.mask, picture)
         own, guides = self.image in (None, self.source), self.guides()
@@ -86,8 +89,8 @@ class Inpaint(Resampled):
             self.say_laid_out(pipeline, picture)
         options = {"soft": self.soft, "resample": self.resample, "own": own, "guides": guides}
         made = [inpaint(pipeline, picture, hole, self.seed + i, **options) for i in range(self.count)]  # type: ignore[arg-type]
-        images = {f"seed-{self.seed + i}": image for i, image in enumerate(made)}
-        self.finish(images, [torch.where(hole > 0, 1.0, picture), *made], 1 + min(3, len(made)))
+        shown = [torch.where(hole > 0, 1.0, picture), *made]
+        self.finish(out, dict(zip(names, made, strict=True)), shown, 1 + min(3, len(made)))
 
 
 @dataclass(frozen=True)
@@ -104,12 +107,14 @@ class _FromSeverities(Edited):
         size = (picture.shape[1], picture.shape[2])
         self.show(picture, lambda severity: list(self.made(pipeline, size, Edit(begin=picture, severity=severity))))
 
-    def show(self, picture: Tensor, make: Callable[[float], list[Tensor]]) -> None:
+    def show(self, picture: Tensor, make: Callable[[float], list[Tensor]], mask: Path | None = None) -> None:
         """Writes the images that `make` makes at each severity, and a grid with a row for each seed."""
-        rows = {severity: make(severity) for severity in self.severities}
-        images = {f"severity-{s:g}-seed-{self.seed + i}": x for s, row in rows.items() for i, x in enumerate(row)}
-        shown = [x for i in range(self.count) for x in (picture, *(row[i] for row in rows.values()))]
-        self.finish(images, shown, 1 + len(rows))
+        severities = tuple(dict.fromkeys(self.severities))
+        names = [f"severity-{s:g}-seed-{self.seed + i}" for s in severities for i in range(self.count)]
+        out = self.outputs(names, mask)
+        rows = [make(severity) for severity in severities]
+        shown = [x for i in range(self.count) for x in (picture, *(row[i] for row in rows))]
+        self.finish(out, dict(zip(names, (x for row in rows for x in row), strict=True)), shown, 1 + len(rows))
 
 
 @dataclass(frozen=True)
@@ -131,7 +136,7 @@ class _ByHand(Soft, _FromSeverities):
             seeds = range(self.seed, self.seed + self.count)
             return [inpaint(pipeline, picture, hole, seed, severity=severity, **options) for seed in seeds]  # type: ignore[arg-type]
 
-        self.show(picture, make)
+        self.show(picture, make, mask)
 
 
 @dataclass(frozen=True)

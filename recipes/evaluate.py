@@ -32,6 +32,7 @@ from degrade.files import atomic_write, subfolder
 from degrade.lazy import torch
 from recipes.command import cli
 from recipes.command.limits import COUNT, GUIDANCE, NOISE, SEED, SHARE, STEPS, check_options
+from recipes.command.outputs import Outputs, check_file, check_outputs
 from recipes.command.pasteable import program
 from recipes.command.source import is_run, opened, results
 from restore.data import bundled
@@ -110,7 +111,7 @@ class _Evaluation:
     def finish(
         self,
         pipeline: Pipeline,
-        name: str,
+        out: Outputs,
         rows: list[str],
         features: Features,
         images: list[Tensor],
@@ -118,17 +119,24 @@ class _Evaluation:
         shown: str,
         note: str = "",
     ) -> None:
-        """Prints the table, and writes it and the picture into the run's folder, or into one of the photograph's name."""
-        from restore.data.images import grid, save_image
+        """Prints the table, and writes it and the picture."""
+        from restore.data.images import grid
 
         table = "\n".join([*rows, "", f"Frechet and kernel distance: {features.name}. {note}Restorer: {pipeline.identity}."])
         print(table)
-        own = Path("runs") / f"{self.source.stem}-evaluation"
-        folder = subfolder(results(self.source), "evaluation") if is_run(self.source) else own
-        picture = save_image(grid(images, columns, at_least=64), folder / f"{name}.png")
-        with atomic_write(folder / f"{name}.md") as part:
+        (name,) = out.files
+        picture = out.save(name, grid(images, columns, at_least=64))
+        with atomic_write(picture.with_suffix(".md")) as part:
             part.write_text(table + "\n", encoding="utf-8")
-        print(f"{folder / name}.md, {picture} ({shown})")
+        print(f"{picture.with_suffix('.md')}, {picture} ({shown})")
+
+    def outputs(self, name: str) -> Outputs:
+        """Where the picture goes, the table beside it: into the run's folder, or into one of the photograph's name. Raises
+        ValueError in one line where they cannot be written."""
+        own = Path("runs") / f"{self.source.stem}-evaluation"
+        out = check_outputs(None, subfolder(results(self.source), "evaluation") if is_run(self.source) else own, [name])
+        check_file(out[name].with_suffix(".md"))
+        return out
 
     def folder(self, pipeline: Pipeline) -> Path:
         test = bundled.located(self.test, "test") if self.test else pipeline.images and bundled.test_images(pipeline.images)
@@ -154,6 +162,7 @@ class Restoration(_Evaluation):
     def __call__(self) -> None:
         from restore.evaluation.tables import DISTANCES, FIDELITY, distances, fidelity, header, line
 
+        out = self.outputs("restoration")
         pipeline = self.opened()
         if isinstance(pipeline, Run) and pipeline.recipe.paired:
             raise ValueError(f"{self.source} learned from pairs, and cannot degrade test images: see benchmarks/pairs.py.")
@@ -172,7 +181,7 @@ class Restoration(_Evaluation):
                 rows.append(line(f"{severity:g}", name, *fidelity(x, clean), *seen, *apart))
             strips += [x[i] for i in range(min(6, len(clean))) for x in (clean, *columns.values())]
         note, shown = f"{perceptual.name}. " if perceptual else "", f"clean, {', '.join(columns)}"
-        self.finish(pipeline, "restoration", rows, features, strips, 1 + len(columns), shown, note)
+        self.finish(pipeline, out, rows, features, strips, 1 + len(columns), shown, note)
 
     def perceptual(self, pipeline: Pipeline) -> Perceptual | None:
         """LPIPS, where its weights were given."""
@@ -218,6 +227,7 @@ class Generation(_Evaluation):
     def __call__(self) -> None:
         from restore.evaluation.tables import DISTANCES, distances, header, line
 
+        out = self.outputs("generation" if self.noise is None else f"generation-noise-{self.noise:g}")
         pipeline = self.opened()
         if self.noise is not None:
             pipeline = pipeline.with_noise(self.noise)
@@ -229,8 +239,7 @@ class Generation(_Evaluation):
             between = ((x - x.roll(1, 0)) / 2).square().flatten(1).mean(1).sqrt().mean()
             apart = distances(features.extract(x), reference)
             rows.append(line(name, *apart, f"{float((x / 2).std(0).mean()):.4f}", f"{float(between):.4f}"))
-        name = "generation" if self.noise is None else f"generation-noise-{self.noise:g}"
-        self.finish(pipeline, name, rows, features, list(made[:32]), 8, "generated")
+        self.finish(pipeline, out, rows, features, list(made[:32]), 8, "generated")
 
 
 @dataclass(frozen=True)
@@ -250,6 +259,7 @@ class Classes(_Evaluation):
     def __call__(self) -> None:
         from restore.evaluation.tables import DISTANCES, distances, header, line
 
+        out = self.outputs("classes")
         pipeline = self.opened()
         if len(pipeline.classes) < 2:
             raise ValueError(f"{self.source} does not know classes, two or more: there is nothing to tell apart.")
@@ -265,7 +275,7 @@ class Classes(_Evaluation):
             rows.append(line(f"{weight:g}", len(made), f"{float(right):.1%}", *apart, f"{varied:.4f}"))
         columns = len(pipeline.classes)
         self.finish(
-            pipeline, "classes", rows, features, list(made[: 10 * columns]), columns, f"a column for each of {columns} classes"
+            pipeline, out, rows, features, list(made[: 10 * columns]), columns, f"a column for each of {columns} classes"
         )
 
 

@@ -28,7 +28,7 @@ from tyro.conf import Positional
 
 from recipes.command import cli
 from recipes.command.limits import COUNT, GUIDANCE, check_options
-from recipes.command.outputs import check_folder, first_free
+from recipes.command.outputs import check_folder, check_outputs, first_free
 from recipes.command.pasteable import pasteable, program
 from recipes.command.source import name_of, worded
 from recipes.command.walk import Walk
@@ -109,16 +109,15 @@ class Sample(Walk):
         check_options(self, count=COUNT, guidance=GUIDANCE)
 
     def __call__(self) -> None:
-        from restore.data.images import save_image
-        from restore.machine.provenance import provenance
         from samplers import NAMED
 
-        folder = check_folder(self.out or self.run / "samples")
+        names = [f"seed-{self.seed + i}" for i in range(self.count)]
+        out = check_outputs(self.out, self.run / "samples", names)
         both = open_experts(self.run, self.device, types_in(self.types))
         both = both.using(steps=self.steps, sampler=NAMED[self.sampler] if self.sampler else None, guidance=self.guidance)
         for seed, image in worded(both, self.prompt, self.negative).stream(count=self.count, seed=self.seed):
-            save_image(image, folder / f"seed-{seed}.png", {**provenance(), "run": str(self.run), "seed": str(seed)})
-        print(f"{self.count} images in {folder}")
+            out.save(f"seed-{seed}", image, {"run": str(self.run), "seed": str(seed)})
+        print(out.said())
 
 
 Command = Union[

@@ -28,10 +28,9 @@ from tyro.conf import Positional
 
 from recipes.command import cli
 from recipes.command.limits import COUNT, GUIDANCE, check_options
-from recipes.command.outputs import check_folder, first_free, plain_stem
+from recipes.command.outputs import Outputs, check_folder, check_outputs, first_free, plain_stem
 from recipes.command.pasteable import pasteable, program
 from recipes.command.walk import Walk
-from restore.machine.provenance import provenance
 from restore.tuning.imagic import Imagic, ImagicSettings, imagic, open_imagic, suited
 
 if TYPE_CHECKING:
@@ -55,19 +54,25 @@ class _Sweep(Walk):
         super().__post_init__()
         check_options(self, etas=SWEEP, count=COUNT, guidance=GUIDANCE)
 
-    def sweep(self, made: Imagic, folder: Path, picture: Tensor | None = None) -> None:
+    def outputs(self, out: Path | None, folder: Path, *inputs: Path) -> Outputs:
+        """Where the images of each eta go, and the grid. Raises ValueError in one line where they cannot be written."""
+        names = [f"eta-{eta:g}-seed-{self.seed + i}" for eta in dict.fromkeys(self.etas) for i in range(self.count)]
+        return check_outputs(out, folder, names, ("grid",), inputs)
+
+    def sweep(self, made: Imagic, out: Outputs, picture: Tensor | None = None) -> None:
         """Writes the images of each eta, and a grid with a row for each seed."""
-        from restore.data.images import grid, save_image
+        from restore.data.images import grid
 
         walked = made._replace(pipeline=made.pipeline.using(steps=self.steps, guidance=self.guidance))
-        columns = [walked.edited(eta, self.count, self.seed) for eta in self.etas]
-        note = {**provenance(), "prompt": made.caption}
-        for eta, images in zip(self.etas, columns, strict=True):
-            for i, image in enumerate(images):
-                save_image(image, folder / f"eta-{eta:g}-seed-{self.seed + i}.png", {**note, "eta": f"{eta:g}"})
+        etas = tuple(dict.fromkeys(self.etas))
+        columns = [walked.edited(eta, self.count, self.seed) for eta in etas]
+        note = {"prompt": made.caption}
+        for eta, images in zip(etas, columns, strict=True):
+            for seed, image in enumerate(images, self.seed):
+                out.save(f"eta-{eta:g}-seed-{seed}", image, {**note, "eta": f"{eta:g}"})
         shown = [image for row in zip(*columns, strict=True) for image in ([] if picture is None else [picture]) + list(row)]
-        save_image(grid(shown, len(self.etas) + (picture is not None)), folder / "grid.png")
-        print(f"{self.count * len(self.etas)} image(s) in {folder}; grid.png shows them, eta growing to the right")
+        out.save("grid", grid(shown, len(etas) + (picture is not None)), note)
+        print(f"{out.said('grid')}, in the order of --etas")
 
 
 @dataclass(frozen=True)
@@ -101,10 +106,11 @@ class Edit(_Sweep):
 
     def __call__(self) -> None:
         folder = check_folder(self.out or first_free(Path("runs") / f"{plain_stem(self.image)}-imagic"))
+        out = self.outputs(None, folder / "samples", self.image)
         run = self.opened()
         picture = run.read(self.image)
         made = imagic(run, picture, self.prompt, folder, self.settings(suited(run)), self.image)
-        self.sweep(made, folder / "samples", picture)
+        self.sweep(made, out, picture)
         print(f"other shares of the words: {pasteable('again', folder, recipe='imagic.py')}")
 
 
@@ -113,8 +119,8 @@ class Again(_Sweep):
     """Other images of a picture that was learned by `edit`: RUN is the folder that it wrote."""
 
     def __call__(self) -> None:
-        folder = check_folder(self.out or self.run / "samples")
-        self.sweep(open_imagic(self.run, self.device), folder)
+        out = self.outputs(self.out, self.run / "samples")
+        self.sweep(open_imagic(self.run, self.device), out)
 
 
 Command = Union[

@@ -32,7 +32,7 @@ from tyro.conf import Positional
 from recipes.command import cli
 from recipes.command.film import Film
 from recipes.command.limits import COUNT, SEED, SIDE, STEPS, check_options
-from recipes.command.outputs import check_file, check_folder
+from recipes.command.outputs import check_file, check_outputs
 from recipes.command.pasteable import program
 from recipes.command.seen import say_seen
 from recipes.command.size import OptionalSize
@@ -64,7 +64,7 @@ class Instant:
     seed: int = 0
     """Everything random derives from it."""
     out: Path | None = None
-    """Folder for the images (default: runs/<name>-instant)."""
+    """Folder for the images (default: runs/<name>-instant); of one image also a file."""
     detail: int = 250
     """The longer side of the photograph is reduced to this, pixels."""
     retarget: bool = False
@@ -94,35 +94,33 @@ class Instant:
         check_options(self, count=COUNT, seed=SEED, detail=SIDE, steps=STEPS, novelty=(0, 1))
 
     def __call__(self) -> None:
-        from restore.data.images import grid, save_image
+        from restore.data.images import grid
         from restore.machine.processes import usable_device
-        from restore.machine.provenance import provenance
 
         device = usable_device(self.device)
         pipeline = closed_form(self.image, self.detail, self.arranged(), device).using(steps=self.steps)
         photograph = pipeline.photograph
         say_seen(self.image, photograph, "--detail")
-        folder = self.out or Path("runs") / f"{self.image.stem}-instant"
-        check_folder(folder)
         size = self.size or (photograph.shape[1], photograph.shape[2])
+        names = [f"{size[0]}x{size[1]}-seed-{self.seed + i}" for i in range(self.count)]
+        beside = [*(f"{name}-2x2" for name in names if self.tileable), "grid"]
+        out = check_outputs(self.out, Path("runs") / f"{self.image.stem}-instant", names, beside, (self.image, self.structure))
         start = Edit(photograph, 0.8) if self.retarget else Edit()
         film = Film(photograph, size, check_file(self.film, self.image)) if self.film else None
         edit = start._replace(guides=self.guides())
         images = pipeline.generate(size, self.count, self.seed, edit=edit, on_step=film)
-        for i, image in enumerate(images):
-            shown = image.repeat(1, 2, 2) if self.tileable else image
-            name, note = f"{size[0]}x{size[1]}-seed-{self.seed + i}", {**provenance(), "seed": str(self.seed + i)}
-            save_image(image, folder / f"{name}.png", note)
+        for seed, (name, image) in enumerate(zip(names, images, strict=True), self.seed):
+            out.save(name, image, {"seed": str(seed)})
             if self.tileable:
-                save_image(shown, folder / f"{name}-2x2.png")
-        picture = save_image(grid([photograph, *images]), folder / "grid.png")
+                out.save(f"{name}-2x2", image.repeat(1, 2, 2), {"seed": str(seed)})
+        out.save("grid", grid([photograph, *images]))
         if film:
             film.save()
         if self.judge:
             copied = report(photograph, list(images))
             if copied > COPIES and self.novelty is None:
                 print("nearly copies of the photograph: --novelty .6 rearranges it more")
-        print(f"{self.count} images in {folder}; {picture.name} shows the photograph, then them")
+        print(f"{out.said('grid')}, after the photograph")
 
     def arranged(self) -> PatchSettings:
         """The settings, with what novelty stands for where it, or a preset other than the usual, is asked for."""

@@ -29,12 +29,12 @@ import tyro
 from tyro.conf import Positional
 
 from degrade import Degradation
-from degrade.files import subfolder
+from degrade.files import atomic_write, subfolder
 from degrade.random import Stream, seeded, uniform
 from recipes import text_to_image
 from recipes.command import cli
 from recipes.command.limits import COUNT, GUIDANCE, check_options
-from recipes.command.outputs import check_folder, check_made, plain_stem
+from recipes.command.outputs import check_file, check_folder, check_outputs, plain_stem
 from recipes.command.pasteable import pasteable
 from recipes.command.seen import OF_A_RUN, say_seen
 from recipes.command.source import results, worded
@@ -42,7 +42,7 @@ from recipes.command.training import Preset
 from recipes.command.walk import Walk, WithRun
 from restore import ConditionDropout, Folder
 from restore.data.instructions import AFTER, BEFORE, Instructions, read_edits
-from restore.machine.provenance import provenance
+from restore.machine.terminal import counted
 from restore.pipelines.instruct import check_instructed, instruct
 from restore.recipe import Recipe
 
@@ -88,21 +88,22 @@ class Edit(Walk):
         check_options(self, guidance=GUIDANCE, picture_guidance=GUIDANCE, count=COUNT)
 
     def __call__(self) -> None:
-        from restore.data.images import grid, save_image
+        from restore.data.images import grid
 
         run = self.opened().using(guidance=self.guidance, picture_guidance=self.picture_guidance)
         run = worded(run, None, self.negative)
         check_instructed(run, self.instruction)
-        folder, name = check_folder(self.out or subfolder(results(self.run), "instructed")), plain_stem(self.image)
-        ends = [*(f"seed-{self.seed + i}" for i in range(self.count)), "grid"]
-        files = [check_made(folder / f"{name}-{end}.png", self.image) for end in ends]
+        name = plain_stem(self.image)
+        *names, sheet = (f"{name}-{end}" for end in (*(f"seed-{self.seed + i}" for i in range(self.count)), "grid"))
+        out = check_outputs(self.out, subfolder(results(self.run), "instructed"), names, (sheet,), (self.image,))
         picture = run.read(self.image)
         say_seen(self.image, picture, OF_A_RUN)
         made = instruct(run, picture.expand(self.count, -1, -1, -1), self.instruction, seed=self.seed)
-        note = {**provenance(), "run": run.name, **run.origin, "instruction": self.instruction}
-        for image, file in zip((*made, grid([picture, *made], 1 + min(4, self.count), at_least=64)), files, strict=True):
-            save_image(image, file, note)
-        print(f"{self.count} image(s) in {folder}; {name}-grid.png shows them")
+        note = {"run": run.name, **run.origin, "instruction": self.instruction}
+        whole = grid([picture, *made], 1 + min(4, self.count), at_least=64)
+        for one, image in zip((*names, sheet), (*made, whole), strict=True):
+            out.save(one, image, note)
+        print(out.said(sheet))
 
 
 @dataclass(frozen=True)
@@ -126,20 +127,23 @@ class Pairs(WithRun):
             raise ValueError(f"shares rise, got {self.shares}.")
 
     def __call__(self) -> None:
-        from restore.data.images import save_image
         from restore.pipelines.prompt_to_prompt import paired
 
         edits, low, high = read_edits(self.edits), *self.shares
         folder = check_folder(self.out or subfolder(results(self.run), "pairs"))
+        pictures = [f"{where}/{number:05d}" for number in range(len(edits) * self.count) for where in (BEFORE, AFTER)]
+        out = check_outputs(folder, folder, pictures, inputs=(self.edits,))
+        told = [check_file((out[name]).with_suffix(".txt"), self.edits) for name in pictures[1::2]]
         run = self.opened().using(guidance=self.guidance)
         for number, (before, after, instruction) in enumerate(edit for edit in edits for _ in range(self.count)):
             seed = self.seed + number
             share = low + (high - low) * float(uniform((1,), seeded(seed, Stream.PARTNER)))
             pair = paired(run, before, after, share, seed=seed, progress=False)
             for where, image in ((BEFORE, pair.before), (AFTER, pair.after)):
-                save_image(image, folder / where / f"{number:05d}.png", {**provenance(), "share": f"{share:.3f}"})
-            (folder / AFTER / f"{number:05d}.txt").write_text(instruction + "\n", encoding="utf-8")
-        print(f"{number + 1} pairs in {folder}; learn from them: {pasteable('train', folder, recipe='instruct.py')}")
+                out.save(f"{where}/{number:05d}", image, {"share": f"{share:.3f}"})
+            with atomic_write(told[number]) as part:
+                part.write_text(instruction + "\n", encoding="utf-8")
+        print(f"{counted(number + 1, 'pair')} in {folder}; learn from them: {pasteable('train', folder, recipe='instruct.py')}")
 
 
 main = cli.commands(

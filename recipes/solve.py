@@ -31,7 +31,7 @@ from degrade import OPERATORS, Degradation, Markov, seeds
 from degrade.lazy import torch
 from recipes.command import cli
 from recipes.command.limits import COUNT, NOISE, SEED, SHARE, SIDE, STEPS, check_options
-from recipes.command.outputs import check_made, first_free, plain_stem, severity_name
+from recipes.command.outputs import check_outputs, first_free, plain_stem, severity_name
 from recipes.command.pasteable import file_of_types, program
 from recipes.command.seen import say_seen
 from recipes.command.size import OptionalSize
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 MOST = 2_000_000
 """Pixels: larger pictures take hours."""
+MOMENTS = ("mean", "spread")
+"""Of the samples, which are shown beside them."""
 KNOWN = tuple(operator for operator in OPERATORS if not isinstance(operator(), Markov))
 """What can be named: of noise it is --noise."""
 
@@ -88,7 +90,7 @@ class Solve:
     seed: int = 0
     """Of the samples: sample i has `seed + i`."""
     out: Path | None = None
-    """Folder for the images (default: runs/<name>-solved)."""
+    """Folder for the images (default: runs/<name>-solved); of one sample also a file."""
     types: Path | None = None
     """Python file with your own operator, sampler or network; it is executed."""
     device: str | None = None
@@ -104,38 +106,36 @@ class Solve:
             raise ValueError("say what was done to the picture: degradation:gaussian-blur, or --size where it is too small.")
 
     def __call__(self) -> None:
-        from restore.data.images import grid, save_image
-        from restore.machine.provenance import provenance
+        from restore.data.images import grid
 
-        folder = self.out or first_free(Path("runs") / f"{plain_stem(self.image)}-solved")
         severities = self.severity if self.degradation else (1.0,)
-        homes = [folder if len(severities) == 1 else folder / severity_name(s) for s in severities]
-        for path in (folder / "strip.png", *(home / f"{name}.png" for home in homes for name in self.names)):
-            check_made(path, self.image, self.prior)
+        homes = ["" if len(severities) == 1 else f"{severity_name(s)}/" for s in severities]
+        samples, beside = ([f"{home}{name}" for home in homes for name in names] for names in (self.samples, MOMENTS))
+        folder = first_free(Path("runs") / f"{plain_stem(self.image)}-solved")
+        out = check_outputs(self.out, folder, samples, [*beside, "strip"], (self.image, self.prior))
         pipeline, degraded = self.opened()
         wanted = self.size or (degraded.shape[1], degraded.shape[2])
-        rows, misfits, common = [], [], {**provenance(), "noise": f"{self.noise:g}", "prior": str(self.prior)}
+        rows, misfits, common = [], [], {"noise": f"{self.noise:g}", "prior": str(self.prior)}
         for severity, home in zip(severities, homes, strict=True):
             operator = self.operator(severity, (degraded.shape[0], *wanted), (degraded.shape[1], degraded.shape[2]))
             solution = self.solved(pipeline, degraded, operator, wanted)
             misfits.append(_rms(operator(solution.mean[None]) - degraded))
             spread = shown(solution.deviation)
-            made = dict(zip(self.names, (solution.mean, spread, *solution.samples), strict=True))
-            note = {**common, "severity": f"{severity:g}"}
-            for name, image in made.items():
-                save_image(image, home / f"{name}.png", note)
+            made = zip((*MOMENTS, *self.samples), (solution.mean, spread, *solution.samples), strict=True)
+            for name, image in made:
+                out.save(f"{home}{name}", image, {**common, "severity": f"{severity:g}"})
             rows.append([_enlarged(degraded, wanted), solution.mean, spread, *solution.samples])
             apart = f"; they spread by {_rms(solution.deviation):.4f}" if self.count > 1 else ""
             at = f"severity {severity:g}: " if self.degradation else ""
             print(f"{at}the mean of the samples, degraded, differs from the picture by {misfits[-1]:.4f}{apart}")
-        strip = save_image(grid([x for row in rows for x in row], len(rows[0])), folder / "strip.png", common)
+        strip = out.save("strip", grid([x for row in rows for x in row], len(rows[0])), common)
         self.say_which(misfits)
         print(f"the picture, the mean, where samples differ (white: most), and the samples: {strip}; each beside it")
 
     @property
-    def names(self) -> list[str]:
-        """Of the files for a severity."""
-        return ["mean", "spread", *(f"sample-{i}" for i in range(self.count))]
+    def samples(self) -> list[str]:
+        """Names of the samples for a severity."""
+        return [f"sample-{i}" for i in range(self.count)]
 
     def say_which(self, misfits: Sequence[float]) -> None:
         """The largest severity that explains the picture but for its noise: smaller ones do, too, and leave the rest of it."""

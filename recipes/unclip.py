@@ -33,14 +33,13 @@ from models import DiTConfig, UNetConfig
 from recipes import autoencoder, text_to_image
 from recipes.command import cli
 from recipes.command.limits import COUNT, GUIDANCE, check_options
-from recipes.command.outputs import check_folder
+from recipes.command.outputs import Outputs, check_outputs
 from recipes.command.source import worded
 from recipes.command.walk import Walk
 from restore import Folder, Objective
 from restore.autoencoder import TrainedAutoencoder
 from restore.data.embedded import Embedded
 from restore.latents import Latents
-from restore.machine.provenance import provenance
 from restore.recipe import Recipe
 from restore.training.times import UniformTimes
 
@@ -95,14 +94,18 @@ class _Made(Walk):
         super().__post_init__()
         check_options(self, count=COUNT, guidance=GUIDANCE)
 
-    def written(self, images: Tensor, name: str) -> None:
-        from restore.data.images import grid, save_image
+    def outputs(self, name: str, *inputs: Path) -> Outputs:
+        """Where the images go, and the grid. Raises ValueError in one line where they cannot be written."""
+        names = [f"seed-{self.seed + i}" for i in range(self.count)]
+        return check_outputs(self.out, subfolder(self.run, name), names, ("grid",), inputs)
 
-        folder = check_folder(self.out or subfolder(self.run, name))
+    def written(self, images: Tensor, out: Outputs) -> None:
+        from restore.data.images import grid
+
         for number, image in enumerate(images, self.seed):
-            save_image(image, folder / f"seed-{number}.png", {**provenance(), "run": str(self.run), "seed": str(number)})
-        save_image(grid(list(images), min(8, len(images))), folder / "grid.png")
-        print(f"{len(images)} images in {folder}; grid.png shows them")
+            out.save(f"seed-{number}", image, {"run": str(self.run), "seed": str(number)})
+        out.save("grid", grid(list(images), min(8, len(images))))
+        print(out.said("grid"))
 
 
 @dataclass(frozen=True)
@@ -121,8 +124,9 @@ class Generate(_Made):
         from restore.pipelines.unclip import unclip
         from restore.run import open_run
 
+        out = self.outputs("samples")
         prior = worded(self.opened().using(guidance=self.guidance), self.prompt, self.negative)
-        self.written(unclip(prior, open_run(self.decoder, self.device), None, self.count, self.seed), "samples")
+        self.written(unclip(prior, open_run(self.decoder, self.device), None, self.count, self.seed), out)
 
 
 @dataclass(frozen=True)
@@ -135,8 +139,9 @@ class Vary(_Made):
     def __call__(self) -> None:
         from restore.pipelines.unclip import variations
 
+        out = self.outputs("variations", self.image)
         decoder = self.opened().using(guidance=self.guidance)
-        self.written(variations(decoder, decoder.data.middle(self.image), self.count, self.seed), "variations")
+        self.written(variations(decoder, decoder.data.middle(self.image), self.count, self.seed), out)
 
 
 main = cli.commands(

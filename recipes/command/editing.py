@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from tyro.conf import Positional
 
 from recipes.command.limits import COUNT, GUIDANCE, SEED, SIDE, STEPS, WIDTH, check_options
 from recipes.command.masks import read_mask
-from recipes.command.outputs import check_folder
+from recipes.command.outputs import Outputs, check_outputs
 from recipes.command.seen import OF_A_RUN, say_seen
 from recipes.command.source import is_run, name_of, opened, worded
 from restore.pipelines.editing import Guide, layout_guide, softened
@@ -39,7 +39,7 @@ class Edited:
     """Without training, the longer side of the pictures is reduced to this, pixels; with a mask the picture keeps its size,
     and what is laid out for it is of this size."""
     out: Path | None = None
-    """Folder for the images (default: runs/<name>-<command>)."""
+    """Folder for the images (default: runs/<name>-<command>); of one image also a file."""
     prompt: str | None = None
     """Words that the result is to show, of a run that knows words."""
     negative: str | None = None
@@ -66,10 +66,11 @@ class Edited:
         if bool(self.text) != bool(self.clip):
             raise ValueError("--text and --clip belong together: words, and the CLIP that understands them.")
 
-    @property
-    def folder(self) -> Path:
-        """Where the images go."""
-        return self.out or Path("runs") / f"{name_of(self.source)}-{type(self).__name__.lower()}"
+    def outputs(self, names: Sequence[str], mask: Path | None = None) -> Outputs:
+        """Where images of these names go, and the grid. Raises ValueError in one line where they cannot be written."""
+        folder = Path("runs") / f"{name_of(self.source)}-{type(self).__name__.lower()}"
+        inputs = (self.source, self.image, self.style, self.layout, mask)
+        return check_outputs(self.out, folder, names, ("grid",), inputs)
 
     def maker(self) -> Pipeline:
         """The pipeline, set as the options say."""
@@ -77,9 +78,8 @@ class Edited:
         return worded(pipeline.using(steps=self.steps, guidance=self.guidance), self.prompt, self.negative)
 
     def opened(self) -> tuple[Pipeline, Tensor]:
-        """The pipeline and the picture (C, H, W). Raises ValueError where the result could not be written."""
+        """The pipeline and the picture (C, H, W)."""
         pipeline = self.maker()
-        check_folder(self.folder)
         picture = pipeline.read(self.image)
         self.say_seen(picture)
         return pipeline, picture
@@ -89,7 +89,6 @@ class Edited:
         from restore.data.images import load_image
 
         pipeline = self.maker()
-        check_folder(self.folder)
         file = self.file or pipeline.images
         picture = load_image(file, None, pipeline.size[0]) if file is not None and file.is_file() else pipeline.read()
         return pipeline, picture
@@ -131,15 +130,14 @@ class Edited:
         guides = [_pull(loss, self.weight) for loss in pulls]
         return guides + ([layout_guide(load_image(self.layout, self.detail))] if self.layout else [])
 
-    def finish(self, images: dict[str, Tensor], shown: list[Tensor], columns: int) -> None:
+    def finish(self, out: Outputs, images: dict[str, Tensor], shown: list[Tensor], columns: int) -> None:
         """Writes the images by name, and the grid."""
-        from restore.data.images import grid, save_image
-        from restore.machine.provenance import provenance
+        from restore.data.images import grid
 
         for name, image in images.items():
-            save_image(image, self.folder / f"{name}.png", provenance())
-        save_image(grid([_shown(image) for image in shown], columns), self.folder / "grid.png")
-        print(f"{len(images)} image(s) in {self.folder}; grid.png shows them")
+            out.save(name, image)
+        out.save("grid", grid([_shown(image) for image in shown], columns))
+        print(out.said("grid"))
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,9 @@ class Film:
     def save(self) -> Path:
         """Writes it to `path`."""
         from restore.data.images import grid, save_animation
+        from restore.machine.provenance import provenance
 
         count = len(self.steps)
         chosen = [self.steps[round(i * (count - 1) / (FRAMES - 1))] for i in range(FRAMES)] if count > FRAMES else self.steps
         frames = [grid([self.picture, *enlarge(x.float(), self.size)], 1 + len(x)) for x in chosen]
-        return save_animation([*frames, *frames[-1:] * LAST], self.path)
+        return save_animation([*frames, *frames[-1:] * LAST], self.path, text=provenance())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from degrade import Gaussian
 from degrade.files import discard, subfolder
 from recipes.command.limits import SEED, SIDE, STEPS, check_options
 from recipes.command.outputs import check_file
-from recipes.command.pasteable import pasteable
+from recipes.command.pasteable import again
 from recipes.command.seen import say_seen
 from recipes.command.size import Size
 from recipes.command.source import is_run, name_of, opened, worded
@@ -60,6 +59,7 @@ class Panorama:
 
     def __call__(self) -> None:
         from restore.data.bands import write_bands, writer
+        from restore.machine.provenance import provenance
 
         height, width = self.size
         path = self.out or Path("runs") / f"{name_of(self.source)}-panorama" / f"{height}x{width}-seed-{self.seed}.png"
@@ -72,13 +72,13 @@ class Panorama:
         degradation = pipeline.degradation
         if pipeline.halo is None or not isinstance(degradation, Gaussian):
             image = self._blended(pipeline)
-            write_bands(path, (image.shape[0], height, width), [image])
+            write_bands(path, (image.shape[0], height, width), [image], provenance())
         else:
             try:
                 canvas = self._walked(pipeline, degradation, pipeline.halo, folder)
-                write_bands(path, (canvas.size[0], height, width), _cut(canvas.bands(), height, width))
+                write_bands(path, (canvas.size[0], height, width), _cut(canvas.bands(), height, width), provenance())
             except KeyboardInterrupt:
-                print(f"what was made so far is kept; the same command goes on: {pasteable(*sys.argv[1:])}")
+                print(f"what was made so far is kept; the same command goes on: {again()}")
                 raise
             discard(folder)
         print(f"{height} x {width} pixels in {path}")

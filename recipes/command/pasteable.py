@@ -33,6 +33,12 @@ def pasteable(*words: str | Path, recipe: str | None = None) -> str:
     return shlex.join(map(str, (sys.orig_argv[0], program.with_name(recipe) if recipe else program, *words)))
 
 
+def again() -> str:
+    """The command as it was called, word for word."""
+    called = [NAME] if _installed() else [sys.orig_argv[0], sys.argv[0]]
+    return shlex.join([*called, *sys.argv[1:]])
+
+
 def file_of_types(args: Sequence[str]) -> Path | None:
     """The value of --types, which says what other arguments may name."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)

@@ -11,7 +11,7 @@ from tyro.conf import Positional
 from degrade.files import subfolder
 from recipes.command.limits import SHARE, SIDE, check_options
 from recipes.command.masks import read_mask
-from recipes.command.outputs import check_file, check_made, first_free, plain_stem, severity_name
+from recipes.command.outputs import check_file, check_outputs, first_free, plain_stem, severity_name
 from recipes.command.seen import say_seen
 from recipes.command.source import results
 from recipes.command.walk import Walk
@@ -52,21 +52,20 @@ class Restore(Walk):
             )
 
     def __call__(self) -> None:
-        from restore.data.images import grid, load_image, save_image
+        from restore.data.images import grid, load_image
 
         run = self.opened()
         degraded = load_image(self.image, self.side, run.size[0]) if self.side else run.read(self.image)
         say_seen(self.image, degraded, "--side")
-        folder = self.out or first_free(subfolder(results(self.run), "restored") / plain_stem(self.image))
+        folder = first_free(subfolder(results(self.run), "restored") / plain_stem(self.image))
         severities = self.severities or ((1.0,) if run.paired else (0.2, 0.4, 0.6, 0.8))
-        names = [f"{severity_name(severity)}.png" for severity in severities]
-        for name in (*names, "strip.png"):
-            check_made(folder / name, self.image, self.mask)
-        shown, note = [degraded], {**provenance(), "run": run.name, **run.origin}
+        names = [severity_name(severity) for severity in severities]
+        out = check_outputs(self.out, folder, [*dict.fromkeys(names)], ("strip",), (self.image, self.mask))
+        shown, note = [degraded], {"run": run.name, **run.origin}
         for severity, name in zip(severities, names, strict=True):
             shown.append(self.restored(run, degraded, severity))
-            save_image(shown[-1], folder / name, {**note, "severity": f"{severity:g}"})
-        strip = save_image(grid(shown, len(shown)), folder / "strip.png", note)
+            out.save(name, shown[-1], {**note, "severity": f"{severity:g}"})
+        strip = out.save("strip", grid(shown, len(shown)), note)
         at = ", ".join(f"{severity:g}" for severity in severities)
         print(f"the picture, then what becomes of it from severity {at}: {strip}; each beside it")
 
@@ -116,10 +115,10 @@ class DegradeAndRestore(Walk):
         for name in ("degraded", "direct", "restored"):
             x = getattr(result, name)[None].clamp(-1, 1)
             print(f"{name:9} PSNR {float(psnr(x, clean[None])):6.2f} dB   SSIM {float(ssim(x, clean[None])):.4f}")
-        path = save_image(grid(list(result), 4), out)
+        path = save_image(grid(list(result), 4), out, provenance())
         print(f"clean, degraded, direct, restored: {path}")
         if self.trajectory:
             frames = trajectory.thinned(12)
             rows = [frame.x[0] for frame in frames] + [frame.x0[0] for frame in frames]
-            path = save_image(grid(rows, len(frames)).clamp(-1, 1), strip)
+            path = save_image(grid(rows, len(frames)).clamp(-1, 1), strip, provenance())
             print(f"the walk, x_t above and the estimate of x0 below: {path}")

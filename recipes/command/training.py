@@ -12,7 +12,7 @@ from tyro.conf import Positional
 from degrade import Gaussian
 from degrade.checks import bounded
 from recipes.command.next_steps import say_how_to_go_on, say_what_is_saved, say_what_next
-from recipes.command.outputs import check_folder, first_free
+from recipes.command.outputs import check_folder, first_free, plain_stem
 from recipes.command.pasteable import pasteable
 from recipes.command.seen import say_seen
 from restore.machine.processes import here, process_group
@@ -122,7 +122,7 @@ def train(
 
 def _name(recipe: Recipe) -> str:
     """Of the run: after the images, and the degradation where images cannot be generated from noise."""
-    stem = Path(recipe.images).stem
+    stem = plain_stem(Path(recipe.images))
     if recipe.show == "reconstructions":
         return f"{stem}-autoencoder"
     return stem if isinstance(recipe.degradation, Gaussian) else f"{stem}-{kebab(type(recipe.degradation).__name__)}"

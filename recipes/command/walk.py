@@ -10,13 +10,13 @@ from tyro.conf import Positional
 
 from degrade.files import subfolder
 from recipes.command.limits import COUNT, GUIDANCE, NOISE, SEED, STEPS, check_options
-from recipes.command.outputs import check_folder
+from recipes.command.outputs import check_outputs
 from recipes.command.pasteable import pasteable
 from recipes.command.size import OptionalSize
 from recipes.command.source import results, worded
 from restore.data.enlarging import Enlarging
 from restore.machine.processes import here
-from restore.machine.provenance import provenance
+from restore.machine.terminal import counted
 from restore.own_types import types_in
 from samplers import NAMED
 
@@ -41,7 +41,7 @@ class WithRun:
     seed: int = 0
     """Everything random derives from it; of several images, image i has `seed + i`."""
     out: Path | None = None
-    """Where the result goes (default: into the folder of the run)."""
+    """Where the result goes (default: into the folder of the run): a folder, or of one image also a file."""
     types: Path | None = None
     """Python file with your own operator, sampler or network, where the run has one; it is executed."""
     device: str | None = None
@@ -93,8 +93,6 @@ class Sample(Walk):
             raise ValueError("--label names a class, --prompt says words: give one.")
 
     def __call__(self) -> None:
-        from restore.data.images import save_image
-
         run = worded(self.opened().using(guidance=self.guidance), self.prompt, self.negative)
         if isinstance(run.data, Enlarging):
             other = pasteable("generate", self.run, "--base", "runs/small", recipe="cascade.py")
@@ -103,12 +101,12 @@ class Sample(Walk):
             raise ValueError(f"{run.name} knows no classes, but words: give --prompt in place of --label.")
         if self.noise is not None:
             run = run.with_noise(self.noise)
-        folder = self.out or subfolder(results(self.run), "samples")
-        check_folder(folder)
+        height, width = self.size or run.size[1:]
+        names = {seed: f"{height}x{width}-seed-{seed}" for seed in range(self.seed, self.seed + self.count)}
+        out = check_outputs(self.out, subfolder(results(self.run), "samples"), [*names.values()])
         note = {"run": run.name, **run.origin, "sampler": str(self.sampler or run.sampling.sampler)}
         made = 0
         for seed, image in run.stream(self.size, self.count, self.seed, condition=self.label, processes=here()):
-            name = f"{image.shape[1]}x{image.shape[2]}-seed-{seed}.png"
-            save_image(image, folder / name, {**provenance(), **note, "seed": str(seed)})
+            out.save(names[seed], image, {**note, "seed": str(seed)})
             made += 1
-        print(f"{made} images in {folder}")
+        print(f"{counted(made)} in {out.out}")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,16 +18,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def write_bands(path: Path, size: tuple[int, int, int], bands: Iterable[Tensor]) -> Path:
+def write_bands(path: Path, size: tuple[int, int, int], bands: Iterable[Tensor], text: Mapping[str, str] | None = None) -> Path:
     """Writes `bands` (C, rows, W) in [-1, 1], top to bottom, as one image of `size` (C, H, W), C 1 or 3: a PNG, or a tiled TIFF
-    (BigTIFF from 2 GiB on) if `path` ends in .tif or .tiff. The file appears whole or not at all."""
+    (BigTIFF from 2 GiB on) if `path` ends in .tif or .tiff. `text` goes into its metadata, as `save_image` does it. The file
+    appears whole or not at all."""
     write = writer(path)
     with atomic_write(path) as part:
-        write(part, size, (to_bytes(band).permute(1, 2, 0).numpy() for band in bands))
+        write(part, size, (to_bytes(band).permute(1, 2, 0).numpy() for band in bands), dict(text or {}))
     return path
 
 
-def writer(path: Path) -> Callable[[Path, tuple[int, int, int], Iterator[np.ndarray]], None]:
+def writer(path: Path) -> Callable[[Path, tuple[int, int, int], Iterator[np.ndarray], dict[str, str]], None]:
     """What writes `path`, by its ending. Raises ValueError for another than .png, .tif, .tiff, or without tifffile."""
     kind = path.suffix.lower()
     if kind == ".png":
@@ -38,11 +40,15 @@ def writer(path: Path) -> Callable[[Path, tuple[int, int, int], Iterator[np.ndar
     return _tiff
 
 
-def _png(path: Path, size: tuple[int, int, int], bands: Iterator[np.ndarray]) -> None:
+def _png(path: Path, size: tuple[int, int, int], bands: Iterator[np.ndarray], text: dict[str, str]) -> None:
     """PNG (ISO/IEC 15948) of 8 bits, each row as the difference from the one above (filter type 2)."""
     import numpy as np
+    from PIL.PngImagePlugin import PngInfo
 
     channels, height, width = size
+    info = PngInfo()
+    for key, value in text.items():
+        info.add_text(key, value)
     packed = zlib.compressobj(6)
 
     with open(path, "wb") as file:
@@ -52,6 +58,8 @@ def _png(path: Path, size: tuple[int, int, int], bands: Iterator[np.ndarray]) ->
 
         file.write(b"\x89PNG\r\n\x1a\n")
         chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2 if channels == 3 else 0, 0, 0, 0))
+        for kind, data, *_ in info.chunks:
+            chunk(kind, data)
         above = np.zeros((1, width * channels), np.uint8)
         for band in bands:
             rows = band.reshape(len(band), -1)
@@ -64,7 +72,7 @@ def _png(path: Path, size: tuple[int, int, int], bands: Iterator[np.ndarray]) ->
         chunk(b"IEND", b"")
 
 
-def _tiff(path: Path, size: tuple[int, int, int], bands: Iterator[np.ndarray], side: int = 256) -> None:
+def _tiff(path: Path, size: tuple[int, int, int], bands: Iterator[np.ndarray], text: dict[str, str], side: int = 256) -> None:
     """TIFF in tiles of 256 x 256, deflated."""
     import numpy as np
     import tifffile
@@ -96,4 +104,6 @@ def _tiff(path: Path, size: tuple[int, int, int], bands: Iterator[np.ndarray], s
         photometric="rgb" if channels == 3 else "minisblack",
         compression="zlib",
         bigtiff=channels * height * width >= 2**31,
+        description=json.dumps(text) if text else None,
+        metadata=None,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,15 +115,52 @@ def save_image(x: Tensor, path: str | Path, text: Mapping[str, str] | None = Non
     return path
 
 
-def save_animation(frames: list[Tensor], path: str | Path, seconds: float = 0.1) -> Path:
-    """Writes frames (C, H, W) in [-1, 1] as an endless .gif or .webp, `seconds` each. The file appears whole or not at all."""
+def image_text(path: str | Path) -> dict[str, str]:
+    """The `text` that `save_image`, `save_animation` or `write_bands` left in a file's metadata; empty where none is found."""
     from PIL import Image
+    from PIL.ExifTags import Base
+
+    try:
+        with warnings.catch_warnings(), open(path, "rb") as file:
+            warnings.simplefilter("ignore")
+            Image.init()
+            start = file.read(16)
+            file.seek(0)
+            kind = next((kind for kind in {*WRITTEN.values(), *ANIMATED.values()} if _begins(kind, start)), "")
+            # not by Image.open, which refuses what has many pixels: these are not decoded here
+            image = Image.OPEN[kind][0](file, "")
+            if kind == "PNG":
+                return {str(key): value for key, value in image.info.items() if isinstance(value, str)}
+            found = json.loads(image.info["comment"] if kind == "GIF" else image.getexif()[Base.ImageDescription])
+    except Exception:  # no such file; and on broken ones decoders raise what they like
+        return {}
+    return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
+
+
+def _begins(kind: str, start: bytes) -> bool:
+    """Whether a file of that kind begins so."""
+    from PIL import Image
+
+    accept = Image.OPEN[kind][1]
+    return accept is not None and accept(start) is True
+
+
+def save_animation(frames: list[Tensor], path: str | Path, seconds: float = 0.1, text: Mapping[str, str] | None = None) -> Path:
+    """Writes frames (C, H, W) in [-1, 1] as an endless .gif or .webp, `seconds` each; `text` as JSON in the comment of a GIF,
+    or the EXIF image description. The file appears whole or not at all."""
+    from PIL import Image
+    from PIL.ExifTags import Base
 
     path = Path(path)
     kind = animation_format(path)
     first, *rest = (Image.fromarray(to_bytes(x.expand(3, -1, -1)).permute(1, 2, 0).numpy()) for x in frames)
+    note: dict[str, Any] = {}
+    if text:
+        exif, described = Image.Exif(), json.dumps(dict(text))
+        exif[Base.ImageDescription] = described
+        note = {"comment": described.encode()} if kind == "GIF" else {"exif": exif}
     with atomic_write(path) as part:
-        first.save(part, format=kind, save_all=True, append_images=rest, duration=round(1000 * seconds), loop=0)
+        first.save(part, format=kind, save_all=True, append_images=rest, duration=round(1000 * seconds), loop=0, **note)
     return path
 
 

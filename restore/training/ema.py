@@ -21,9 +21,6 @@ class Ema:
         self.updates = 0
         self.average = [p.detach().float().clone() for p in parameters]
 
-    def update(self, parameters: Iterable[torch.Tensor], advance: float = 1) -> None:
-        self.move(parameters, self.next_weight(advance))
-
     def next_weight(self, advance: float = 1) -> float:
         """(1 - decay) a of the next update, which is counted."""
         self.updates += 1

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from restore.data.batch import Batches
 from restore.machine.memory import free_memory, readable, used_memory
+from restore.machine.terminal import counted
 from restore.training.trainer import Trainer, TrainingError
 
 
@@ -29,9 +30,9 @@ class Estimate(NamedTuple):
         minutes, seconds = divmod(round(self.steps * self.seconds), 60)
         hours, minutes = divmod(minutes, 60)
         long = f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
-        steps = f"{self.steps} steps of about {self.seconds:.3g} s: {long}"
+        steps = f"{counted(self.steps, 'step')} of about {self.seconds:.3g} s: {long}"
         if self.minutes is not None:
-            steps = f"about {self.steps} steps in {max(0.0, self.minutes):.3g} min"
+            steps = f"about {counted(self.steps, 'step')} in {max(0.0, self.minutes):.3g} min"
         return f"{steps}; memory about {readable(self.memory)}; a checkpoint takes {readable(self.checkpoint)}"
 
 

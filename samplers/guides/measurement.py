@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from degrade.lazy import torch
 from degrade.severity import per_sample, wide, wide_dtype
 from samplers.guides.decomposition import Decomposition, decomposition
+from samplers.guides.dense import dense
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -131,16 +132,16 @@ class Measurement:
 
     def least_squares(self, r: Tensor, damping: Tensor | float = 0.0, enough: float = ENOUGH) -> Tensor:
         """The d (B, C, *space) that lowers ||r - L d||^2 + damping ||d||^2, for a linear operator: in closed form where its
-        singular values are known (decomposition.py), else by conjugate gradients (`least_squares` below)."""
+        singular values are known (decomposition.py, dense.py), else by conjugate gradients (`least_squares` below)."""
         if self.decomposition is None:
             return least_squares(self.forward, self.adjoint, r, damping, enough=enough)
         return self.decomposition.least_squares(r, torch.as_tensor(damping, device=r.device).expand(len(r)))
 
     @cached_property
     def decomposition(self) -> Decomposition | None:
-        """L = U S V^H, where a few trials tell it, of a linear operator."""
+        """L = U S V^H of a linear operator, where a few trials tell it, or it is small (dense.py)."""
         with torch.no_grad():
-            return decomposition(self.forward, self._noise())
+            return decomposition(self.forward, self._noise()) or dense(self.forward, self._noise())
 
     @cached_property
     def at_nothing(self) -> Tensor:

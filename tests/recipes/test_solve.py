@@ -101,7 +101,7 @@ def test_a_file_of_ones_own_is_not_replaced(blurry, photo, tmp_path, capsys):
     args = [str(tmp_path / "glass.png"), *BLUR, "--prior", str(photo), "--steps", "1", "--count", "1", "--out", str(out)]
     for own in ("mean.png", "strip.png"):
         (out / own).write_bytes(photo.read_bytes())
-        with pytest.raises(ValueError, match=f"{own} is there, and no result of this project"):
+        with pytest.raises(ValueError, match=f"{own} is there, and does not say that this project made it"):
             solve.main(args)
         (out / own).rename(tmp_path / "kept.png")
     solve.main(args)

@@ -152,6 +152,26 @@ def test_new_images(tab, home, tmp_path, monkeypatch):
     says(page, "new", "a size is HEIGHTxWIDTH in pixels, such as 128x384")
 
 
+def test_numbers_out_of_range(tab, home):
+    """Typed into a field: a line in the page, and none in the terminal."""
+    page = tab()
+    for name, typed, words in (
+        ("count", "-1", "Images: a number from 1 to 16 is expected, got -1."),
+        ("count", "1e9", "Images: a number from 1 to 16 is expected, got 1000000000."),
+        ("count", "", "Images: a number from 1 to 16 is expected, got none."),
+        ("seed", "-3", "Seed: a number of 0 or more is expected, got -3."),
+    ):
+        page.fill("#new-count input", "1")
+        page.fill(f"#new-{name} input", typed)
+        page.click("#new-go")
+        says(page, "new", words)
+    page = tab("Training")
+    page.fill("#training-minutes input", "-1")
+    page.click("#training-learn")
+    page.locator("#training-answer", has_text="Minutes: a number of 0.05 or more is expected, got -1.").wait_for()
+    assert "Traceback" not in (home / "log.txt").read_text(encoding="utf-8")
+
+
 def test_one_job_at_a_time(tab):
     """Of two tabs one waits; a job ends where it is cancelled, and where its tab is closed."""
     one, other = tab(), tab()
@@ -164,13 +184,13 @@ def test_one_job_at_a_time(tab):
     says(other, "new", "waits for 1 other to end")
     one.click("#new-cancel")
     says(one, "new", "cancelled")
-    says(other, "new", "1 images in")
+    says(other, "new", "1 image in")
     one.click("#new-go")
     says(one, "new", "done, about")
     other.click("#new-go")
     says(other, "new", "waits for 1 other to end")
     one.close()
-    says(other, "new", "1 images in")
+    says(other, "new", "1 image in")
 
 
 def test_uploads_that_are_refused(tab, photo, tmp_path):

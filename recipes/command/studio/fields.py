@@ -2,15 +2,55 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from recipes.command import cli
 from recipes.command.studio import inputs
 
 MOST = 16
 """Images at a time."""
+Component = gr.components.Component
+
+
+def as_given(fields: Sequence[Component]) -> list[Component]:
+    """The fields, of which numbers and uploads come as they were given: what gradio refuses of them ends in a traceback."""
+    for field in fields:
+        if isinstance(field, gr.Number | gr.Slider):
+            field.preprocess = lambda payload: payload  # type: ignore[method-assign]
+        elif isinstance(field, gr.UploadButton):
+            field.preprocess = _path  # type: ignore[method-assign]
+    return [*fields]
+
+
+def _path(payload: Any) -> str:
+    return payload.path
+
+
+def values_of(fields: Sequence[Component], values: Sequence[Any]) -> list[Any]:
+    """The values of fields `as_given`. ValueError in one line for a number that is none, or beyond its bounds."""
+    return [_number(f, v) if isinstance(f, gr.Number | gr.Slider) else v for f, v in zip(fields, values, strict=True)]
+
+
+def _number(field: gr.Number | gr.Slider, value: Any) -> float:
+    low, high = field.minimum, field.maximum
+    known = isinstance(value, int | float) and math.isfinite(value)
+    if not known or not (-math.inf if low is None else low) <= value <= (math.inf if high is None else high):
+        within = f"from {low:g} to {high:g}" if high is not None else f"of {low:g} or more"
+        raise ValueError(f"{field.label}: a number {within} is expected, got {value if known else 'none'}.")
+    return round(value) if getattr(field, "precision", None) == 0 else value
+
+
+def in_a_line(error: Exception) -> str:
+    """The line that says what a user can put right. Raises what is a fault of the program."""
+    reason = cli.in_words(error)
+    if reason is None:
+        raise error
+    return reason
 
 
 def help_line(text: str) -> gr.Markdown:

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from recipes.command import cli
 from recipes.command.spelled import spelled
 from recipes.command.studio import look
+from recipes.command.studio.fields import as_given, in_a_line, values_of
 from recipes.command.studio.jobs import Job
 from recipes.command.studio.workshop import Workshop
+from restore.machine.terminal import counted
 
 SHEETS = ("grid", "strip")
 """Files that show the others together."""
@@ -84,12 +85,9 @@ def connect(
 
     async def run(request: gr.Request, *values: Any) -> AsyncIterator[tuple]:
         try:
-            asked = await asyncio.to_thread(ask, *values)
+            asked = await asyncio.to_thread(ask, *values_of(given, values))
         except Exception as error:
-            reason = cli.in_words(error)
-            if reason is None:
-                raise
-            yield look.wrong(reason), gr.skip(), gr.skip(), gr.skip()
+            yield look.wrong(in_a_line(error)), gr.skip(), gr.skip(), gr.skip()
             return
         line = spelled(asked.command)
         job = workshop.jobs.submit(Job(asked.command, f"{request.session_hash} {name}", line))
@@ -104,7 +102,7 @@ def connect(
                 asked.out.rmdir()
         yield _outcome(job, asked.out)
 
-    begin.click(run, list(given), list(shown), concurrency_limit=None, show_progress="hidden")
+    begin.click(run, as_given(given), list(shown), concurrency_limit=None, show_progress="hidden")
 
     def stop(request: gr.Request) -> None:
         workshop.jobs.cancel(f"{request.session_hash} {name}")
@@ -115,7 +113,7 @@ def connect(
 def _progress(workshop: Workshop, job: Job) -> tuple[str, float]:
     if job.state == "waits":
         before = workshop.jobs.before(job)
-        return f"waits for {before} other{'s' if before > 1 else ''} to end", 0.0
+        return f"waits for {counted(before, 'other')} to end", 0.0
     left = job.seconds_left
     if left is None:
         return "works", 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,15 @@ import gradio as gr
 from degrade import Degradation
 from degrade.lazy import torch
 from degrade.tree import tree_leaves
+from recipes.command.outputs import plain_stem
 from recipes.command.restoring import Restore
 from recipes.command.studio import inputs, look
-from recipes.command.studio.fields import count_field, help_line, seed_field, severity_field
+from recipes.command.studio.fields import as_given, count_field, help_line, in_a_line, seed_field, severity_field, values_of
 from recipes.command.studio.page import Asked, buttons, connect, results
 from recipes.command.studio.source import ALONE, Source, needed, run_of
 from recipes.command.studio.workshop import Workshop
 from recipes.degrading import Degrading
 from recipes.solve import KNOWN, Solve
-from restore.data.decoding import ImageError
 from restore.own_types import kebab
 
 NAME = "Restore"
@@ -42,7 +43,7 @@ def build(workshop: Workshop, source: Source) -> None:
             with gr.Row():
                 upload = gr.UploadButton("Choose a picture", file_types=["image"], size="sm", elem_id="restore-upload")
                 example = gr.Button("Degrade the photograph", size="sm", elem_id="restore-example")
-            severity = severity_field("restore", 0.3, "How far it was degraded: a gaussian-blur of .3 is one of 2.4 pixels.")
+            severity_of = severity_field("restore", 0.3, "How far it was degraded: a gaussian-blur of .3 is one of 2.4 pixels.")
             with gr.Column(visible=source.run.value == ALONE) as prior:
                 operator = gr.Dropdown(list(named), value="gaussian-blur", label="Degradation (measurement operator)")
                 with gr.Row():
@@ -58,15 +59,18 @@ def build(workshop: Workshop, source: Source) -> None:
     def take(path: str) -> tuple:
         try:
             return *taken(workshop.uploaded(path)), look.words("")
-        except ImageError as error:
-            return gr.skip(), gr.skip(), look.wrong(str(error))
+        except Exception as error:
+            return gr.skip(), gr.skip(), look.wrong(in_a_line(error).replace(str(Path(path).parent) + os.sep, ""))
 
-    def degrade(photo: Path | None, detail: int, operator: str, severity: float) -> tuple:
-        if photo is None:
-            return gr.skip(), gr.skip(), look.wrong("there is no photograph: choose one, on the left.")
-        path = workshop.inputs / f"{operator}-{severity:g}-of-{photo.stem}-{detail}.png"
-        Degrading(photo, named[operator], path, size=detail, severity=severity)()
-        return *taken(path), look.words(f"the photograph, with {operator} at severity {severity:g}")
+    def degrade(photo: Path | None, operator: str, *numbers: float) -> tuple:
+        try:
+            detail, severity = values_of([source.detail, severity_of], numbers)
+            name = f"{operator}-{severity:g}-of-{plain_stem(needed(photo))[:60]}-{detail}.png"
+            path = workshop.inputs / name
+            Degrading(needed(photo), named[operator], path, size=detail, severity=severity)()
+            return *taken(path), look.words(f"the photograph, with {operator} at severity {severity:g}")
+        except Exception as error:
+            return gr.skip(), gr.skip(), look.wrong(in_a_line(error))
 
     def ask(
         photo: Path | None, made_by: str, detail: int, picture: Path | None, severity: float, operator: str, noise: float,
@@ -80,9 +84,12 @@ def build(workshop: Workshop, source: Source) -> None:
         options: dict[str, Any] = {"noise": noise, "count": count, "seed": seed, "side": detail, "detail": detail, "out": out}
         return Asked(Solve(picture, prior=needed(photo), degradation=named[operator], severity=(severity,), **options), out)
 
-    upload.upload(take, upload, [degraded, picture, shown.said], show_progress="hidden")
+    upload.upload(take, as_given([upload]), [degraded, picture, shown.said], show_progress="hidden")
     example.click(
-        degrade, [source.photo, source.detail, operator, severity], [degraded, picture, shown.said], show_progress="hidden"
+        degrade,
+        as_given([source.photo, operator, source.detail, severity_of]),
+        [degraded, picture, shown.said],
+        show_progress="hidden",
     )
-    connect(workshop, "restore", pressed, [*source, degraded, severity, operator, noise, count, seed], ask, shown)
+    connect(workshop, "restore", pressed, [*source, degraded, severity_of, operator, noise, count, seed], ask, shown)
     source.run.change(lambda run: gr.update(visible=run == ALONE), source.run, prior, show_progress="hidden")

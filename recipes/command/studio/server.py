@@ -54,9 +54,12 @@ def serve(source: Path | None, host: str, port: int, out: Path, device: str | No
                 footer_links=[],
                 enable_monitoring=False,
                 run_history=False,
+                _frontend=False,  # no look at its own page, which gives up after 3 s on a busy machine, or behind a proxy
                 app_kwargs={"middleware": [own_name_only()] if host in LOOPBACK else []},
             )
         finally:
+            if workshop.trainings.runs:
+                print(f"waits until the training in {workshop.trainings.folder} has saved", flush=True)
             workshop.close()
 
 

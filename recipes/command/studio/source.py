@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
 import gradio as gr
 
 from recipes.command.studio import inputs, look
+from recipes.command.studio.fields import as_given, in_a_line
 from recipes.command.studio.workshop import Workshop
-from restore.data.decoding import ImageError
 
 ALONE = "the photograph itself"
 
@@ -52,16 +53,16 @@ def source_panel(workshop: Workshop, photograph: Path | None, run: Path | None) 
         try:
             kept = workshop.uploaded(path)
             return kept, inputs.shown(kept), look.words("")
-        except ImageError as error:
-            return gr.skip(), gr.skip(), look.wrong(str(error).replace(str(Path(path).parent) + "/", ""))
+        except Exception as error:
+            return gr.skip(), gr.skip(), look.wrong(in_a_line(error).replace(str(Path(path).parent) + os.sep, ""))
 
-    upload.upload(take, upload, [photo, picture, said], show_progress="hidden", concurrency_limit=2)
+    upload.upload(take, as_given([upload]), [photo, picture, said], show_progress="hidden", concurrency_limit=2)
     return Source(photo, made_by, detail)
 
 
-def run_of(made_by: str) -> Path | None:
+def run_of(made_by: str | None) -> Path | None:
     """The folder of the run, None where there is none."""
-    return None if made_by == ALONE or not made_by.strip() else Path(made_by.strip())
+    return None if made_by is None or made_by == ALONE or not made_by.strip() else Path(made_by.strip())
 
 
 def needed(photo: Path | None) -> Path:

@@ -13,7 +13,7 @@ from degrade.files import ordinary
 from recipes.command.pasteable import pasteable
 from recipes.command.spelled import arguments, spelled
 from recipes.command.studio import look
-from recipes.command.studio.fields import help_line
+from recipes.command.studio.fields import as_given, help_line, in_a_line, values_of
 from recipes.command.studio.source import Source, needed, run_of
 from recipes.command.studio.workshop import Workshop
 from recipes.command.training import Resume
@@ -41,7 +41,7 @@ def build(workshop: Workshop, source: Source) -> None:
                 allow_custom_value=True,
                 elem_id="training-run",
             )
-            minutes = gr.Number(3, label="Minutes", minimum=0.05, elem_id="training-minutes")
+            minutes_of = gr.Number(3, label="Minutes", minimum=0.05, elem_id="training-minutes")
             with gr.Row():
                 learn = gr.Button("Learn the photograph", variant="primary", elem_id="training-learn")
                 resume = gr.Button("Resume the run", elem_id="training-resume")
@@ -67,13 +67,14 @@ def build(workshop: Workshop, source: Source) -> None:
     def begin(photo: Path | None, minutes: float) -> tuple:
         try:
             image = needed(photo)
+            (minutes,) = values_of([minutes_of], [minutes])
             Budget(minutes)
             folder = workshop.new_folder(image, "run")
             words = ["train", str(image), "--minutes", f"{minutes:g}", "--out", str(folder)]
             words += ["--device", workshop.device] if workshop.device else []
             workshop.trainings.start(folder, words)
-        except ValueError as error:
-            return gr.skip(), look.wrong(str(error)), gr.skip()
+        except Exception as error:
+            return gr.skip(), look.wrong(in_a_line(error)), gr.skip()
         line = gr.Code(pasteable(*words, recipe="sindiffusion.py"), visible=True)
         return gr.Dropdown([str(folder), *workshop.runs()], value=str(folder)), look.words("begins"), line
 
@@ -82,10 +83,11 @@ def build(workshop: Workshop, source: Source) -> None:
             folder = Path(_named(run))
             command = Resume(folder, device=workshop.device)
             if _ended(folder):
+                (minutes,) = values_of([minutes_of], [minutes])
                 command = Resume(folder, minutes=minutes, device=workshop.device)
             workshop.trainings.start(folder, arguments(command)[1:])
-        except (ValueError, OSError) as error:
-            return look.wrong(str(error)), gr.skip()
+        except Exception as error:
+            return look.wrong(in_a_line(error)), gr.skip()
         return look.words("begins"), gr.Code(spelled(command), visible=True)
 
     def end() -> str:
@@ -99,15 +101,20 @@ def build(workshop: Workshop, source: Source) -> None:
     def follow(run: str | None, seen: Any) -> tuple:
         if not run:
             return gr.skip(), gr.skip(), gr.skip(), gr.skip()
-        folder = Path(run)
-        told = look.log(_where(folder, workshop), workshop.trainings.printed() if workshop.trainings.folder == folder else "")
-        now = _state(folder)
-        if now == seen:
-            return told, gr.skip(), gr.skip(), gr.skip()
-        return told, _curve(folder), _previews(folder), now
+        try:
+            folder = Path(run.strip())
+            told = look.log(
+                _where(folder, workshop), workshop.trainings.printed() if workshop.trainings.folder == folder else ""
+            )
+            now = _state(folder)
+            if now == seen:
+                return told, gr.skip(), gr.skip(), gr.skip()
+            return told, _curve(folder), _previews(folder), now
+        except Exception as error:
+            return look.wrong(in_a_line(error)), gr.skip(), gr.skip(), gr.skip()
 
-    learn.click(begin, [source.photo, minutes], [run, answer, command], show_progress="hidden")
-    resume.click(go_on, [run, minutes], [answer, command], show_progress="hidden")
+    learn.click(begin, as_given([source.photo, minutes_of]), [run, answer, command], show_progress="hidden")
+    resume.click(go_on, [run, minutes_of], [answer, command], show_progress="hidden")
     stop.click(end, None, answer, show_progress="hidden")
     shown = [said, curve, previews, seen]
     gr.Timer(2).tick(follow, [run, seen], shown, show_progress="hidden", concurrency_limit=None)

@@ -14,7 +14,7 @@ from recipes import sindiffusion
 from recipes.command import cli, training
 from recipes.command.next_steps import say_what_next
 from recipes.command.panorama import Panorama
-from recipes.command.pasteable import pasteable
+from recipes.command.pasteable import again, pasteable
 from restore.training.session import train
 from tests import own_types
 from tests.options import FILES, program
@@ -31,6 +31,13 @@ def called(monkeypatch):
 def test_quoted(called):
     assert pasteable("resume", Path("runs/my photo")) == ".venv/bin/python recipes/sindiffusion.py resume 'runs/my photo'"
     assert pasteable("generation", "ü", recipe="evaluate.py") == ".venv/bin/python recipes/evaluate.py generation 'ü'"
+
+
+def test_the_same_command(called, monkeypatch):
+    """Also of the program that is installed, and with the user's own types, once."""
+    assert again() == ".venv/bin/python recipes/sindiffusion.py train 'it'\"'\"'s a photo.png'"
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/thaw", "edit", "panorama", "my photo.png", "--types", "own.py"])
+    assert again() == "thaw edit panorama 'my photo.png' --types own.py"
 
 
 def printed(text: str) -> list[list[str]]:

@@ -5,6 +5,15 @@ import torch
 from restore.training.ema import Ema
 
 
+def moved(ema: Ema, weight: torch.Tensor, advance: float = 1) -> None:
+    """An update as the trainer makes it: by a number, and by a tensor where its steps are captured."""
+    amount, before = ema.next_weight(advance), [average.clone() for average in ema.average]
+    ema.move([weight], torch.tensor(amount))
+    captured, ema.average = ema.average, before
+    ema.move([weight], amount)
+    torch.testing.assert_close(captured, ema.average)
+
+
 def test_ema_against_its_definition():
     for warmup in (True, False):
         weight = torch.zeros(3)
@@ -13,7 +22,7 @@ def test_ema_against_its_definition():
             weight += 1
             decay = min(0.9, (1 + n) / (10 + n)) if warmup else 0.9
             expected = decay * expected + (1 - decay) * weight
-            ema.update([weight])
+            moved(ema, weight)
         torch.testing.assert_close(ema.average[0], expected)
 
 
@@ -22,7 +31,7 @@ def test_longer_moves_forget_more():
     weight = torch.ones(1)
     for advance, expected in ((2.5, 0.25), (100.0, 1.0)):
         ema = Ema([torch.zeros(1)], 0.9, warmup=False)
-        ema.update([weight], advance)
+        moved(ema, weight, advance)
         torch.testing.assert_close(ema.average[0], torch.tensor([expected]))
 
 
@@ -30,6 +39,6 @@ def test_ema_of_bfloat16_weights_loses_nothing():
     weight = torch.ones(1, dtype=torch.bfloat16)
     ema = Ema([torch.zeros(1, dtype=torch.bfloat16)], 0.999, warmup=False)
     for _ in range(1000):
-        ema.update([weight])
+        moved(ema, weight)
     assert ema.average[0].dtype == torch.float32
     torch.testing.assert_close(ema.average[0], torch.tensor([1 - 0.999**1000]), rtol=1e-3, atol=0)

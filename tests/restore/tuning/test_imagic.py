@@ -149,7 +149,7 @@ def test_the_command(words, picture, tmp_path, capsys):
     assert names == {"grid.png", *(f"eta-{eta}-seed-{seed}.png" for eta in ("0", "0.5") for seed in (0, 1))}
     recipe.main(["again", str(tmp_path / "out"), "--etas", ".7", "--device", "cpu"])
     assert (tmp_path / "out/samples/eta-0.7-seed-0.png").exists()
-    assert "eta growing" in capsys.readouterr().out
+    assert "4 images in" in (said := capsys.readouterr().out) and "in the order of --etas" in said
 
 
 def test_bad_input(words, published, picture, learned, tmp_path):
