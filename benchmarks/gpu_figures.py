@@ -52,7 +52,8 @@ def sampling(scene: Scene) -> Figures:
     shape = (1, 3, 16, 24) if scene.tiny else (1, 3, 188, 248)
     steps, theirs_take = (2, 2) if scene.tiny else (25, 1000)
     noise, x = GaussianNoise(LinearBeta(1000)), torch.randn(shape).to(scene.device)
-    network = PatchUNetConfig().build().eval().to(scene.device, memory_format=torch.channels_last)
+    network = PatchUNetConfig().build().eval()
+    network.to(scene.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     figures: Figures = {}
     for precision in ("float32",) if bfloat16_is_hopeless(scene.device) else ("float32", "bfloat16"):
         restorer = Restorer(network, noise, "eps", precision)  # type: ignore[arg-type]

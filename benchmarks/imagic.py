@@ -150,7 +150,9 @@ class Bench:
 
     def chosen(self) -> tuple[list[Tensor], list[str], list[str]]:
         """Pictures of one digit, the captions that they are to become, and the colours in them."""
-        pictures, captions, colours = [], [], []
+        pictures: list[Tensor] = []
+        captions: list[str] = []
+        colours: list[str] = []
         for file in image_files(bundled.written("captioned") / "test" / "seen"):
             caption = file.with_suffix(".txt").read_text(encoding="utf-8").strip()
             found = NAMED.findall(caption)

@@ -1,4 +1,4 @@
-"""Does a commit take longer than another? A training step and walks of both, in turns, as a ratio; and whether they give the same.
+"""Does a commit take longer than another? A training step and walks of both, in turns, as a ratio; and do they give the same?
 
     python benchmarks/same_time.py main~20 main
     python benchmarks/same_time.py v0.1 HEAD --only walk --rounds 40

@@ -105,7 +105,7 @@ def rows(
 ) -> list[Row]:
     """The published step in what it can be run in, then ours."""
     every = [Row(shape, device, layout, precision, published) for precision, layout in theirs(device) if published]
-    ways = [{}] + [{"compiled": True}] * compiled + [{"captured": True}] * captured
+    ways: list[dict[str, bool]] = [{}] + [{"compiled": True}] * compiled + [{"captured": True}] * captured
     for precision in ("float32",) if bfloat16_is_hopeless(device) else ("float32", "bfloat16"):
         every += [Row(shape, device, layout, precision, **way) for way in ways for layout in LAYOUTS]  # type: ignore[arg-type]
     return every
@@ -114,7 +114,7 @@ def rows(
 def theirs(device: str) -> list[tuple[Literal["float32", "float16"], Layout]]:
     """What the published step is measured in."""
     halves: list[tuple[Literal["float32", "float16"], Layout]] = [("float16", layout) for layout in LAYOUTS]
-    return [("float32", layout) for layout in LAYOUTS] + (halves if device == "cuda" else [])  # type: ignore[operator]
+    return [("float32", layout) for layout in LAYOUTS] + (halves if device == "cuda" else [])
 
 
 @dataclass(frozen=True)
