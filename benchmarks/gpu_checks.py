@@ -150,7 +150,14 @@ def ddp(scene: Scene) -> Figures:
 
 def tested(scene: Scene, paths: list[str], workers: int) -> Figures:
     """What pytest says of these files."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", str(workers), *paths]
+    options = [
+        "-p",
+        "no:cacheprovider",
+        "--continue-on-collection-errors",
+        "-n",
+        str(workers),
+    ]  # of libraries that are not there
+    command = [sys.executable, "-m", "pytest", *options, *paths]
     scene.out.mkdir(parents=True, exist_ok=True)
     log, left = scene.out / f"{Path(paths[0]).name.partition('.')[0]}.log", scene.left
     with log.open("w", encoding="utf-8") as said:  # what was said stays, also when it takes too long

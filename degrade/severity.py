@@ -20,8 +20,8 @@ def wide_dtype(device: torch.device) -> torch.dtype:
 
 
 def level(value: float, batch: int, device: torch.device) -> Tensor:
-    """t (batch,), all of it `value`, in the wide dtype of `device`: `on_host` finds it without a look at the device, and what is
-    computed of it `once` stays with it."""
+    """t (batch,), all of it `value`, in the wide dtype of `device`: `on_host` finds it without a look at the device, and what
+    is computed of it `once` stays with it."""
     t = torch.full((batch,), value, device=device, dtype=wide_dtype(device))
     t.value, t.known = value, {}  # type: ignore[attr-defined]
     return t

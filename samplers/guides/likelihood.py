@@ -83,9 +83,10 @@ def likelihood(
     settings = _Settings(rounds, ratio)
 
     def guided(x_t: Tensor, t: Tensor) -> Tensor:
-        if float(degradation.coefficients(on_host(t))[0].min()) < LEAST:
-            return restore(x_t, t)
         alpha, sigma = degradation.coefficients(t)
+        seen = alpha if t.device.type == "cpu" else degradation.coefficients(on_host(t))[0]
+        if float(seen.min()) < LEAST:
+            return restore(x_t, t)
         return finite(METHODS[method](restore, measurement, x_t, t, alpha, sigma, settings).to(x_t.dtype), method)
 
     return guided
