@@ -12,7 +12,7 @@ HALF, SPLIT = 0.1, 0.01
 """Noise from which on 16 bits tell patches apart, logits of up to |k|^2 / (2 std^2) being right to a few hundredths; and from
 which on twice 16 bits do, 22 digits in all."""
 UNIT = 64.0
-"""What a query holds beside the bias of a key, which would be too large a number for 16 bits."""
+"""By which queries and biases, numbers too large for 16 bits, are divided, and what they meet multiplied."""
 LOGITS = 2**28
 """At a time in float32, at most."""
 
@@ -46,8 +46,8 @@ class Dense:
         return found.to(queries)
 
     def _half(self, queries: Tensor, bias: Tensor, split: bool) -> Tensor:
-        q1, q2 = halves(queries)
-        k1, k2 = halves(self.keys)
+        q1, q2 = halves(queries / UNIT)
+        k1, k2 = halves(self.keys * UNIT)
         ones = torch.full_like(q1[:, :2], UNIT)
         sides = ([q1, q2, q1, ones], [k1, k1, k2, *halves(bias[:, None] / UNIT)])
         if not split:

@@ -31,3 +31,9 @@ def test_gradients_are_those_of_the_exact_posterior(gain, std, error):
         bank.mean(queries, gain, std).square().sum().backward()
         found.append(queries.grad)
     torch.testing.assert_close(found[1], found[0], rtol=0, atol=error)
+
+
+def test_queries_far_away_do_not_overflow():
+    keys = torch.rand(50, 147, generator=seeded(0)) * 2 - 1
+    queries = 60 * torch.randn(20, 147, generator=seeded(1))
+    assert bool(Dense(keys, keys).mean(queries, 0.98, 0.02).isfinite().all())
