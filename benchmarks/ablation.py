@@ -42,7 +42,8 @@ class Bench:
 
     def __call__(self) -> None:
         base = simple_diffusion.recipe("digits")
-        base = replace(base, data=replace(base.data, labelled=False), sampling=replace(base.sampling, guidance=1.0))
+        data = replace(base.data, labelled=False)  # type: ignore[type-var]
+        base = replace(base, data=data, sampling=replace(base.sampling, guidance=1.0))
         test = bundled.located("digits", "test")
         clean = torch.stack(list(squares(base.data, test, self.images)))
         features = of_classifier(base.data, bundled.located("digits"), test)
@@ -75,7 +76,7 @@ def variants(base: Recipe) -> dict[str, Recipe]:
         "loss in eps space": replace(base, objective=Objective(weight="eps")),
         "wavelet stem": replace(base, stem=WaveletStem()),
         "patch stem": replace(base, stem=PatchStem()),
-        "residual U-ViT": replace(base, network=replace(base.network, skips="levels")),
+        "residual U-ViT": replace(base, network=replace(base.network, skips="levels")),  # type: ignore[type-var]
     }
 
 

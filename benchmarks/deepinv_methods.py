@@ -13,6 +13,7 @@ from machine import describe  # first: finds the project's packages
 import time  # isort: skip
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,11 @@ from torch import Tensor
 
 from degrade import Scheduled, Stream
 from degrade.random import globally_seeded
-from restore import Run, open_run
+from restore import Run
 from restore.evaluation.features import squares
 from restore.evaluation.metrics import psnr, ssim
 from restore.pipelines.solving import on_unit_images
+from restore.run import open_trained
 
 
 class Denoiser(torch.nn.Module):
@@ -61,7 +63,7 @@ class Bench:
     def __call__(self) -> None:
         import deepinv
 
-        run = open_run(self.run, "cpu").using(steps=self.steps)
+        run = open_trained(self.run, "cpu").using(steps=self.steps)
         clean = torch.stack(list(squares(run.data, self.test, self.images)))
         shape, denoiser = tuple(clean.shape[1:]), Denoiser(run)
         kernel = deepinv.physics.blur.gaussian_blur(sigma=(1.0, 1.0))
@@ -79,14 +81,12 @@ class Bench:
             fidelity = deepinv.optim.data_fidelity.L2()
             theirs = deepinv.sampling.DiffPIR(denoiser, fidelity, sigma=self.noise, max_iter=self.steps)
             methods: dict[str, Callable[[], Tensor]] = {
-                "nothing": lambda y=y: y,
-                "deepinv's DiffPIR": lambda y=y, physics=physics, theirs=theirs: theirs(y, physics),
-                "diffpir": lambda y=y, physics=physics: self.ours(run, y, physics, "diffpir"),
-                "deepinv's DPS": lambda y=y, physics=physics: self.dps(denoiser, y, physics, self.steps),
-                "dps": lambda y=y, physics=physics: self.ours(run, y, physics, "dps"),
-                f"deepinv's DPS, {self.published_steps} steps": lambda y=y, physics=physics: self.dps(
-                    denoiser, y, physics, self.published_steps
-                ),
+                "nothing": y.clone,
+                "deepinv's DiffPIR": partial(theirs, y, physics),
+                "diffpir": partial(self.ours, run, y, physics, "diffpir"),
+                "deepinv's DPS": partial(self.dps, denoiser, y, physics, self.steps),
+                "dps": partial(self.ours, run, y, physics, "dps"),
+                f"deepinv's DPS, {self.published_steps} steps": partial(self.dps, denoiser, y, physics, self.published_steps),
             }
             for label, method in methods.items():
                 seconds = []

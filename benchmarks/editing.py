@@ -9,6 +9,7 @@ first. Without training; the grids lie in runs/editing.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 import tyro
@@ -47,7 +48,7 @@ def main(scene: Positional[Path], thing: Positional[Path], seed: int = 0) -> Non
     composite, mask = pasted(picture, load_image(thing, 250))
     save_image(composite, FOLDER / "paste.png")
     save_image(2 * mask - 1, FOLDER / "mask.png")
-    common = {"count": 2, "seed": seed, "severities": severities}
+    common: dict[str, Any] = {"count": 2, "seed": seed, "severities": severities}
     SDEdit(scene, image=FOLDER / "strokes.png", out=FOLDER / "sdedit", **common)()
     Harmonise(scene, image=FOLDER / "paste.png", mask=FOLDER / "mask.png", out=FOLDER / "harmonise", **common)()
     Variations(scene, out=FOLDER / "variations", **common)()

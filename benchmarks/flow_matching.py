@@ -22,9 +22,10 @@ import tyro
 from degrade import GaussianNoise, OptimalTransport, RectifiedFlow
 from degrade.severity import per_sample
 from recipes import flow_matching, simple_diffusion
-from restore import Recipe, Run, open_run, train
+from restore import Recipe, Run, train
 from restore.data import bundled
 from restore.evaluation.features import frechet_distance, of_classifier, squares
+from restore.run import open_trained
 from samplers import DDIM, DDPM, Euler, Heun, Midpoint, Sampler
 
 WALKS: dict[str, tuple[tuple[Sampler, int], ...]] = {
@@ -78,7 +79,7 @@ class Bench:
         folder = self.out / name.replace(", ", "-").replace(" ", "-")
         if not folder.exists():
             train(recipe, folder, minutes=self.minutes)
-        return open_run(folder, "cpu")
+        return open_trained(folder, "cpu")
 
 
 def compare(checkout: Path) -> None:

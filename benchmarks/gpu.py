@@ -4,8 +4,8 @@
     python benchmarks/gpu.py --rehearse          # all of it at tiny sizes, on a CPU: does it run?
 
 Each row has a process of its own and is written to OUT/results.json when it is done. The same command goes on where it stopped:
-rows that are there are shown, not run again (`--again`), those that the time does not suffice for wait for the next call. Rows
-that fail say why, and the others go on. `--only` names rows. docs/guides/gpu.md says what each is.
+rows that are there are shown, not run again (`--again`); those that ended in an error are, and those that the time did not
+suffice for. Rows that fail say why, and the others go on. `--only` names rows. docs/guides/gpu.md says what each is.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 from machine import describe  # first: finds the project's packages
 
 import json  # isort: skip
+import math
 import sys
 import time
 import traceback
@@ -43,7 +44,7 @@ class Bench:
     peers: Path | None = None
     """A folder with SinGAN's sample of PHOTO.jpg as PHOTO.png, to judge by."""
     minutes: float = 9.0
-    """After so many no row is begun that would go beyond them."""
+    """After so many no row is begun that would go beyond them, and one that does is ended."""
     only: tuple[str, ...] = ()
     """Rows (default: all)."""
     again: bool = False
@@ -60,17 +61,16 @@ class Bench:
             sys.exit(f"error: there is no row {unknown[0]!r}: these are {', '.join(EVERY)}.")
         if self.device == "cpu" and not self.rehearse:
             sys.exit("error: there is no GPU here: `--rehearse` runs all of it at tiny sizes.")
-        begun, path = time.perf_counter(), self.out / "results.json"
+        until, path = time.time() + 60 * self.minutes, self.out / "results.json"
         results: dict[str, dict[str, Any]] = {} if self.rehearse or not path.exists() else json.loads(path.read_text("utf-8"))
         print(f"{describe(self.device)}\n\n| row | s | |\n| --- | --- | --- |", flush=True)
         waiting = []
         for name in self.only or EVERY:
-            if self.again or name not in results:
-                left = 60 * self.minutes - (time.perf_counter() - begun)
-                if EXPECTED.get(name, 20) > left and not self.rehearse:
+            if self.again or "error" in results.get(name, {"error": "not run"}):
+                if time.time() + EXPECTED.get(name, 20) > until and not self.rehearse:
                     waiting.append(name)
                     continue
-                results[name] = self.row(name)
+                results[name] = self.row(name, until)
                 self.out.mkdir(parents=True, exist_ok=True)
                 with atomic_write(path) as part:
                     part.write_text(json.dumps(results, indent=1), encoding="utf-8")
@@ -82,13 +82,14 @@ class Bench:
         if failed and (self.rehearse or set(failed) & set(CHECKS)):
             sys.exit(1)
 
-    def row(self, name: str) -> dict[str, Any]:
+    def row(self, name: str, until: float) -> dict[str, Any]:
         """What is found, with `ok`: False for a check that fails, a figure that is not as wanted, and an error."""
-        scene = Scene(self.device, self.photographs, self.peers, self.published, self.rehearse, self.out)
+        until = math.inf if self.rehearse else until
+        scene = Scene(self.device, self.photographs, self.peers, self.published, self.rehearse, self.out, until)
         before = time.perf_counter()
         try:
             here = self.rehearse or name == "training"  # whose rows have processes of their own
-            found = tried(name, scene) if here else alone(name, tried, name, scene)
+            found = tried(name, scene) if here else alone(name, tried, name, scene, limit=scene.left)
         except SystemExit as gone:
             found = {"error": str(gone), "ok": False}
         if self.rehearse and "error" not in found and name in ROWS:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from machine import describe  # noqa: F401, first: finds the project's packages
 
-import re  # isort: skip
+import math  # isort: skip
+import os
+import re
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -47,6 +51,13 @@ class Scene:
     tiny: bool = False
     """Sizes that a CPU is done with in seconds."""
     out: Path = Path("runs/gpu")
+    until: float = math.inf
+    """When all has to be done, of `time.time()`."""
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until then; None for any number."""
+        return None if self.until == math.inf else max(1.0, self.until - time.time())
 
     @property
     def photograph(self) -> Path:
@@ -64,13 +75,15 @@ class Scene:
 
 def parity(scene: Scene) -> Figures:
     """The network against the published code's outputs (tests/golden), on a GPU within 5 times the tolerance of a CPU."""
-    return tested(["tests/models/test_patch_unet.py" + "::test_published_time_embedding" * scene.tiny], 0)
+    return tested(scene, ["tests/models/test_patch_unet.py" + "::test_published_time_embedding" * scene.tiny], 0)
 
 
 def laws(scene: Scene) -> Figures:
     """The tests that run on a GPU where there is one: laws of the operators, streams of random numbers, no waits."""
-    some = ["tests/degrade/test_laws.py", "tests/degrade/test_counters.py", "tests/test_waits.py"]
-    return tested(["tests/degrade/test_counters.py::test_known_answers"], 0) if scene.tiny else tested(some, 8)
+    files = ["tests/degrade/test_laws.py", "tests/degrade/test_counters.py", "tests/test_waits.py", "tests/test_device.py"]
+    return tested(
+        scene, ["tests/degrade/test_counters.py::test_known_answers"] if scene.tiny else files, 0 if scene.tiny else 8
+    )
 
 
 def samplers(scene: Scene) -> Figures:
@@ -135,14 +148,30 @@ def ddp(scene: Scene) -> Figures:
     return {"largest difference": error, "ok": error < 1e-5}
 
 
-def tested(paths: list[str], workers: int) -> Figures:
+def tested(scene: Scene, paths: list[str], workers: int) -> Figures:
     """What pytest says of these files."""
-    parallel = ["-n", str(workers)]
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *parallel, *paths]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    counts = {name: int(number) for number, name in re.findall(r"(\d+) (passed|failed|skipped|errors?)\b", done.stdout[-2000:])}
-    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    return {**counts, **({"first": failed[0][:200]} if failed else {}), "ok": done.returncode == 0}
+    options = [
+        "-p",
+        "no:cacheprovider",
+        "--continue-on-collection-errors",
+        "-n",
+        str(workers),
+    ]  # of libraries that are not there
+    command = [sys.executable, "-m", "pytest", *options, *paths]
+    scene.out.mkdir(parents=True, exist_ok=True)
+    log, left = scene.out / f"{Path(paths[0]).name.partition('.')[0]}.log", scene.left
+    with log.open("w", encoding="utf-8") as said:  # what was said stays, also when it takes too long
+        process = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            code = process.wait(left)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            return {"error": f"not done after {left:.0f} s: {log}", "ok": False}
+    lines = log.read_text("utf-8").splitlines()
+    counts = {name: int(number) for number, name in re.findall(r"(\d+) (passed|failed|skipped|errors?)\b", "".join(lines[-3:]))}
+    failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
+    return {**counts, **({"first": failed[0][:200]} if failed else {}), "ok": code == 0}
 
 
 def trainer(scene: Scene, captured: bool = False) -> Trainer:

@@ -27,7 +27,7 @@ import tyro
 from torch import Tensor
 
 from recipes import autoencoder, cascade, latent_diffusion, simple_diffusion
-from restore import Recipe, Run, open_run, save_image, train
+from restore import Recipe, Run, save_image, train
 from restore.autoencoder import TrainedAutoencoder
 from restore.data import bundled
 from restore.data.enlarging import reduced
@@ -37,6 +37,7 @@ from restore.evaluation.metrics import psnr
 from restore.latents import Latents
 from restore.machine.allocator import keep_freed_memory
 from restore.pipelines.cascade import enlarge, told
+from restore.run import open_trained
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ class Bench:
             steps = max(10, int(seconds / step_seconds(recipe)))
             stretched = replace(recipe.training.stretched(steps), preview_every=10**8, save_every=steps)
             train(replace(recipe, training=stretched), folder, "cpu")
-        return open_run(folder, "cpu")
+        return open_trained(folder, "cpu")
 
 
 def sharpness(x: Tensor) -> float:

@@ -29,7 +29,7 @@ def product(dtype: torch.dtype) -> float:
 def step(size: tuple[int, int], dtype: torch.dtype) -> tuple[float, float, float]:
     """Seconds, GFLOP and peak memory of a forward and backward pass."""
     keep_freed_memory()
-    network = PatchUNetConfig().build().to(memory_format=torch.channels_last)
+    network = PatchUNetConfig().build().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     x, t = torch.randn(1, 3, *size).contiguous(memory_format=torch.channels_last), torch.full((1,), 0.5)
     idle = used_memory()
 

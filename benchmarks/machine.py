@@ -16,7 +16,7 @@ import torch
 
 def describe(device: str = "cpu") -> str:
     """One line: processor or GPU, threads, versions."""
-    name = torch.cuda.get_device_name() if device == "cuda" else _processor()
+    name = torch.cuda.get_device_name() if device.startswith("cuda") else _processor()
     return f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}, Python {platform.python_version()}"
 
 

@@ -13,7 +13,9 @@ from machine import describe  # first: finds the project's packages
 import time  # isort: skip
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
+from typing import Any
 
 import torch
 import tyro
@@ -45,8 +47,8 @@ class Bench:
             "DiT, 12 blocks": same(self.size),
         }.items():
             calls: dict[str, tuple[nn.Module, Callable[[], object]]] = {
-                f"diffusers, {name}": (theirs, lambda m=theirs, dit="DiT" in name: forward(m, x, t, labels if dit else None)),
-                f"ours, {name}": (ours, lambda m=ours, dit="DiT" in name: m(x, t, *([labels] if dit else []))),
+                f"diffusers, {name}": (theirs, partial(forward, theirs, x, t, labels if "DiT" in name else None)),
+                f"ours, {name}": (ours, partial(ours, x, t, *([labels] if "DiT" in name else []))),
             }
             seconds: dict[str, list[float]] = {key: [] for key in calls}
             for turn in range(self.rounds + 2):
@@ -73,7 +75,7 @@ def unets() -> tuple[nn.Module, nn.Module]:
     """Four levels of 64 to 512 channels, two blocks each, attention at the deepest."""
     from diffusers import UNet2DModel
 
-    theirs = UNet2DModel(
+    theirs: Any = UNet2DModel(
         in_channels=3,
         out_channels=3,
         layers_per_block=2,
@@ -95,7 +97,7 @@ def dits(size: int) -> tuple[nn.Module, nn.Module]:
     """DiT-S: 12 blocks of 384 channels, tokens of 4 x 4 pixels, 10 classes."""
     from diffusers import DiTTransformer2DModel
 
-    theirs = DiTTransformer2DModel(
+    theirs: Any = DiTTransformer2DModel(
         num_attention_heads=6,
         attention_head_dim=64,
         in_channels=3,

@@ -24,12 +24,13 @@ from torch import Tensor
 
 from degrade import Bridge, Stream, seeded
 from recipes import pairs
-from restore import Recipe, Run, open_run, save_image, train
+from restore import Recipe, Run, save_image, train
 from restore.data import bundled
 from restore.data.images import grid
 from restore.data.sources import Folder
 from restore.evaluation.features import frechet_distance, of_classifier, of_patches
 from restore.evaluation.metrics import psnr, ssim
+from restore.run import open_trained
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class Bench:
         folder = self.out / name
         if not folder.exists():
             train(recipe, folder, minutes=self.minutes)
-        return open_run(folder, "cpu")
+        return open_trained(folder, "cpu")
 
 
 if __name__ == "__main__":

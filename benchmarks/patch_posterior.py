@@ -22,7 +22,7 @@ from machine import describe  # first: finds the project's packages
 import torch  # isort: skip
 import tyro
 
-from degrade import GaussianBlur, GaussianMask, GaussianNoise, RectifiedFlow, State, seeded
+from degrade import Degradation, GaussianBlur, GaussianMask, GaussianNoise, RectifiedFlow, State, seeded
 from restore import PatchSettings, closed_form, load_image, save_image
 from restore.data import bundled
 from restore.data.images import grid
@@ -78,7 +78,8 @@ def halves() -> None:
     for name in ("brick.png", "grass.png"):
         whole = load_image(folder / name, 256)[..., :128, :]
         known, clean = whole[..., :128], whole[None, ..., 128:]
-        for degradation, t in ((GaussianBlur(3.0), 0.6), (GaussianMask(50, 0.25), 1.0)):
+        tasks: tuple[tuple[Degradation, float], ...] = ((GaussianBlur(3.0), 0.6), (GaussianMask(50, 0.25), 1.0))
+        for degradation, t in tasks:
             latent = degradation.draw(clean, seeded(5))
             severity = torch.tensor([t])
             x = degradation(clean, severity, latent)

@@ -1,6 +1,6 @@
 """Processes of their own for what is measured: the memory, the layouts and the kernels of one row are not those of another.
 
-They end with the benchmark, without a word; where one is gone the benchmark ends with a line.
+They end with the benchmark, without a word; where one is gone, or does not answer in time, the benchmark ends with a line.
 """
 
 from __future__ import annotations
@@ -27,10 +27,14 @@ class Worker:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a benchmark without a traceback
         theirs.close()  # so that a process which is gone is found out
 
-    def ask(self) -> Any:
-        """What the call gives. Ends the benchmark where the process is gone."""
+    def ask(self, limit: float | None = None) -> Any:
+        """What the call gives. Ends the benchmark where the process is gone, or has no answer after `limit` seconds."""
         try:
             self.line.send("call")
+            if not self.line.poll(limit):
+                self.process.kill()
+                self.process.join()
+                sys.exit(f"error: the process of {self.name!r} had no answer after {limit:.0f} s, and was ended.")
             return self.line.recv()
         except (EOFError, OSError):
             self.process.join(10)
@@ -43,10 +47,10 @@ class Worker:
         self.process.join()
 
 
-def alone(name: str, work: Callable[..., Any], *args: Any) -> Any:
-    """What `work(*args)` returns, called in a process of its own."""
+def alone(name: str, work: Callable[..., Any], *args: Any, limit: float | None = None) -> Any:
+    """What `work(*args)` returns, called in a process of its own, which has `limit` seconds for it."""
     worker = Worker(name, _Call(work, args))
-    found = worker.ask()
+    found = worker.ask(limit)
     worker.end()
     return found
 

@@ -20,6 +20,7 @@ import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import tyro
@@ -28,7 +29,7 @@ from processes import alone
 from restore.latents import Latents
 from restore.machine.memory import used_memory
 
-VAE = {
+VAE: dict[str, Any] = {
     "block_out_channels": (128, 256, 512, 512),
     "down_block_types": ("DownEncoderBlock2D",) * 4,
     "up_block_types": ("UpDecoderBlock2D",) * 4,
@@ -71,16 +72,18 @@ class Bench:
 
 
 def save(folder: Path, bench: Bench) -> None:
-    from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel, UNet2DModel
+    import diffusers as library
 
+    diffusers: Any = library  # whose models are typed without what they inherit
     torch.manual_seed(0)
     widths = tuple(width // bench.narrow for width in VAE["block_out_channels"])
-    AutoencoderKL(**{**VAE, "block_out_channels": widths, "norm_num_groups": min(32, widths[0])}).save_pretrained(
+    diffusers.AutoencoderKL(**{**VAE, "block_out_channels": widths, "norm_num_groups": min(32, widths[0])}).save_pretrained(
         folder / "vae"
     )
-    network = UNet2DConditionModel(**UNET) if bench.unet else UNet2DModel(4, in_channels=4, out_channels=4)
+    large, small = diffusers.UNet2DConditionModel, diffusers.UNet2DModel
+    network = large(**UNET) if bench.unet else small(4, in_channels=4, out_channels=4)
     network.save_pretrained(folder / "unet")
-    DDIMScheduler(clip_sample=False).save_pretrained(folder / "scheduler")
+    diffusers.DDIMScheduler(clip_sample=False).save_pretrained(folder / "scheduler")
     index = {"vae": "AutoencoderKL", "unet": type(network).__name__, "scheduler": "DDIMScheduler"}
     entries = {"_class_name": "DiffusionPipeline", **{place: ["diffusers", kind] for place, kind in index.items()}}
     (folder / "model_index.json").write_text(json.dumps(entries))
@@ -97,7 +100,8 @@ def loaded(folder: Path, part: str) -> tuple[int, int]:
     from restore import pretrained
 
     pipeline = pretrained(folder, "cpu")
-    load = pipeline.restorer.network.load if part == "unet" else pipeline.space.codec.load
+    holder: Any = pipeline.restorer.network if part == "unet" else pipeline.space
+    load = holder.load if part == "unet" else holder.codec.load
     load.drawn()  # libraries are loaded, and the class is built once, before what is measured
     before = used_memory()
     module = load()

@@ -65,7 +65,7 @@ class Bench:
         first = 0.0
         for name, (sampler, steps) in ROWS.items():
             before = time.perf_counter()
-            images = list(run.generate(count=self.count, steps=steps, sampler=sampler, batch=1))
+            images = list(run.using(steps=steps, sampler=sampler).generate(count=self.count, batch=1))
             each = (time.perf_counter() - before) / self.count
             report = mean([*map(judge, images)])
             first = first or report.coherence

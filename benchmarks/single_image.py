@@ -76,6 +76,11 @@ def trained(
     return run.generate(progress=False)[0]
 
 
+def made_by(peer: Path, detail: int, photograph: Path) -> Tensor:
+    """Another method's sample."""
+    return load_image(peer / f"{photograph.stem}.png", detail)
+
+
 def main(
     photographs: Annotated[tuple[Path, ...], tyro.conf.Positional],
     peers: tuple[Path, ...] = (),
@@ -101,7 +106,7 @@ def main(
         for name, likeness in (("trained", True), ("without likeness", False)):
             methods[name] = partial(trained, preset, minutes, steps, detail, out / "runs", likeness)
     for peer in peers:
-        methods[peer.name] = lambda path, peer=peer: load_image(peer / f"{path.stem}.png", detail)
+        methods[peer.name] = partial(made_by, peer, detail)
     rows = [Rows(name, []) for name in methods]
     for path in photographs:
         judge = Judge(load_image(path, detail), every)

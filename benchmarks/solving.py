@@ -18,6 +18,7 @@ from machine import describe  # first: finds the project's packages
 import time  # isort: skip
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -28,12 +29,13 @@ from skimage import restoration
 from torch import Tensor
 
 from degrade import Compose, Decolour, Degradation, GaussianBlur, Pixelate, Snow, Stage, seeded, seeds
-from restore import Run, closed_form, open_run, save_image
+from restore import Run, closed_form, save_image
 from restore.data.images import grid
 from restore.evaluation.features import frechet_distance, of_classifier, of_patches, squares
 from restore.evaluation.metrics import psnr, ssim
 from restore.pipelines.pipeline import Pipeline
 from restore.pipelines.solving import Forward, reduced_to
+from restore.run import open_trained
 from samplers import Method
 from samplers.guides.likelihood import ANY
 
@@ -152,13 +154,13 @@ class Bench:
     """Folder for the pictures."""
 
     def __call__(self) -> None:
-        run = open_run(self.run, "cpu").using(steps=self.steps)
+        run = open_trained(self.run, "cpu").using(steps=self.steps)
         clean = torch.stack(list(squares(run.data, self.test, self.images)))
         trained = self.features == "classifier"
         features = of_classifier(run.data, run.images or self.test, self.test) if trained else of_patches()
         reference = features.extract(clean)
         patches = self.closed_form(run) if self.patches else None
-        every = [*cases(clean), *(self.trained(open_run(path, "cpu"), clean) for path in self.cold)]
+        every = [*cases(clean), *(self.trained(open_trained(path, "cpu"), clean) for path in self.cold)]
         print(f"{describe()}\n{len(clean)} images {tuple(clean.shape[1:])}; Frechet distance: {features.name}\n")
         print("| degraded by | noise | restored by | PSNR, dB | SSIM | Frechet distance | s |")
         print("| --- " * 7 + "|")
@@ -171,8 +173,8 @@ class Bench:
                     begun = time.perf_counter()
                     x = make()
                     seconds = time.perf_counter() - begun
-                    values = (psnr(x, clean).mean(), ssim(x, clean).mean(), frechet_distance(features.extract(x), reference))
-                    cells = " | ".join(f"{float(v):.{d}f}" for v, d in zip(values, (2, 3, 2), strict=True))
+                    far = frechet_distance(features.extract(x), reference)
+                    cells = f"{float(psnr(x, clean).mean()):.2f} | {float(ssim(x, clean).mean()):.3f} | {far:.2f}"
                     print(f"| {case.name} | {noise:g} | {name} | {cells} | {seconds:.1f} |", flush=True)
                     shown.append(x)
                 rows = [column[i] for i in range(min(6, len(clean))) for column in shown]
@@ -184,8 +186,8 @@ class Bench:
         size = (clean.shape[-2], clean.shape[-1])
         yield "nothing", lambda: torch.nn.functional.interpolate(y, size, mode="nearest-exact").clamp(-1, 1)
         if case.classical:
-            name, method = case.classical
-            yield name, lambda: best(method, y, clean, OPTIONS[:1] if name in WITHOUT else OPTIONS)
+            name, classical = case.classical
+            yield name, lambda: best(classical, y, clean, OPTIONS[:1] if name in WITHOUT else OPTIONS)
 
         def solved(pipeline: Pipeline, method: Method) -> Tensor:
             options = {"noise": noise, "method": method, "count": 1, "size": size, "batch": 64, "progress": False}
@@ -194,7 +196,7 @@ class Bench:
 
         for method in self.methods:
             if case.linear or method in ANY:
-                yield f"{method}, run", lambda method=method: solved(run, method)
+                yield f"{method}, run", partial(solved, run, method)
         if patches is not None:
             yield "diffpir, patches", lambda: solved(patches, "diffpir")
         if case.cold is not None:

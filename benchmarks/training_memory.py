@@ -26,7 +26,8 @@ from restore.training.loop import train
 def whole(photo: Path) -> int:
     """The training loop as it is: drawing, optimizer, EMA, metrics, a checkpoint."""
     recipe = sindiffusion.recipe(photo, "paper")
-    data, training = replace(recipe.data, rescale=(1.0, 1.0)), replace(recipe.training, batch=1, steps=6)
+    data = replace(recipe.data, rescale=(1.0, 1.0))  # type: ignore[type-var]
+    training = replace(recipe.training, batch=1, steps=6)
     recipe = replace(recipe, data=data, training=training)
     batches, _ = recipe.open("cpu")
     train(recipe.trainer("cpu"), batches, Path(tempfile.mkdtemp()), {})
@@ -38,7 +39,7 @@ def bare(photo: Path) -> int:
     recipe = sindiffusion.recipe(photo, "paper")
     image = recipe.data.read(photo)[None]
     x = image[..., : image.shape[2] // 4 * 4, : image.shape[3] // 4 * 4].contiguous()
-    network = recipe.network.build().to(memory_format=torch.channels_last)
+    network = recipe.network.build().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     for _ in range(6):
         network(x, torch.full((1,), 0.5)).square().mean().backward()
     return used_memory()

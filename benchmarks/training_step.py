@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from machine import describe  # first: finds the project's packages
 
-import statistics  # isort: skip
+import math  # isort: skip
+import statistics
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -38,6 +40,8 @@ from restore.training.trial import bfloat16_is_hopeless
 
 Step = Callable[[], object]
 LAYOUTS: tuple[Layout, ...] = ("contiguous", "channels-last")
+LONGEST = 300.0
+"""Seconds that a step may take, its process's start included."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,10 @@ class Here:
     """A row in this process, in place of a `Worker`."""
 
     def __init__(self, name: str, make: Callable[[], Callable[[], float]]) -> None:
-        self.name, self.ask = name, make()
+        self.name, self.call = name, make()
+
+    def ask(self, limit: float | None = None) -> float:
+        return self.call()
 
     def end(self) -> None:
         """Nothing is left to end."""
@@ -98,7 +105,7 @@ def rows(
 ) -> list[Row]:
     """The published step in what it can be run in, then ours."""
     every = [Row(shape, device, layout, precision, published) for precision, layout in theirs(device) if published]
-    ways = [{}] + [{"compiled": True}] * compiled + [{"captured": True}] * captured
+    ways: list[dict[str, bool]] = [{}] + [{"compiled": True}] * compiled + [{"captured": True}] * captured
     for precision in ("float32",) if bfloat16_is_hopeless(device) else ("float32", "bfloat16"):
         every += [Row(shape, device, layout, precision, **way) for way in ways for layout in LAYOUTS]  # type: ignore[arg-type]
     return every
@@ -107,7 +114,7 @@ def rows(
 def theirs(device: str) -> list[tuple[Literal["float32", "float16"], Layout]]:
     """What the published step is measured in."""
     halves: list[tuple[Literal["float32", "float16"], Layout]] = [("float16", layout) for layout in LAYOUTS]
-    return [("float32", layout) for layout in LAYOUTS] + (halves if device == "cuda" else [])  # type: ignore[operator]
+    return [("float32", layout) for layout in LAYOUTS] + (halves if device == "cuda" else [])
 
 
 @dataclass(frozen=True)
@@ -126,7 +133,7 @@ class Bench:
         every = rows(self.shape, self.device, self.published, self.compile, captured=self.device == "cuda")
         left_out = all(row.precision == "float32" for row in every if not row.published)
         times = in_turns(every, self.rounds)
-        first = every[0].name
+        first = next(iter(times))
         print(f"{describe(self.device)}\nbatch {' x '.join(map(str, self.shape))}\n")
         print(f"| step | seconds | {first} takes so many times as long |\n| --- | --- | --- |")
         for name, seconds in times.items():
@@ -134,10 +141,15 @@ class Bench:
         if left_out:
             print(f"\nbfloat16 is left out: a small convolution takes over {HOPELESS:g} times as long as in float32.")
         if self.published:
-            ours, theirs = (best(times, [row.name for row in every if bool(row.published) == whose]) for whose in (False, True))
+            ours, theirs = (best(times, names(every, times, whose)) for whose in (False, True))
             print(
                 f"\nours at its best / published at its best: {ratio(times[theirs], times[ours]):.2f} times ({ours}; {theirs})"
             )
+
+
+def names(rows: list[Row], times: dict[str, list[float]], published: bool) -> list[str]:
+    """Those of the rows that were measured, of ours or of the published code."""
+    return [row.name for row in rows if bool(row.published) == published and row.name in times]
 
 
 def best(times: dict[str, list[float]], names: list[str]) -> str:
@@ -150,17 +162,31 @@ def ratio(slow: list[float], fast: list[float]) -> float:
     return statistics.median(a / b for a, b in zip(slow, fast, strict=True))
 
 
-def in_turns(rows: list[Row], rounds: int, alone: bool = True) -> dict[str, list[float]]:
-    """Seconds of each step, in turns, the first five uncounted; each row has a process of its own, unless not `alone`."""
+def in_turns(rows: list[Row], rounds: int, alone: bool = True, until: float = math.inf) -> dict[str, list[float]]:
+    """Seconds of each step, in turns, the first five uncounted; each row has a process of its own, unless not `alone`.
+
+    A row whose process is gone is left out, with a line. No round begins after `until` (of `time.time()`), but for the first
+    that counts.
+    """
     workers = [(Worker if alone else Here)(row.name, row.timed) for row in rows]
     times: dict[str, list[float]] = {row.name: [] for row in rows}
     for i in tqdm(range(-5 if alone else 0, rounds), unit="round"):
-        for worker in workers:
-            seconds = worker.ask()
+        if time.time() > until and i != 0:
+            continue
+        for worker in tuple(workers):
+            try:
+                seconds = worker.ask(LONGEST)
+            except SystemExit as gone:
+                print(gone, file=sys.stderr)
+                workers.remove(worker)
+                del times[worker.name]
+                continue
             if i >= 0:
                 times[worker.name].append(seconds)
     for worker in workers:
         worker.end()
+    if not times:
+        sys.exit("error: no step could be measured.")
     return times
 
 

@@ -49,7 +49,7 @@ class Bench:
         recipe = sindiffusion.recipe(photo, self.preset)
         recipe = replace(recipe, training=replace(recipe.training, batch=self.batch, layout="auto", precision="auto"))
         if self.size is not None:
-            recipe = replace(recipe, data=replace(recipe.data, size=self.size))
+            recipe = replace(recipe, data=replace(recipe.data, size=self.size))  # type: ignore[type-var]
         turns = alone("the long run", steady, recipe, self.rounds, self.device)
         medians = {choice: statistics.median(seconds) for choice, seconds in turns.items()}
         print(f"{describe(self.device)}\npreset {self.preset}, batch {self.batch}\n")

@@ -55,7 +55,7 @@ class Bench:
         space = Latents(TrainedAutoencoder(self.out / "autoencoder"), scale=0.0)
         prior = self.trained("prior", replace(recipe.recipe("captioned", "prior"), space=space), 0.25)
         decoding = recipe.recipe("captioned", "decoder")
-        data = replace(decoding.data, embedding=space)  # type: ignore[call-arg, type-var]
+        data = replace(decoding.data, embedding=space)  # type: ignore[type-var]
         decoder = self.trained("decoder", replace(decoding, data=data), 0.5)
         plain = self.trained("plain", text_to_image.recipe("captioned"), 1.0)
         print("\n| | digit | colour | place |\n| --- | --- | --- | --- |")

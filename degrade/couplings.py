@@ -70,7 +70,8 @@ class OptimalTransport:
     Paths x_t cross less, so that fewer steps follow them (Pooladian et al. 2023, arXiv 2304.14772; Tong et al. 2023,
     arXiv 2302.00482). Where images have classes, each class keeps its noise: else what noise is like would depend on the class,
     which it does not when one is asked for (Cheng & Schwing 2025, arXiv 2503.10636). Of several processes each pairs its own
-    share of a batch: what is learned depends on their number. Needs scipy (extra `demo`).
+    share of a batch: what is learned depends on their number. The assignment is found on the CPU, for which a GPU is waited
+    for, once for each class. Needs scipy (extra `demo`).
     """
 
     def couple(self, batch: Pairs, degradation: Degradation, generator: Random = None) -> Any:

@@ -9,7 +9,7 @@ from degrade.checks import checked
 from degrade.priors import GaussianPrior
 from degrade.random import normal
 from degrade.schedules import LinearBeta, Schedule, check_schedule
-from degrade.severity import per_sample
+from degrade.severity import once, per_sample
 from degrade.transfer import like
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ class GaussianNoise:
         return Noise(like(normal(x0.shape, generator), x0))
 
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        return self.schedule.coefficients(t)
+        return once(self.schedule.coefficients, t)
 
     def derivatives(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        return self.schedule.derivatives(t)
+        return once(self.schedule.derivatives, t)
 
     @checked
     def __call__(self, x0: Tensor, t: Tensor, latent: Noise) -> Tensor:

@@ -10,7 +10,7 @@ from degrade.checks import checked
 from degrade.priors import PartnerPrior
 from degrade.random import integers
 from degrade.schedules import CosineBeta, Schedule, check_schedule
-from degrade.severity import per_sample
+from degrade.severity import once, per_sample
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,10 +48,10 @@ class ImageMixing:
         return Other(x0.roll(shift, dims=0))
 
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        return self.schedule.coefficients(t)
+        return once(self.schedule.coefficients, t)
 
     def derivatives(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        return self.schedule.derivatives(t)
+        return once(self.schedule.derivatives, t)
 
     @checked
     def __call__(self, x0: Tensor, t: Tensor, latent: Other) -> Tensor:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from degrade.lazy import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
+
+T = TypeVar("T")
 
 
 def wide_dtype(device: torch.device) -> torch.dtype:
@@ -16,10 +20,21 @@ def wide_dtype(device: torch.device) -> torch.dtype:
 
 
 def level(value: float, batch: int, device: torch.device) -> Tensor:
-    """t (batch,), all of it `value`, in the wide dtype of `device`: `on_host` finds it without a look at the device."""
+    """t (batch,), all of it `value`, in the wide dtype of `device`: `on_host` finds it without a look at the device, and what
+    is computed of it `once` stays with it."""
     t = torch.full((batch,), value, device=device, dtype=wide_dtype(device))
-    t.value = value  # type: ignore[attr-defined]
+    t.value, t.known = value, {}  # type: ignore[attr-defined]
     return t
+
+
+def once(coefficients: Callable[[Tensor], T], t: Tensor) -> T:
+    """coefficients(t), which is computed once for a `level`: a walk asks for those of a time from several places."""
+    known = getattr(t, "known", None)
+    if known is None:
+        return coefficients(t)
+    if coefficients not in known:
+        known[coefficients] = coefficients(t)
+    return known[coefficients]
 
 
 def on_host(t: Tensor) -> Tensor:

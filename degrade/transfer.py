@@ -1,7 +1,8 @@
-"""Tensors brought to a device, without waiting for it."""
+"""Tensors brought to a device, and what is known of it, without waiting for it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from degrade.lazy import torch
@@ -24,3 +25,18 @@ def moved(x: Tensor, device: torch.device | str, dtype: torch.dtype | None = Non
 def like(x: Tensor, other: Tensor) -> Tensor:
     """x on the device of `other`, in its dtype."""
     return moved(x, other.device, other.dtype)
+
+
+def told(flag: Tensor) -> Callable[[], bool | None]:
+    """What tells the value of `flag` (), once it is known here: a GPU that has not come to it is not waited for, and says None.
+
+    On devices that are neither it is never known.
+    """
+    if flag.device.type == "cpu":
+        known = bool(flag)
+        return lambda: known
+    if flag.device.type != "cuda":
+        return lambda: None
+    brought, come = flag.to("cpu", non_blocking=True), torch.cuda.Event()
+    come.record()
+    return lambda: bool(brought) if come.query() else None

@@ -82,11 +82,10 @@ def sample(
 
     with torch.no_grad():
         state = sampler.init(start)
-        batch, device = len(start.x), start.x.device
-        for number, (t, s) in enumerate(itertools.pairwise(grid), 1):
-            before, after = level(t, batch, device), level(s, batch, device)
-            state = sampler.step(watched, degradation, state, before, after, generator)
+        levels = [level(t, len(start.x), start.x.device) for t in grid]
+        for number, (t, s) in enumerate(itertools.pairwise(levels), 1):
+            state = sampler.step(watched, degradation, state, t, s, generator)
             if on_step is not None:
-                on_step(Step(number, len(grid) - 1, t, s, x0[0], state.x))
+                on_step(Step(number, len(grid) - 1, grid[number - 1], grid[number], x0[0], state.x))
             tell(number / (len(grid) - 1))
         return state.x

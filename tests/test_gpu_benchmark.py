@@ -19,7 +19,7 @@ def gpu(monkeypatch):
 
 def test_rehearsal(gpu, tmp_path, capsys, monkeypatch, photo):
     for module in ("gpu_checks", "gpu_figures"):  # three times pytest
-        monkeypatch.setattr(f"{module}.tested", lambda paths, workers: {"passed": len(paths), "ok": True})
+        monkeypatch.setattr(f"{module}.tested", lambda scene, paths, workers: {"passed": len(paths), "ok": True})
     gpu.Bench(rehearse=True, device="cpu", out=tmp_path, photographs=(photo,))()
     results = json.loads((tmp_path / "results.json").read_text())
     assert list(results) == list(gpu.EVERY) and all(found["ok"] for found in results.values()), results
@@ -34,7 +34,7 @@ def test_rows_that_fail_and_rows_that_wait(gpu, tmp_path, capsys, monkeypatch):
         raise RuntimeError("no such kernel")
 
     monkeypatch.setattr(gpu, "EVERY", {"parity": fails, "ddp": lambda scene: {"figure": 1.5}, "suite": fails})
-    monkeypatch.setattr(gpu, "alone", lambda name, work, *args: work(*args))
+    monkeypatch.setattr(gpu, "alone", lambda name, work, *args, limit: work(*args))
     monkeypatch.setattr(gpu, "describe", lambda device: "a GPU")
     bench = gpu.Bench(device="cuda", out=tmp_path, minutes=1)
     with pytest.raises(SystemExit):
@@ -48,10 +48,14 @@ def test_rows_that_fail_and_rows_that_wait(gpu, tmp_path, capsys, monkeypatch):
     assert "figure 1.5" in (second := capsys.readouterr().out) and "passed 3" in second and "left for" not in second
 
 
-def test_what_pytest_says(gpu):
-    from gpu_checks import tested
+def test_what_pytest_says(gpu, tmp_path):
+    from gpu_checks import Scene, tested
 
-    assert tested(["tests/degrade/test_counters.py::test_known_answers"], 0) == {"passed": 1, "ok": True}
+    test = "tests/degrade/test_counters.py::test_known_answers"
+    assert tested(Scene("cpu", out=tmp_path), [test], 0) == {"passed": 1, "ok": True}
+    assert "1 passed" in (tmp_path / "test_counters.log").read_text()
+    late = tested(Scene("cpu", out=tmp_path, until=1.0), [test], 0)
+    assert late["error"].startswith("not done after 1 s: ") and not late["ok"]
 
 
 def test_without_a_gpu(gpu, tmp_path):

@@ -22,9 +22,9 @@ class WaitError(AssertionError):
 
 
 @contextmanager
-def without_waits() -> Iterator[None]:
-    """Whatever waits for `DEVICE` inside raises."""
-    if DEVICE == "cuda":
+def without_waits(device: str = DEVICE) -> Iterator[None]:
+    """Whatever waits for `device` inside raises."""
+    if device == "cuda":
         before = torch.cuda.get_sync_debug_mode()
         torch.cuda.set_sync_debug_mode("error")
         try:
@@ -32,33 +32,40 @@ def without_waits() -> Iterator[None]:
         finally:
             torch.cuda.set_sync_debug_mode(before)
     else:
-        with _Made(), _Watch():
+        with _Made(device), _Watch(device):
             yield
 
 
 class _Made(TorchFunctionMode):
     """Tensors that are made of numbers are copied where no dispatch sees it."""
 
+    def __init__(self, device: str) -> None:
+        self.device = device
+
     def __torch_function__(self, function, types, args=(), kwargs=None):
         result = function(*args, **kwargs or {})
         made = function in (torch.tensor, torch.as_tensor, torch.Tensor.new_tensor)
         data = args[-1] if args else None
-        if made and result.device.type == DEVICE and not isinstance(data, torch.Tensor):
-            raise WaitError(f"{function.__name__} of numbers on {DEVICE}.")
+        if made and result.device.type == self.device and not isinstance(data, torch.Tensor):
+            raise WaitError(f"{function.__name__} of numbers on {self.device}.")
         return result
 
 
 class _Watch(TorchDispatchMode):
+    def __init__(self, device: str) -> None:
+        super().__init__()
+        self.device = device
+
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         name = function.overloadpacket.__name__
         tensors = [x for x in tree_leaves((args, kwargs)) if isinstance(x, torch.Tensor)]
-        there = [x for x in tensors if x.device.type == DEVICE]
+        there = [x for x in tensors if x.device.type == self.device]
         if there and name in LOOKS:
             raise WaitError(f"{function} looks at a value.")
         if there and name in ("index", "index_put_", "_index_put_impl_"):
             for x in tree_leaves(args[1]):
-                if isinstance(x, torch.Tensor) and (x.device.type != DEVICE or x.dtype in (torch.bool, torch.uint8)):
+                if isinstance(x, torch.Tensor) and (x.device.type != self.device or x.dtype in (torch.bool, torch.uint8)):
                     raise WaitError(f"{function} by a tensor of {x.dtype} on {x.device}.")
         blocking = not kwargs.get("non_blocking", False)
         if name == "copy_" and tensors[0].device.type != tensors[1].device.type and not (len(args) > 2 and args[2]):

@@ -26,6 +26,7 @@ class Captured:
     def __init__(self, call: Callable[..., Any]) -> None:
         self.call = call
         self.calls = 0
+        self.stream: Any = None
         self.graph: Any = None
         self.inputs: list[Tensor] = []
         self.results: Any = None
@@ -55,10 +56,10 @@ class Captured:
         return tree_map_only(torch.Tensor, lambda x: x.clone(), self.results)
 
     def _aside(self, call: Callable[[], Any]) -> Any:
-        """On a stream of its own, as CUDA asks of calls before a capture."""
-        stream, here = torch.cuda.Stream(), torch.cuda.current_stream()
-        stream.wait_stream(here)
-        with torch.cuda.stream(stream):
+        """On a stream of its own, as CUDA asks of calls before a capture: the same each time, since memory belongs to one."""
+        self.stream, here = self.stream or torch.cuda.Stream(), torch.cuda.current_stream()
+        self.stream.wait_stream(here)
+        with torch.cuda.stream(self.stream):
             results = call()
-        here.wait_stream(stream)
+        here.wait_stream(self.stream)
         return results

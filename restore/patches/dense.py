@@ -8,8 +8,11 @@ from torch.nn.functional import pad, scaled_dot_product_attention
 
 from restore.patches.bank import LEAST_STD
 
-HALF = 0.1
-"""Noise from which on 16 bits tell patches apart: logits, up to |k|^2 / (2 std^2), are then right to a few hundredths."""
+HALF, SPLIT = 0.1, 0.01
+"""Noise from which on 16 bits tell patches apart, logits of up to |k|^2 / (2 std^2) being right to a few hundredths; and from
+which on twice 16 bits do, 22 digits in all."""
+UNIT = 64.0
+"""By which queries and biases, numbers too large for 16 bits, are divided, and what they meet multiplied."""
 LOGITS = 2**28
 """At a time in float32, at most."""
 
@@ -19,9 +22,13 @@ class Dense:
 
         E[value | q] = softmax_k(2 p gain q.k - p gain^2 |k|^2) v,    p = 1/(2 std^2)
 
-    with the second term as further dimensions of the keys, whose queries are 1. From `HALF` noise on in float16, the term split
-    into what 16 bits hold and what they leave, by a kernel that adds up in float32 and stores no logits; below in float32, in
-    blocks of queries.
+    with the second term as further dimensions of the keys, whose queries are 1. From `SPLIT` noise on in float16, by a kernel
+    that adds up in float32 and stores no logits; numbers are split into what 16 bits hold and what they leave: the second term
+    always, from `HALF` noise down all others too,
+
+        q.k = q1.k1 + q2.k1 + q1.k2,    x1 = half(x), x2 = half(x - x1).
+
+    Below `SPLIT` in float32, in blocks of queries. docs/benchmarks.md, "Dense attention by arithmetic", counts what that costs.
     """
 
     def __init__(self, keys: Tensor, values: Tensor) -> None:
@@ -35,16 +42,20 @@ class Dense:
         precision = 1 / (2 * std**2)
         scaled = 2 * precision * gain * (queries.to(self.keys) - gain * self.centre)
         bias = -precision * gain**2 * self.squares
-        found = self._half(scaled, bias) if std >= HALF else self._full(scaled, bias)
+        found = self._half(scaled, bias, std < HALF) if std >= SPLIT else self._full(scaled, bias)
         return found.to(queries)
 
-    def _half(self, queries: Tensor, bias: Tensor) -> Tensor:
-        high = bias.half()
-        keys = torch.cat([self.keys.half(), high[:, None], (bias - high).half()[:, None]], 1)
-        width = -(-max(keys.shape[1], self.values.shape[1]) // 8) * 8  # which the fast kernels ask for
-        queries = pad(pad(queries.half(), (0, 2), value=1.0), (0, width - keys.shape[1]))
-        keys, values = pad(keys, (0, width - keys.shape[1])), pad(self.values.half(), (0, width - self.values.shape[1]))
-        found = scaled_dot_product_attention(queries[None, None], keys[None, None], values[None, None], scale=1.0)
+    def _half(self, queries: Tensor, bias: Tensor, split: bool) -> Tensor:
+        q1, q2 = halves(queries / UNIT)
+        k1, k2 = halves(self.keys * UNIT)
+        ones = torch.full_like(q1[:, :2], UNIT)
+        sides = ([q1, q2, q1, ones], [k1, k1, k2, *halves(bias[:, None] / UNIT)])
+        if not split:
+            sides = ([q1, ones], [k1, *halves(bias[:, None] / UNIT)])
+        of_queries, of_keys = (_even(torch.cat(side, 1)) for side in sides)
+        found = scaled_dot_product_attention(
+            of_queries[None, None], of_keys[None, None], _even(self.values.half())[None, None], scale=1.0
+        )
         return found[0, 0, :, : self.values.shape[1]]
 
     def _full(self, queries: Tensor, bias: Tensor) -> Tensor:
@@ -55,3 +66,14 @@ class Dense:
     def mean_value(self) -> Tensor:
         """(V,)."""
         return self.values.mean(0)
+
+
+def halves(x: Tensor) -> tuple[Tensor, Tensor]:
+    """What 16 bits hold of x, and what they leave of it."""
+    high = x.half()
+    return high, (x - high).half()
+
+
+def _even(x: Tensor) -> Tensor:
+    """x (N, D) with zeros, to a multiple of 8 numbers, which the fast kernels ask for."""
+    return pad(x, (0, -x.shape[1] % 8))

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from degrade import Degradation, seeds
 from degrade.checks import check_latent
 from degrade.lazy import torch
+from degrade.transfer import moved
 from degrade.tree import tree_leaves, tree_map
 from models import Condition
 from restore.pipelines.conditioning import Asked, of_images
 from restore.pipelines.generation import Generation
 from samplers import Measurement, Method, Step, clip, likelihood
-from samplers.guides.likelihood import RATIO
+from samplers.guides.likelihood import RATIO, finite
 from samplers.guides.measurement import Forward
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class Solving(Generation):
                 scales[place] = scale._replace(restore=clip(guided, *limits) if limits else guided)
             generators = seeds(seed + first, len(numbers))
             x = pipeline.walk(pipeline.start(size, scales, None, generators), scales, generators, progress, on_step)
-            made.append(pipeline.decoded(x, size))
+            made.append(finite(pipeline.decoded(x, size), method))
         samples = torch.cat(made).unflatten(0, (len(y), count)).transpose(0, 1)
         samples = samples if measurement.ndim == 4 else samples[:, 0]
         return Solution(samples, samples.mean(0), samples.std(0, correction=min(1, count - 1)))
@@ -179,6 +180,11 @@ def _forward(
     def forward(which: Tensor) -> Forward:
         z = tree_map(lambda z: z.expand(shape[0], *z.shape[1:])[which.to(z.device)], latent)
         t = torch.full((len(which),), severity)
-        return lambda x: operator(x, t.to(x.device), tree_map(lambda z: z.to(x.device), z))
+
+        @cache
+        def on(device: torch.device) -> tuple[Tensor, tuple]:
+            return moved(t, device), tree_map(lambda z: moved(z, device), z)
+
+        return lambda x: operator(x, *on(x.device))
 
     return forward

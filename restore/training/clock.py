@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from restore.storage.specification import encode
 from restore.training.budget import YEAR, Budget
-from restore.training.estimate import Estimate
+from restore.training.estimate import Estimate, come_to
 from restore.training.settings import MOST
 from restore.training.trainer import Trainer
 
@@ -88,6 +88,9 @@ class Clock(Steps):
         self.move = 0.0  # the last of them
 
     def begin(self, trainer: Trainer, expected: Estimate, sketch: Callable[[], object], walks: tuple[int, int]) -> Estimate:
+        if trainer.device.type == "cuda":  # whose first picture takes many times as long: its kernels are loaded
+            sketch()
+            come_to(trainer.device)
         before = now()
         sketch()
         self.sampling_step, self.walks = now() - before, walks

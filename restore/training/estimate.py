@@ -43,14 +43,20 @@ def estimate(trainer: Trainer, batches: Batches) -> Estimate:
     image = activations(trainer, batches)
     if image * images > free_memory(trainer.device):
         raise TrainingError(f"this needs more memory than there is. {what_fits(trainer, image)}")
+    come_to(trainer.device)
     before = time.perf_counter()
     trainer.loss(batches, trainer.processes.shard(settings.batch, 0, settings.accumulate)).backward()
-    if trainer.device.type == "cuda":
-        torch.cuda.synchronize()
+    come_to(trainer.device)
     seconds = (time.perf_counter() - before) * settings.accumulate
     trainer.optimizer.zero_grad(set_to_none=True)
     saved = sum(value.nbytes for group in trainer.state().values() for value in group.values())
     return Estimate(settings.steps - trainer.step, seconds, used_memory(trainer.device), saved)
+
+
+def come_to(device: torch.device) -> None:
+    """Waits until a GPU has done what it was asked for: for clocks."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def activations(trainer: Trainer, batches: Batches) -> int:

@@ -115,7 +115,7 @@ def axes(forward: Forward, like: Tensor) -> Decomposition | None:
     vectors = [1 + v for v in torch.rand(sum(sides), generator=torch.Generator().manual_seed(2)).to(like).split(sides)]
     seen = forward(_product(vectors).expand_as(like))
     first, sizes = seen[0], seen.shape[1:]
-    place = [int(i) for i in torch.unravel_index(first.abs().argmax(), sizes)]
+    place = [int(i) for i in torch.unravel_index(first.abs().argmax().cpu(), sizes)]
     top = first[tuple(place)]
 
     def line(x: Tensor, k: int) -> Tensor:

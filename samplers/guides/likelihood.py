@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from degrade.lazy import torch
 from degrade.protocols import Degradation, Gaussian
-from degrade.severity import per_sample
+from degrade.severity import on_host, per_sample
 from samplers.guides.measurement import ENOUGH, conjugate_gradients, dot, least_squares
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ ROUNDS = 3
 """Of moments: products with the covariance, each a gradient through the restorer."""
 ANY = ("diffpir", "dps")
 """Methods for operators of any kind."""
+LEAST_SQUARES = ("ddnm", "diffpir", "pigdm")
+"""Methods that take the operator's decomposition, where it has one."""
 LEAST = 1e-3
 """alpha_t, below which nothing is guided."""
 
@@ -60,7 +62,8 @@ def likelihood(
     """`restore` of `degradation`, Gaussian noise, with its estimates brought to `measurement` by `method`.
 
     rounds: of moments. ratio: of diffpir. Raises ValueError for another degradation, for a method that there is not, and for a
-    linear method with an operator that is not.
+    linear method with an operator that is not. All that has to be known of the operator is tried here, so that no step of a
+    walk waits for a GPU.
     """
     if not isinstance(degradation, Gaussian):
         raise ValueError(
@@ -75,18 +78,27 @@ def likelihood(
         raise ValueError(f"{method} is for linear operators, and this one is not: take one of {', '.join(ANY)}.")
     if method in ANY:
         measurement.check_gradient()
+    if method in LEAST_SQUARES and measurement.linear:
+        _ = measurement.decomposition
     settings = _Settings(rounds, ratio)
 
     def guided(x_t: Tensor, t: Tensor) -> Tensor:
         alpha, sigma = degradation.coefficients(t)
-        if float(alpha.min()) < LEAST:
+        seen = alpha if t.device.type == "cpu" else degradation.coefficients(on_host(t))[0]
+        if float(seen.min()) < LEAST:
             return restore(x_t, t)
-        x0 = METHODS[method](restore, measurement, x_t, t, alpha, sigma, settings).to(x_t.dtype)
-        if not bool(x0.isfinite().all()):
-            raise ValueError(f"{method} leaves what numbers can hold here: take another method, or more noise.")
-        return x0
+        return finite(METHODS[method](restore, measurement, x_t, t, alpha, sigma, settings).to(x_t.dtype), method)
 
     return guided
+
+
+def finite(x: Tensor, method: Method) -> Tensor:
+    """x; ValueError where it is not finite. A GPU is not asked while it walks: its x is NaN there, and stays so to the end."""
+    if x.device.type != "cpu":
+        return x.where(x.isfinite(), torch.nan)
+    if not bool(x.isfinite().all()):
+        raise ValueError(f"{method} leaves what numbers can hold here: take another method, or more noise.")
+    return x
 
 
 class _Settings(NamedTuple):

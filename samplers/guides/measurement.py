@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from degrade.lazy import torch
 from degrade.severity import per_sample, wide, wide_dtype
+from degrade.transfer import told
 from samplers.guides.decomposition import Decomposition, decomposition
 from samplers.guides.dense import dense
 
@@ -135,7 +137,7 @@ class Measurement:
         singular values are known (decomposition.py, dense.py), else by conjugate gradients (`least_squares` below)."""
         if self.decomposition is None:
             return least_squares(self.forward, self.adjoint, r, damping, enough=enough)
-        return self.decomposition.least_squares(r, torch.as_tensor(damping, device=r.device).expand(len(r)))
+        return self.decomposition.least_squares(r, _damping(damping, r))
 
     @cached_property
     def decomposition(self) -> Decomposition | None:
@@ -172,7 +174,7 @@ def least_squares(
     0, by v -> L v and u -> L^T u; each image on its own, damping (B,) or one for all. An image is done where L^T r has fallen
     to `enough` of what it was, or to what rounding leaves of it (Paige & Saunders 1982).
     """
-    damping = torch.as_tensor(damping, dtype=wide_dtype(r.device), device=r.device).expand(len(r))
+    damping, ended = _damping(damping, r), Ended()
     s = adjoint(r)
     d, p, gamma = torch.zeros_like(s), s, dot(s, s)
     least, largest = gamma * enough**2, torch.zeros_like(gamma)
@@ -182,7 +184,7 @@ def least_squares(
         squares, image = dot(q, q), dot(p, p)
         largest = torch.maximum(largest, _over(squares, image))
         going = gamma > torch.maximum(least, rounding * largest)
-        if not bool(going.any()):
+        if ended(going):
             break
         step = torch.where(going, _over(gamma, squares + damping * image), 0)
         d, r = d + per_sample(step, d) * p, r - per_sample(step, r) * q
@@ -198,7 +200,8 @@ def conjugate_gradients(apply: Callable[[Tensor], Tensor], b: Tensor, iterations
     What `apply` makes next to nothing of, LEAST of the most, is left out: there u would be a quotient of roundings.
     """
     u, r, p = torch.zeros_like(b), b, b
-    gamma = dot(r, r)
+    gamma, ended = dot(r, r), Ended()
+    going = gamma > 0
     enough, most, floor = gamma * ENOUGH**2, torch.zeros_like(gamma), torch.zeros_like(gamma)
     for number in range(iterations):
         q = apply(p)
@@ -208,18 +211,42 @@ def conjugate_gradients(apply: Callable[[Tensor], Tensor], b: Tensor, iterations
         q = q + per_sample(floor, q) * p
         curvature = dot(p, q)
         most = torch.maximum(most, _over(curvature, image))
-        step = torch.where((gamma > enough) & (curvature > LEAST * most * image), _over(gamma, curvature), 0)
+        going = going & (gamma > enough) & (curvature > LEAST * most * image)
+        step = torch.where(going, _over(gamma, curvature), 0)
         u, r = u + per_sample(step, u) * p, r - per_sample(step, r) * q
         before, gamma = gamma, dot(r, r)
-        if not bool((step > 0).any()):
+        if ended(going):
             break
         p = r + per_sample(_over(gamma, before), r) * p
     return u
 
 
+class Ended:
+    """Whether none of what was `going` (B,) in some round goes on, as far as it is known here: a GPU is not waited for, and may
+    be rounds behind. Rounds that come after an image's last leave it as it is."""
+
+    def __init__(self) -> None:
+        self.asked: deque[Callable[[], bool | None]] = deque()
+
+    def __call__(self, going: Tensor) -> bool:
+        self.asked.append(told(going.any()))
+        while self.asked and (goes_on := self.asked[0]()) is not None:
+            self.asked.popleft()
+            if not goes_on:
+                return True
+        return False
+
+
 def dot(a: Tensor, b: Tensor) -> Tensor:
     """Of each image (B,), in the wide dtype."""
     return (wide(a) * wide(b)).flatten(1).sum(1)
+
+
+def _damping(damping: Tensor | float, r: Tensor) -> Tensor:
+    """(B,), in the wide dtype."""
+    if isinstance(damping, torch.Tensor):
+        return wide(damping).expand(len(r))
+    return torch.full((len(r),), damping, dtype=wide_dtype(r.device), device=r.device)
 
 
 def _over(a: Tensor, b: Tensor) -> Tensor:
