@@ -8,9 +8,11 @@ from torch import Tensor
 
 from degrade import Degradation
 from degrade.severity import on_host
+from restore.patches.octaves import factors, mended
 from restore.patches.posterior import PatchPosterior
 from restore.patches.settings import PatchSettings
 from restore.patches.sliced import SIDE, SlicedMatch
+from samplers import enlarge
 
 DETAIL = 0.12
 """Severity from which on the smaller patches are taken."""
@@ -18,6 +20,8 @@ FINE = 40
 """Shorter side from which on a scale has them, pixels."""
 MATCHED = (0.05, 0.3)
 """Severities between which patches are brought to the photograph's distribution: what that leaves, the last steps clear up."""
+MENDED = (0.05, 0.15)
+"""Severities between which what is coarse is mended: earlier, little is left to chance."""
 
 
 class ScaleRestorer:
@@ -45,19 +49,35 @@ class ScaleRestorer:
         late = high <= DETAIL and min(self.size) >= FINE
         edges = size == self.size and self.hole is None
         x0 = self._posterior(settings.detail if late else settings.side, settings.border if edges else 0.0)(x_t, t)
-        matched = settings.directions and MATCHED[0] < low and high <= MATCHED[1]
-        return self.match(x0) if matched and min(*size, *self.small.shape[1:]) > SIDE else x0
+        if settings.directions and min(*size, *self.small.shape[1:]) > SIDE and MATCHED[0] < low and high <= MATCHED[1]:
+            x0 = self.match(x0)
+        if MENDED[0] < low and high <= MENDED[1]:
+            for factor, restore in self.coarser.items():
+                x0 = mended(x0, factor, restore)
+        return x0
 
     @cached_property
     def match(self) -> SlicedMatch:
         return SlicedMatch(self.small, self.settings.directions)
 
+    @cached_property
+    def coarser(self) -> dict[int, ScaleRestorer]:
+        """By what a picture is reduced, the restorer of what it is then."""
+        settings = self.settings.reduced()
+        height, width = self.small.shape[1:]
+        found = {}
+        for factor in factors(self.settings.octaves, (min(height, self.size[0]), min(width, self.size[1]))):
+            shape = (round(height / factor), round(width / factor))
+            small = enlarge(self.small[None], shape)[0]
+            hole = None if self.hole is None else enlarge(self.hole[None].to(small), shape)[0] > 0
+            size = (-(-self.size[0] // factor), -(-self.size[1] // factor))
+            found[factor] = ScaleRestorer(small, self.degradation, settings, size, hole)
+        return found
+
     def _posterior(self, side: int, border: float) -> PatchPosterior:
         if (side, border) not in self._posteriors:
             settings = self.settings
-            balanced = (
-                _count((self.small.shape[1], self.small.shape[2]), side) * _count(self.size, side) <= settings.balanced**2
-            )
+            balanced = settings.balances((self.small.shape[1], self.small.shape[2]), self.size, side)
             self._posteriors[side, border] = PatchPosterior(
                 [self.small],
                 self.degradation,
@@ -70,7 +90,3 @@ class ScaleRestorer:
                 holes=() if self.hole is None else [self.hole],
             )
         return self._posteriors[side, border]
-
-
-def _count(size: tuple[int, int], side: int) -> int:
-    return max(0, size[0] - side + 1) * max(0, size[1] - side + 1)

@@ -6,9 +6,12 @@ import math
 from dataclasses import dataclass, replace
 
 from degrade.checks import bounded
+from restore.patches.octaves import REACH
 from restore.patches.overlap import check_window
 from samplers import sizes
 
+ALIKE = 0.46
+"""Severity from which a finer scale keeps what there is, without balance: from a higher one, one matter spreads."""
 LAST = 0.02
 """Severity of the last step of every scale."""
 
@@ -30,6 +33,8 @@ class PatchSettings:
     directions: int = 32
     """Random directions along which the patches are brought to the photograph's distribution, near the end of a scale; 0 for
     none."""
+    octaves: int = 2
+    """How often a picture is halved, at scales that are large enough, for what is coarse in it to be made of patches too."""
     neighbours: int = 400
     """Patches that each patch is compared with, about, beside the means of groups of all others, at scales of more."""
     stride: int = 2
@@ -38,7 +43,7 @@ class PatchSettings:
     """Shorter side of the coarsest scale, pixels: near the side of a patch, the layout of the photograph is kept."""
     factor: float = 0.75
     """Size of a scale relative to the next finer one, in (0, 1)."""
-    noise: float = 0.46
+    noise: float = 0.515
     """Severity that each finer scale starts from, in (0.02, 1]: more invents more."""
 
     def __post_init__(self) -> None:
@@ -46,7 +51,15 @@ class PatchSettings:
         check_window(self.detail, self.width, self.stride)
         if not LAST < self.noise <= 1 or not 0 < self.factor < 1:
             raise ValueError(f"noise lies in ({LAST}, 1] and factor in (0, 1), got {self.noise} and {self.factor}.")
-        bounded(self, neighbours=(1, 10**6), coarsest=(1, 65_536), balanced=(0, 10_000), border=(0, 10), directions=(0, 4096))
+        bounded(
+            self,
+            neighbours=(1, 10**6),
+            coarsest=(1, 65_536),
+            balanced=(0, 10_000),
+            border=(0, 10),
+            directions=(0, 4096),
+            octaves=(0, 6),
+        )
 
     def levels(self, size: tuple[int, int], photograph: tuple[int, int]) -> list[tuple[int, int]]:
         """The sizes of the scales of an image of `size`, coarse to fine; what is smaller, it or the photograph, has a shorter
@@ -60,19 +73,40 @@ class PatchSettings:
         count = math.ceil(math.log(shorter / coarsest, 1 / self.factor))
         return replace(self, coarsest=coarsest, factor=(coarsest / shorter * 1.0001) ** (1 / count)) if count > 0 else self
 
+    def balances(self, photograph: tuple[int, int], size: tuple[int, int], side: int | None = None) -> bool:
+        """Whether images of `size` are balanced, with patches of `side` of a photograph of that size."""
+        side = side or self.side
+        counts = [math.prod(max(0, length - side + 1) for length in lengths) for lengths in (photograph, size)]
+        return counts[0] * counts[1] <= self.balanced**2
+
+    def reduced(self) -> PatchSettings:
+        """These settings for what was reduced to be mended, once in a step: small patches, and no more than that."""
+        return replace(self.local(), side=self.detail, octaves=0)
+
+    @property
+    def reach(self) -> int:
+        """Pixels on each side, at most, that a pixel of an estimate depends on, where `local`."""
+        patch = self.detail + self.stride
+        return self.side + self.stride + sum(2**k * (REACH + patch) for k in range(1, self.octaves + 1))
+
+    @property
+    def grid(self) -> int:
+        """Estimates are the same in windows whose corners are multiples of this, pixels."""
+        return 2**self.octaves * self.stride
+
     def local(self) -> PatchSettings:
         """These settings where patches need not occur as often as in the photograph, or an image is made in windows."""
-        return replace(self, balanced=0, directions=0)
+        return replace(self, balanced=0, directions=0, noise=min(self.noise, ALIKE))
 
 
 ORDINARY = PatchSettings()
 
 DIAL = (
-    (0.0, 12, 4.0, 0.36),
+    (0.0, 12, 4.0, 0.4),
     (0.25, ORDINARY.coarsest, ORDINARY.border, ORDINARY.noise),
-    (0.5, 24, 0.5, 0.47),
-    (0.75, 34, 0.2, 0.48),
-    (1.0, 48, 0.0, 0.5),
+    (0.5, 24, 0.5, 0.56),
+    (0.75, 34, 0.2, 0.57),
+    (1.0, 48, 0.0, 0.58),
 )
 """Novelty, and what it stands for: `coarsest`, `border`, `noise`. Between its rows they are interpolated."""
 

@@ -59,6 +59,8 @@ class ClosedForm(Pipeline):
     continued: bool = False
     """At coarse scales the photograph goes on by a few pixels like its last ones, for what lies at its edge to go on too:
     without, no patch there would be all sky."""
+    windowed: bool = False
+    """Whether images are made in windows, but for scales that are balanced."""
     degradation: Degradation = field(default_factory=lambda: GaussianNoise(RectifiedFlow()))
     prior: Prior = field(default_factory=GaussianPrior)
     sampling: Sampling = field(default_factory=lambda: Sampling(DDIM(), steps=6, clip=False))
@@ -69,11 +71,11 @@ class ClosedForm(Pipeline):
 
     @property
     def stride(self) -> int:
-        return self.settings.stride
+        return self.settings.grid
 
     @property
     def halo(self) -> int:
-        return self.settings.side + self.settings.stride
+        return self.settings.reach
 
     def padded(self, size: tuple[int, int]) -> tuple[int, int]:
         return size
@@ -85,7 +87,7 @@ class ClosedForm(Pipeline):
         return replace(self, photograph=picture, size=(picture.shape[0], picture.shape[1], picture.shape[2]))
 
     def spanning(self, size: tuple[int, int]) -> Self:
-        return replace(self, settings=self.settings.spanning(min(self.photograph.shape[1:])).local())
+        return replace(self, settings=self.settings.spanning(min(self.photograph.shape[1:])), windowed=True)
 
     def scale(self, size: tuple[int, int], severity: float, numbers: range, condition: Asked = None) -> Scale:
         """The photograph at its own size."""
@@ -106,12 +108,14 @@ class ClosedForm(Pipeline):
         posterior = self._posteriors()
         scales: list[Scale] = []
         for number, level in enumerate(settings.levels(size, (self.photograph.shape[1], self.photograph.shape[2]))):
-            grid = times(min(settings.noise, severity), steps) if number else times(severity, 2 * steps)
+            ratio = level[0] / size[0]
+            at = self._settings(ratio, level)
+            grid = times(min(at.noise, severity), steps) if number else times(severity, 2 * steps)
 
-            def restore(x_t: Tensor, t: Tensor, ratio: float = level[0] / size[0], level: tuple[int, int] = level) -> Tensor:
+            def restore(x_t: Tensor, t: Tensor, ratio: float = ratio, level: tuple[int, int] = level) -> Tensor:
                 return posterior(ratio, level)(x_t, t)
 
-            scales.append(Scale(level, restore, grid))
+            scales.append(Scale(level, restore, grid, whole=at.balanced > 0))
         return scales
 
     def start(self, size: tuple[int, int], scales: Sequence[Scale], begin: Tensor | None, generators: list[Generator]) -> State:
@@ -155,16 +159,25 @@ class ClosedForm(Pipeline):
     def _posteriors(self) -> Callable[[float, tuple[int, int]], Restore]:
         return lru_cache(maxsize=1)(self._posterior)
 
+    def _shape(self, ratio: float) -> tuple[int, int]:
+        """The photograph's size where that of images is `ratio` times what is asked for."""
+        height, width = (max(self.settings.side + 1, round(side * ratio)) for side in self.photograph.shape[1:])
+        return height, width
+
+    def _settings(self, ratio: float, size: tuple[int, int]) -> PatchSettings:
+        """Those of the scale of `size`: what is balanced is made in one piece, what is made in windows is local."""
+        settings = self.settings
+        return settings.local() if self.windowed and not settings.balances(self._shape(ratio), size) else settings
+
     def _posterior(self, ratio: float, size: tuple[int, int]) -> Restore:
         from restore.patches.scale import ScaleRestorer
 
-        settings = self.settings
-        shape = [max(settings.side + 1, round(side * ratio)) for side in self.photograph.shape[1:]]
-        small = moved(enlarge(self.photograph[None], (shape[0], shape[1]))[0], self.device)
+        settings, shape = self._settings(ratio, size), self._shape(ratio)
+        small = moved(enlarge(self.photograph[None], shape)[0], self.device)
         if self.continued and min(shape) < SMALL * settings.side:
             margin = settings.side // 2
             small = torch.nn.functional.pad(small[None], (margin,) * 4, mode="replicate")[0]
-        hole = None if self.without is None else like(enlarge(self.without[None], (shape[0], shape[1]))[0] > 0, small)
+        hole = None if self.without is None else like(enlarge(self.without[None], shape)[0] > 0, small)
         return ScaleRestorer(small, self.degradation, settings, size, hole)
 
 

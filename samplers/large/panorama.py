@@ -33,11 +33,14 @@ def panorama(
 ) -> Canvas:
     """The walk of `samplers.large.pyramid` on canvases in `folder`; returns the last one. A single scale is a plain walk.
 
-    For restorers that see `halo` pixels around a tile. Goes on where an earlier call was interrupted; of finished canvases only
-    the last stays. `on_tile(done, total)` counts tiles over all scales. Raises CanvasError: see `Canvas.walk`.
+    For restorers that see `halo` pixels around a tile; a scale that is `whole` is one tile. Goes on where an earlier call was
+    interrupted; of finished canvases only the last stays. `on_tile(done, total)` counts tiles over all scales. Raises
+    CanvasError: see `Canvas.walk`.
     """
     canvases = [
-        Canvas(folder / f"scale-{i:02d}", (channels, *scale.size), tile, halo, stride, source) for i, scale in enumerate(scales)
+        Canvas(folder / f"scale-{i:02d}", (channels, *scale.size), side, halo, stride, source)
+        for i, scale in enumerate(scales)
+        for side in [max(tile, *scale.size) if scale.whole else tile]
     ]
     counts = [canvas.count(scale.times) for canvas, scale in zip(canvases, scales, strict=True)]
     first = max((i for i, canvas in enumerate(canvases) if canvas.folder.exists()), default=0)

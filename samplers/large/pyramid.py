@@ -31,6 +31,8 @@ class Scale(NamedTuple):
     """The walk back: falling severities, the first of which the enlarged coarser result is degraded to."""
     sampler: Sampler | None = None
     """Another sampler than the walk's, at this size."""
+    whole: bool = False
+    """Whether the restorer has to see all of the image at once."""
 
 
 MOST_SCALES = 100
