@@ -147,7 +147,7 @@ class ClosedForm(Pipeline):
 
     def solving(self) -> Self:
         """Patches lie anywhere, and as many of one kind as the measurement says."""
-        return replace(self, settings=replace(self.settings.local(), border=0.0))
+        return replace(self, settings=replace(self.settings.local(), border=0.0, octaves=0))
 
     def _check(self, condition: Asked, severity: float) -> None:
         if condition.parts if isinstance(condition, Condition) else any(condition or ()):
