@@ -30,6 +30,7 @@ from recipes.command import cli
 from recipes.command.limits import COUNT, GUIDANCE, check_options
 from recipes.command.outputs import Outputs, check_folder, check_outputs, first_free, plain_stem
 from recipes.command.pasteable import pasteable, program
+from recipes.command.seen import OF_A_RUN, say_seen
 from recipes.command.walk import Walk
 from restore.tuning.imagic import Imagic, ImagicSettings, imagic, open_imagic, suited
 
@@ -109,6 +110,7 @@ class Edit(_Sweep):
         out = self.outputs(None, folder / "samples", self.image)
         run = self.opened()
         picture = run.read(self.image)
+        say_seen(self.image, picture, OF_A_RUN)
         made = imagic(run, picture, self.prompt, folder, self.settings(suited(run)), self.image)
         self.sweep(made, out, picture)
         print(f"other shares of the words: {pasteable('again', folder, recipe='imagic.py')}")
@@ -119,7 +121,7 @@ class Again(_Sweep):
     """Other images of a picture that was learned by `edit`: RUN is the folder that it wrote."""
 
     def __call__(self) -> None:
-        out = self.outputs(self.out, self.run / "samples")
+        out = self.outputs(self.out, first_free(self.run / "samples"))
         self.sweep(open_imagic(self.run, self.device), out)
 
 

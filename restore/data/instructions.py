@@ -61,6 +61,8 @@ def read_edits(path: Path) -> list[EditLine]:
             rows = [[cell.strip() for cell in row] for row in csv.reader(file) if any(cell.strip() for cell in row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ImageError(f"{path} cannot be read as a table in UTF-8: {error}") from None
+    if rows and [cell.lower() for cell in rows[0]] == [*EditLine._fields]:  # names of the columns
+        del rows[0]
     for number, row in enumerate(rows, 1):
         if len(row) != 3 or not all(row) or max(len(cell.encode()) for cell in row) > LONGEST:
             raise ImageError(

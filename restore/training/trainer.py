@@ -25,6 +25,7 @@ from restore.machine.processes import ALONE, Processes
 from restore.parametrisation import Prediction
 from restore.restorer import Restorer
 from restore.storage.checkpoint import Checkpoint, save_checkpoint
+from restore.storage.reading import CheckpointError
 from restore.training.dropout import Dropout, drops_out
 from restore.training.ema import Ema
 from restore.training.muon import Muon, is_matrix
@@ -233,6 +234,11 @@ class Trainer:
             if len(found) == p.ndim > 1 and found[1] < p.shape[1] and found == (len(p), found[1], *p.shape[2:]):
                 into[name][:, found[1] :].zero_()
                 into[name] = into[name][:, : found[1]]
+        if other := {name for name, p in into.items() if known.get(name) != tuple(p.shape)} | known.keys() - into.keys():
+            raise CheckpointError(
+                f"{checkpoint.folder} has another network than the one that is to begin with it ({len(other)} entries differ, "
+                f"such as {min(other)[:60]}): give that the other's --data.size and --network."
+            )
         checkpoint.load("ema", into)
         self.ema.average = [p.detach().float().clone() for p in self.parameters.values()]
 

@@ -87,7 +87,7 @@ def test_it_begins_with_a_network_that_is_told_no_picture(folder, tmp_path):
         told = trainer.network(x, t, words._replace(image=torch.rand(1, 3, 16, 16)))
         torch.testing.assert_close(told, base.restorer.network(x, t, words), rtol=0, atol=1e-5)
     other = replace(recipe, network=replace(NETWORK, picture=3, widths=(12, 16))).trainer("cpu")
-    with pytest.raises(CheckpointError, match="does not hold the weights of its own network"):
+    with pytest.raises(CheckpointError, match="has another network than the one that is to begin with it"):
         other.begin_with(open_checkpoint(base.folder))
 
 
@@ -102,7 +102,7 @@ def test_commands(run, folder, tmp_path, capsys):
     expected = instructed(again, before, "make it white", progress=False)
     torch.testing.assert_close(torch.stack(made), expected, rtol=0, atol=0.005)
     base = train(tiny(text_to_image.recipe(folder / "after"), NETWORK), tmp_path / "base", "cpu")
-    (tmp_path / "edits.csv").write_text("make it black,make it white,invert it\n", encoding="utf-8")
+    (tmp_path / "edits.csv").write_text("before,after,instruction\nmake it black,make it white,invert it\n", encoding="utf-8")
     out = tmp_path / "made"
     instruct.main(["pairs", str(base.folder), str(tmp_path / "edits.csv"), "--count", "2", "--out", str(out)])
     assert "2 pairs in" in capsys.readouterr().out
