@@ -49,12 +49,11 @@ class ScaleRestorer:
         late = high <= DETAIL and min(self.size) >= FINE
         edges = size == self.size and self.hole is None
         x0 = self._posterior(settings.detail if late else settings.side, settings.border if edges else 0.0)(x_t, t)
-        if settings.directions and min(*size, *self.small.shape[1:]) > SIDE and MATCHED[0] < low and high <= MATCHED[1]:
-            x0 = self.match(x0)
         if MENDED[0] < low and high <= MENDED[1]:
             for factor, restore in self.coarser.items():
                 x0 = mended(x0, factor, restore)
-        return x0
+        matched = settings.directions and MATCHED[0] < low and high <= MATCHED[1]
+        return self.match(x0) if matched and min(*size, *self.small.shape[1:]) > SIDE else x0
 
     @cached_property
     def match(self) -> SlicedMatch:

@@ -43,7 +43,7 @@ class PatchSettings:
     """Shorter side of the coarsest scale, pixels: near the side of a patch, the layout of the photograph is kept."""
     factor: float = 0.75
     """Size of a scale relative to the next finer one, in (0, 1)."""
-    noise: float = 0.515
+    noise: float = 0.525
     """Severity that each finer scale starts from, in (0.02, 1]: more invents more."""
 
     def __post_init__(self) -> None:
@@ -104,9 +104,9 @@ ORDINARY = PatchSettings()
 DIAL = (
     (0.0, 12, 4.0, 0.4),
     (0.25, ORDINARY.coarsest, ORDINARY.border, ORDINARY.noise),
-    (0.5, 24, 0.5, 0.56),
-    (0.75, 34, 0.2, 0.57),
-    (1.0, 48, 0.0, 0.58),
+    (0.5, 24, 0.5, 0.5),
+    (0.75, 34, 0.2, 0.46),
+    (1.0, 48, 0.0, 0.47),
 )
 """Novelty, and what it stands for: `coarsest`, `border`, `noise`. Between its rows they are interpolated."""
 
