@@ -43,7 +43,7 @@ class PatchSettings:
     """Shorter side of the coarsest scale, pixels: near the side of a patch, the layout of the photograph is kept."""
     factor: float = 0.75
     """Size of a scale relative to the next finer one, in (0, 1)."""
-    noise: float = 0.525
+    noise: float = 0.527
     """Severity that each finer scale starts from, in (0.02, 1]: more invents more."""
 
     def __post_init__(self) -> None:

@@ -148,7 +148,7 @@ def test_the_command(words, picture, tmp_path, capsys):
     names = {path.name for path in (tmp_path / "out" / "samples").iterdir()}
     assert names == {"grid.png", *(f"eta-{eta}-seed-{seed}.png" for eta in ("0", "0.5") for seed in (0, 1))}
     recipe.main(["again", str(tmp_path / "out"), "--etas", ".7", "--device", "cpu"])
-    assert (tmp_path / "out/samples/eta-0.7-seed-0.png").exists()
+    assert (tmp_path / "out/samples-2/eta-0.7-seed-0.png").exists()
     assert "4 images in" in (said := capsys.readouterr().out) and "in the order of --etas" in said
 
 
