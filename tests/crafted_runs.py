@@ -30,6 +30,7 @@ from safetensors.torch import load_file, save_file
 from degrade.files import discard
 from models import PatchUNetConfig
 from recipes.command import cli
+from recipes.command.outputs import check_outputs
 from recipes.evaluate import Restoration
 from tests.damage import main, report
 from tests.damaged_checkpoints import CHECKPOINTS, leaves, sign, trained
@@ -241,9 +242,8 @@ def uses(run: Path) -> dict[str, Callable[[], object]]:
     evaluated = SimpleNamespace(identity="a run")
 
     def evaluate() -> None:
-        Restoration(run).finish(
-            evaluated, "restoration", ["| x |"], SimpleNamespace(name="none"), [torch.zeros(3, 8, 8)], 1, ""
-        )
+        out = check_outputs(None, run / "evaluated", ["restoration"])
+        Restoration(run).finish(evaluated, out, ["| x |"], SimpleNamespace(name="none"), [torch.zeros(3, 8, 8)], 1, "")
 
     return {
         "sample": cli.Sample(run, count=1, seed=0),

@@ -92,6 +92,6 @@ def test_bad_input(run, tmp_path):
     with pytest.raises(ValueError, match="an interval of severities rises"):
         Interval(0.5, 0.5)
     other = replace(run.recipe, network=DDPMUNetConfig(3, 16, (1, 2), blocks=1, attention=(), dropout=0.0, groups=4))
-    with pytest.raises(ValueError, match="does not hold the weights"):
+    with pytest.raises(ValueError, match="has another network"):
         train(other, tmp_path / "other", "cpu", start=run.folder)
     assert not (tmp_path / "other" / "checkpoints").exists()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import pytest
+import torch
 
 from restore import Training
 from restore.machine.processes import ALONE, Processes
@@ -29,6 +30,7 @@ class Machine:
     place: float = 0
     time: float = 1000.0
     moves: list[float] = field(default_factory=list)
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     rates: list[float] = field(default_factory=list)
 
     def train(self, plan: Clock, seconds, preview: float = 0.0, walk: int = 20, until: float = math.inf) -> None:
