@@ -27,10 +27,11 @@ from types import SimpleNamespace
 import torch
 from safetensors.torch import load_file, save_file
 
-from degrade.files import discard
+from degrade.files import discard, subfolder
 from models import PatchUNetConfig
 from recipes.command import cli
 from recipes.command.outputs import check_outputs
+from recipes.command.source import results
 from recipes.evaluate import Restoration
 from tests.damage import main, report
 from tests.damaged_checkpoints import CHECKPOINTS, leaves, sign, trained
@@ -242,7 +243,7 @@ def uses(run: Path) -> dict[str, Callable[[], object]]:
     evaluated = SimpleNamespace(identity="a run")
 
     def evaluate() -> None:
-        out = check_outputs(None, run / "evaluated", ["restoration"])
+        out = check_outputs(None, subfolder(results(run), "evaluation"), ["restoration"])
         Restoration(run).finish(evaluated, out, ["| x |"], SimpleNamespace(name="none"), [torch.zeros(3, 8, 8)], 1, "")
 
     return {
