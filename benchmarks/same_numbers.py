@@ -16,6 +16,8 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,8 +48,7 @@ class SameNumbers:
     def __call__(self) -> None:
         print(describe())
         different = 0
-        with tempfile.TemporaryDirectory() as temporary:
-            homes = [checked_out(commit, Path(temporary) / side) for commit, side in ((self.before, "a"), (self.after, "b"))]
+        with checked_out(self.before, self.after) as homes:
             for name in PRESETS if self.only is None else (self.only,):
                 first, second = (results(home, name, self.steps) for home in homes)
                 for what in first:
@@ -57,12 +58,16 @@ class SameNumbers:
         sys.exit(f"{different} of these differ" if different else 0)
 
 
-def checked_out(commit: str, folder: Path) -> Path:
-    """The files of `commit` in `folder`."""
-    folder.mkdir()
-    archive = subprocess.run(["git", "-C", str(ROOT), "archive", commit], check=True, capture_output=True).stdout
-    subprocess.run(["tar", "x", "-C", str(folder)], check=True, input=archive)
-    return folder
+@contextmanager
+def checked_out(before: str, after: str) -> Iterator[list[Path]]:
+    """Folders with the files of two commits, until the end."""
+    with tempfile.TemporaryDirectory() as temporary:
+        homes = [Path(temporary) / side for side in ("a", "b")]
+        for commit, home in zip((before, after), homes, strict=True):
+            home.mkdir()
+            archive = subprocess.run(["git", "-C", str(ROOT), "archive", commit], check=True, capture_output=True).stdout
+            subprocess.run(["tar", "x", "-C", str(home)], check=True, input=archive)
+        yield homes
 
 
 def results(home: Path, name: str, steps: int) -> dict[str, object]:

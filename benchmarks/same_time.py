@@ -15,7 +15,6 @@ from machine import describe  # first: finds the project's packages
 import hashlib  # isort: skip
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -49,8 +48,7 @@ class SameTime:
         if self.only not in (None, *ROWS):
             sys.exit(f"error: there is no row {self.only!r}: these are {', '.join(map(repr, ROWS))}.")
         print(f"{describe()}\n\n| | before, ms | after, ms | before / after | |\n| --- | --- | --- | --- | --- |")
-        with tempfile.TemporaryDirectory() as temporary:
-            homes = [checked_out(commit, Path(temporary) / side) for commit, side in ((self.before, "a"), (self.after, "b"))]
+        with checked_out(self.before, self.after) as homes:
             for name in ROWS if self.only is None else (self.only,):
                 workers = [Worker(f"{name}, {home.name}", Row(home, name).opened) for home in homes]
                 found = [[worker.ask() for worker in workers] for _ in range(3 + self.rounds)]

@@ -31,7 +31,7 @@ class Train(Generic[P]):
     """Learn from images. Flags after the images change single settings of the preset."""
 
     recipe: Annotated[Recipe, tyro.conf.arg(name="")]
-    preset: P = "fast"  # type: ignore[assignment]
+    preset: P
     """Minutes on two CPU cores, or as published: the recipe's file says what each one is."""
     stored: Annotated[Path | None, tyro.conf.arg(name="recipe")] = None
     """A run, its run.json, or hf://user/run, whose recipe is taken up in place of a preset; images and settings given here

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from recipes.command.restoring import Restore
 from recipes.command.studio import inputs, look
 from recipes.command.studio.fields import as_given, count_field, help_line, in_a_line, seed_field, severity_field, values_of
 from recipes.command.studio.page import Asked, buttons, connect, results
-from recipes.command.studio.source import ALONE, Source, needed, run_of
+from recipes.command.studio.source import ALONE, Source, needed, run_of, taken
 from recipes.command.studio.workshop import Workshop
 from recipes.degrading import Degrading
 from recipes.solve import KNOWN, Solve
@@ -53,14 +52,8 @@ def build(workshop: Workshop, source: Source) -> None:
         with gr.Column(scale=3):
             shown = results("restore")
 
-    def taken(path: Path) -> tuple:
-        return path, inputs.shown(path)
-
     def take(path: str) -> tuple:
-        try:
-            return *taken(workshop.uploaded(path)), look.words("")
-        except Exception as error:
-            return gr.skip(), gr.skip(), look.wrong(in_a_line(error).replace(str(Path(path).parent) + os.sep, ""))
+        return taken(workshop, path)
 
     def degrade(photo: Path | None, operator: str, *numbers: float) -> tuple:
         try:
@@ -68,7 +61,7 @@ def build(workshop: Workshop, source: Source) -> None:
             name = f"{operator}-{severity:g}-of-{plain_stem(needed(photo))[:60]}-{detail}.png"
             path = workshop.inputs / name
             Degrading(needed(photo), named[operator], path, size=detail, severity=severity)()
-            return *taken(path), look.words(f"the photograph, with {operator} at severity {severity:g}")
+            return path, inputs.shown(path), look.words(f"the photograph, with {operator} at severity {severity:g}")
         except Exception as error:
             return gr.skip(), gr.skip(), look.wrong(in_a_line(error))
 

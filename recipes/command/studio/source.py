@@ -49,15 +49,20 @@ def source_panel(workshop: Workshop, photograph: Path | None, run: Path | None) 
     )
     detail = gr.Slider(64, 512, 250, step=2, label="Longer side", info="Smaller is faster; runs keep theirs.", elem_id="detail")
 
-    def take(path: str):
-        try:
-            kept = workshop.uploaded(path)
-            return kept, inputs.shown(kept), look.words("")
-        except Exception as error:
-            return gr.skip(), gr.skip(), look.wrong(in_a_line(error).replace(str(Path(path).parent) + os.sep, ""))
+    def take(path: str) -> tuple:
+        return taken(workshop, path)
 
     upload.upload(take, as_given([upload]), [photo, picture, said], show_progress="hidden", concurrency_limit=2)
     return Source(photo, made_by, detail)
+
+
+def taken(workshop: Workshop, path: str) -> tuple:
+    """Of an upload: its file, the picture as it is shown, and no words; or what is wrong with it, by its own name."""
+    try:
+        kept = workshop.uploaded(path)
+        return kept, inputs.shown(kept), look.words("")
+    except Exception as error:
+        return gr.skip(), gr.skip(), look.wrong(in_a_line(error).replace(str(Path(path).parent) + os.sep, ""))
 
 
 def run_of(made_by: str | None) -> Path | None:

@@ -51,7 +51,7 @@ def test_ctrl_c_says_what_is_saved(saved, said, photo, tmp_path, capsys, monkeyp
 
 def test_a_folder_without_a_name(photo):
     with pytest.raises(ValueError, match="out is empty, or the current folder: --out names a folder for the run"):
-        Train(tiny(photo), out=Path(""))
+        Train(tiny(photo), "fast", out=Path(""))
 
 
 def test_both_ways_to_say_how_long(photo, tmp_path):
