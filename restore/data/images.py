@@ -120,6 +120,8 @@ def image_text(path: str | Path) -> dict[str, str]:
     from PIL import Image
     from PIL.ExifTags import Base
 
+    if not os.path.isfile(path):  # a pipe would be waited for
+        return {}
     try:
         with warnings.catch_warnings(), open(path, "rb") as file:
             warnings.simplefilter("ignore")
