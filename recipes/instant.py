@@ -85,7 +85,7 @@ class Instant:
     """From near the photograph (0) to freely rearranged (1), in place of the preset's."""
     device: str = "cpu"
     """Where it is computed: on a GPU (cuda) each patch is compared with all others."""
-    steps: int = 6
+    steps: int = 4
     """Steps of each finer scale; the coarsest takes twice as many."""
     settings: PatchSettings = field(default_factory=PatchSettings)
     """How images are made of patches."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,8 +32,12 @@ class TextEncoder(ABC):
         masked: whether an encoder that takes any is told which of them fill the prompt up."""
 
     def ids(self, prompts: Sequence[str], length: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Numbers of tokens and their mask (B, L), on the device of the module."""
-        tokens = self.tokenizer()(list(prompts), padding="max_length", max_length=length, truncation=True, return_tensors="pt")
+        """Numbers of tokens and their mask (B, L), on the device of the module. Warns of prompts that are cut."""
+        tokenizer = self.tokenizer()
+        tokens = tokenizer(list(prompts), padding="max_length", max_length=length, truncation=True, return_tensors="pt")
+        longest = max(map(len, tokenizer(list(prompts), verbose=False).input_ids))
+        if longest > length:
+            warnings.warn(f"a prompt of {longest} tokens is cut to the {length} that the model reads.", stacklevel=3)
         device = next(self.load().parameters()).device
         return tokens.input_ids.to(device), tokens.attention_mask.to(device).bool()
 

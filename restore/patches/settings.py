@@ -43,7 +43,7 @@ class PatchSettings:
     """Shorter side of the coarsest scale, pixels: near the side of a patch, the layout of the photograph is kept."""
     factor: float = 0.75
     """Size of a scale relative to the next finer one, in (0, 1)."""
-    noise: float = 0.527
+    noise: float = 0.53
     """Severity that each finer scale starts from, in (0.02, 1]: more invents more."""
 
     def __post_init__(self) -> None:
@@ -102,13 +102,14 @@ class PatchSettings:
 ORDINARY = PatchSettings()
 
 DIAL = (
-    (0.0, 12, 4.0, 0.4),
-    (0.25, ORDINARY.coarsest, ORDINARY.border, ORDINARY.noise),
-    (0.5, 24, 0.5, 0.5),
-    (0.75, 34, 0.2, 0.46),
-    (1.0, 48, 0.0, 0.47),
+    (0.0, 12, 4.0, 0.4, ORDINARY.directions),
+    (0.25, ORDINARY.coarsest, ORDINARY.border, ORDINARY.noise, ORDINARY.directions),
+    (0.5, 24, 0.5, 0.5, ORDINARY.directions),
+    (0.75, 34, 0.2, 0.46, 128),
+    (1.0, 48, 0.0, 0.47, 128),
 )
-"""Novelty, and what it stands for: `coarsest`, `border`, `noise`. Between its rows they are interpolated."""
+"""Novelty, and what it stands for: `coarsest`, `border`, `noise`, `directions`. Between its rows they are interpolated; more
+directions keep the contrast of textures, which the free end is for."""
 
 
 def dialled(novelty: float, settings: PatchSettings = ORDINARY) -> PatchSettings:
@@ -121,5 +122,5 @@ def dialled(novelty: float, settings: PatchSettings = ORDINARY) -> PatchSettings
     above = next(i for i, row in enumerate(DIAL) if i and novelty <= row[0])
     (low, *begin), (high, *end) = DIAL[above - 1], DIAL[above]
     share = (novelty - low) / (high - low)
-    coarsest, border, noise = (a + share * (b - a) for a, b in zip(begin, end, strict=True))
-    return replace(settings, coarsest=round(coarsest), border=border, noise=noise)
+    coarsest, border, noise, directions = (a + share * (b - a) for a, b in zip(begin, end, strict=True))
+    return replace(settings, coarsest=round(coarsest), border=border, noise=noise, directions=round(directions))

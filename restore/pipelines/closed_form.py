@@ -63,7 +63,7 @@ class ClosedForm(Pipeline):
     """Whether images are made in windows, but for scales that are balanced."""
     degradation: Degradation = field(default_factory=lambda: GaussianNoise(RectifiedFlow()))
     prior: Prior = field(default_factory=GaussianPrior)
-    sampling: Sampling = field(default_factory=lambda: Sampling(DDIM(), steps=6, clip=False))
+    sampling: Sampling = field(default_factory=lambda: Sampling(DDIM(), steps=4, clip=False))
 
     @property
     def identity(self) -> str:

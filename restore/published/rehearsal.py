@@ -36,6 +36,7 @@ def _condition(pipeline: Published) -> Condition | None:
     words = pipeline.words
     found = Condition()
     if isinstance(words, Words):
+        _known(pipeline, words)
         encoders = tuple(encoder and _hollow(encoder) for encoder in words.encoders)
         try:
             found = replace(words, encoders=encoders)(["a"])
@@ -48,6 +49,18 @@ def _condition(pipeline: Published) -> Condition | None:
     if getattr(network, "picture", 0):
         found = found._replace(image=torch.zeros(1, network.picture, *pipeline.padded(pipeline.size[1:]), device=NOWHERE))
     return found
+
+
+def _known(pipeline: Published, words: Words) -> None:
+    """Raises where a tokenizer has tokens that its encoder has no embedding of."""
+    for encoder in filter(None, words.encoders):
+        known = encoder.config.get("vocab_size")
+        highest = max(encoder.tokenizer().get_vocab().values())
+        if known is not None and highest >= int(known):
+            raise ValueError(
+                f"{pipeline.name}: its {encoder.tokens} has the token {highest}, {type(encoder).__name__} knows those below "
+                f"{known}; they are not of the same model."
+            )
 
 
 def _denoised(pipeline: Published, condition: Condition) -> None:

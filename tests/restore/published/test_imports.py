@@ -53,6 +53,11 @@ def wide(folder: Path) -> None:
     CLIPTextModel(clip_config(hidden_size=16)).save_pretrained(folder / "text_encoder")
 
 
+def few_words(folder: Path) -> None:
+    shutil.rmtree(folder / "text_encoder")
+    CLIPTextModel(clip_config(vocab_size=70)).save_pretrained(folder / "text_encoder")
+
+
 def second_encoder(folder: Path) -> None:
     for kind in ("text_encoder", "tokenizer"):
         shutil.copytree(folder / kind, folder / f"{kind}_2")
@@ -67,6 +72,7 @@ def told_depth(folder: Path) -> None:
 INDEX, VAE = "model_index.json", "vae/config.json"
 UNFIT = {
     "words of another width": (wide, r"UNet2DConditionModel cannot be run as it is configured: .*\[77, 16\]"),
+    "words beyond those known": (few_words, "CLIPTokenizer has the token 75, CLIPTextModel knows those below 70; they are not"),
     "no text encoder": (entries(INDEX, text_encoder=[None, None]), "needs the text encoder that it was trained with"),
     "no word of one": (entries(INDEX, text_encoder=..., tokenizer=...), "needs the text encoder that it was trained with"),
     "two text encoders": (second_encoder, "holds a text_encoder_2, which its UNet2DConditionModel does not take"),

@@ -97,6 +97,8 @@ def test_words(both):
         assert len(calls) == count
         calls.clear()
     assert ours.words(["a cat"]) is ours.words(("a cat",))
+    with pytest.warns(UserWarning, match="a prompt of 82 tokens is cut to the 77 that the model reads"):
+        ours.words(["a" * 80])
     several = ours.generate(count=2, seed=3, condition=ours.words(["a cat", "rain"]), progress=False)
     torch.testing.assert_close(several[1:], ours.generate(seed=4, condition="rain", progress=False), rtol=0, atol=1e-5)
     with pytest.raises(ValueError, match="conditioned on words: give a prompt, or tokens"):
