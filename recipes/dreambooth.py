@@ -28,6 +28,7 @@ from recipes.command import cli
 from recipes.command.limits import GUIDANCE, check_options
 from recipes.command.outputs import check_folder, first_free, plain_stem
 from recipes.command.pasteable import pasteable, program
+from recipes.command.seen import OF_A_RUN, say_seen
 from recipes.command.walk import Walk
 from restore.machine.terminal import counted
 from restore.tuning.dreambooth import TOKEN, DreamBoothSettings, captions, dreambooth, suited
@@ -75,7 +76,10 @@ class DreamBooth(Walk):
         folder = check_folder(self.out or first_free(Path("runs") / f"{plain_stem(self.subject)}-dreambooth"))
         run = self.opened().using(guidance=self.guidance)
         source = run.data if isinstance(run.data, Folder) else Folder(max(run.size[1:]), channels=1 if run.size[0] == 1 else 3)
-        pictures = [source.middle(file) for file in image_files(self.subject)]
+        files = image_files(self.subject)
+        pictures = [source.middle(file) for file in files]
+        for file, picture in zip(files, pictures, strict=True):
+            say_seen(file, picture, OF_A_RUN)
         dreambooth(run, pictures, self.noun, folder, self.settings(suited(run)), self.token, self.subject)
         named, _ = captions(self.noun, self.token)
         print(f"{counted(len(pictures), 'picture')} learned in {folder}")
