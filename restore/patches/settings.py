@@ -104,9 +104,9 @@ ORDINARY = PatchSettings()
 DIAL = (
     (0.0, 12, 4.0, 0.4, ORDINARY.directions),
     (0.25, ORDINARY.coarsest, ORDINARY.border, ORDINARY.noise, ORDINARY.directions),
-    (0.5, 24, 0.5, 0.5, ORDINARY.directions),
-    (0.75, 34, 0.2, 0.46, 128),
-    (1.0, 48, 0.0, 0.47, 128),
+    (0.5, 24, 0.5, 0.55, ORDINARY.directions),
+    (0.75, 34, 0.2, 0.51, 64),
+    (1.0, 48, 0.0, 0.53, 64),
 )
 """Novelty, and what it stands for: `coarsest`, `border`, `noise`, `directions`. Between its rows they are interpolated; more
 directions keep the contrast of textures, which the free end is for."""
