@@ -46,7 +46,7 @@ class Bench:
     whole: int = 768
     """Side of the picture whose seams are measured, in tiles of half as many cells."""
     tile: int = 64
-    """Cells of a tile, of 8 pixels each."""
+    """Cells that are decoded at once, of 8 pixels each; windows of what is larger have three quarters of them."""
     narrow: int = 1
     """The autoencoder's channels are divided by this: 1, 2, 4, 8 or 16."""
     unet: bool = True
@@ -65,7 +65,7 @@ class Bench:
                 )
             edges, elsewhere, contrast = alone("seams", seams, folder, self)
             print(f"| steps at edges, elsewhere; deviation of the picture | {edges:.4f}, {elsewhere:.4f}; {contrast:.3f} |")
-            along = math.ceil(self.size / 8 / (self.tile - 2 * Latents.overlap))
+            along = math.ceil(self.size / 8 / (3 * self.tile // 4 - 2 * Latents.overlap))
             before, seconds, peak = alone("decoding", decoded, folder, self)
             took = f"{before / 2**30:.2f} GiB before, {peak / 2**30:.2f} GiB at most, {seconds / along**2:.1f} s of CPU a tile"
             print(f"| decoding {self.size} x {self.size} in {along**2} tiles | {took} |")
@@ -117,7 +117,7 @@ def seams(folder: Path, bench: Bench) -> tuple[float, float, float]:
     x = latents(bench.whole)
     whole = replace(tiled, tile=65_536).decode(x)
     steps = (tiled.decode(x) - whole).diff(dim=-1).abs().amax((0, 1, 2))
-    core = tiled.tile - 2 * tiled.overlap
+    core = tiled.window - 2 * tiled.overlap
     count = -(-x.shape[-1] // core)
     edges = torch.zeros(len(steps), dtype=torch.bool)
     edges[[x.shape[-1] * i // count * 8 - 1 for i in range(1, count)]] = True

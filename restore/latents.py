@@ -58,7 +58,7 @@ class Latents:
     shift: float = 0.0
     """Their mean."""
     tile: int = 64
-    """The longest side that is encoded or decoded at once, cells of x."""
+    """The longest side that is encoded or decoded at once, cells of x; windows of what is larger have three quarters of it."""
     overlap: int = 8
     """Cells of x by which windows overlap on each side."""
 
@@ -72,6 +72,11 @@ class Latents:
     @property
     def stride(self) -> int:
         return self.codec.stride
+
+    @property
+    def window(self) -> int:
+        """Longest side of the windows of what is larger than `tile`, cells: there is a large picture beside them in memory."""
+        return max(3 * self.overlap, 3 * self.tile // 4)
 
     @property
     def limits(self) -> None:
@@ -130,4 +135,4 @@ class Latents:
         """What `run` makes of the windows of an output of `size`, `stride` of whose pixels are a cell."""
         if max(size) <= self.tile * stride:
             return run((slice(0, size[0]), slice(0, size[1])))
-        return joined(run, size, (self.tile - 2 * self.overlap) * stride, self.overlap * stride, stride)
+        return joined(run, size, (self.window - 2 * self.overlap) * stride, self.overlap * stride, stride)
