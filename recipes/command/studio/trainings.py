@@ -1,9 +1,8 @@
-"""A training in a process of its own, so that it goes on when a tab is closed, and stops as by Ctrl-C: it saves."""
+"""A training in a process of its own, so that it goes on when a tab is closed, and saves when it is stopped."""
 
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -47,8 +46,10 @@ class Trainings:
     def stop(self) -> None:
         """Asks it to save and end."""
         if self.runs and self._process is not None:
-            with suppress(ValueError, OSError):  # Windows ends it at its last checkpoint
-                self._process.send_signal(signal.SIGTERM if sys.platform == "win32" else signal.SIGINT)
+            with suppress(
+                OSError
+            ):  # not SIGINT, which what runs in the background ignores; Windows ends it at its last save
+                self._process.terminate()
 
     def close(self) -> None:
         """Stops it, and waits until it has saved."""

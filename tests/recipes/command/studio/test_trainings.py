@@ -1,4 +1,4 @@
-"""Trainings in a process of their own: one at a time, stopped as by Ctrl-C, their last words at hand."""
+"""Trainings in a process of their own: one at a time, stopped, their last words at hand."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ import pytest
 from recipes.command.studio import trainings
 
 RECIPE = """
-import sys, time
-print("training", sys.argv[1:], flush=True)
-try:
-    for i in range(1000):
-        print(f"step {i}", end="\\r", flush=True)
-        time.sleep(0.02)
-except KeyboardInterrupt:
+import signal, sys, time
+
+def stop(*_):
     print("\\nstopped and saved", flush=True)
+    sys.exit()
+
+signal.signal(signal.SIGTERM, stop)
+print("training", sys.argv[1:], flush=True)
+for i in range(1000):
+    print(f"step {i}", end="\\r", flush=True)
+    time.sleep(0.02)
 """
 
 
