@@ -46,9 +46,7 @@ class Trainings:
     def stop(self) -> None:
         """Asks it to save and end."""
         if self.runs and self._process is not None:
-            with suppress(
-                OSError
-            ):  # not SIGINT, which what runs in the background ignores; Windows ends it at its last save
+            with suppress(OSError):  # not SIGINT: what runs in the background ignores that. Windows ends it at its last save
                 self._process.terminate()
 
     def close(self) -> None:
