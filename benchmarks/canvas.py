@@ -43,7 +43,8 @@ class Bench:
 
 
 def make(bench: Bench, side: int) -> tuple[float, int, int]:
-    with tempfile.TemporaryDirectory(dir=".") as folder:
+    Path("runs").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir="runs") as folder:
         path, before = Path(folder) / "image.png", time.perf_counter()
         Panorama(bench.run, (side, side), bench.steps, tile=bench.tile, out=path)()
         return time.perf_counter() - before, used_memory(), path.stat().st_size

@@ -26,7 +26,6 @@ import torch
 import tyro
 from processes import alone
 
-from restore.latents import Latents
 from restore.machine.memory import used_memory
 
 VAE: dict[str, Any] = {
@@ -54,7 +53,8 @@ class Bench:
 
     def __call__(self) -> None:
         print(f"{describe()}\n\n| what | result |\n| --- | --- |")
-        with tempfile.TemporaryDirectory(dir=".") as name:
+        Path("runs").mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir="runs") as name:
             folder = Path(name)
             alone("saving", save, folder, self)
             for part in ("vae", *(("unet",) if self.unet else ())):
@@ -65,8 +65,8 @@ class Bench:
                 )
             edges, elsewhere, contrast = alone("seams", seams, folder, self)
             print(f"| steps at edges, elsewhere; deviation of the picture | {edges:.4f}, {elsewhere:.4f}; {contrast:.3f} |")
-            along = math.ceil(self.size / 8 / (3 * self.tile // 4 - 2 * Latents.overlap))
-            before, seconds, peak = alone("decoding", decoded, folder, self)
+            before, seconds, peak, core = alone("decoding", decoded, folder, self)
+            along = math.ceil(self.size / 8 / core)
             took = f"{before / 2**30:.2f} GiB before, {peak / 2**30:.2f} GiB at most, {seconds / along**2:.1f} s of CPU a tile"
             print(f"| decoding {self.size} x {self.size} in {along**2} tiles | {took} |")
 
@@ -117,19 +117,18 @@ def seams(folder: Path, bench: Bench) -> tuple[float, float, float]:
     x = latents(bench.whole)
     whole = replace(tiled, tile=65_536).decode(x)
     steps = (tiled.decode(x) - whole).diff(dim=-1).abs().amax((0, 1, 2))
-    core = tiled.window - 2 * tiled.overlap
-    count = -(-x.shape[-1] // core)
+    count = -(-x.shape[-1] // tiled.core)
     edges = torch.zeros(len(steps), dtype=torch.bool)
     edges[[x.shape[-1] * i // count * 8 - 1 for i in range(1, count)]] = True
     return float(steps[edges].max()), float(steps[~edges].max()), float(whole.std())
 
 
-def decoded(folder: Path, bench: Bench) -> tuple[int, float, int]:
+def decoded(folder: Path, bench: Bench) -> tuple[int, float, int, int]:
     tiled = replace(space(folder), tile=bench.tile)
     tiled.codec.load()
     begun, before = used_memory(), time.process_time()
     tiled.decode(latents(bench.size))
-    return begun, time.process_time() - before, used_memory()
+    return begun, time.process_time() - before, used_memory(), tiled.core
 
 
 if __name__ == "__main__":

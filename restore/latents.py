@@ -74,9 +74,9 @@ class Latents:
         return self.codec.stride
 
     @property
-    def window(self) -> int:
-        """Longest side of the windows of what is larger than `tile`, cells: there is a large picture beside them in memory."""
-        return max(3 * self.overlap, 3 * self.tile // 4)
+    def core(self) -> int:
+        """Longest side of a window of what is larger than `tile`, less its overlaps, cells: a large picture lies beside it."""
+        return max(3 * self.overlap, 3 * self.tile // 4) - 2 * self.overlap
 
     @property
     def limits(self) -> None:
@@ -135,4 +135,4 @@ class Latents:
         """What `run` makes of the windows of an output of `size`, `stride` of whose pixels are a cell."""
         if max(size) <= self.tile * stride:
             return run((slice(0, size[0]), slice(0, size[1])))
-        return joined(run, size, (self.window - 2 * self.overlap) * stride, self.overlap * stride, stride)
+        return joined(run, size, self.core * stride, self.overlap * stride, stride)

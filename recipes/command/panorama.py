@@ -43,8 +43,8 @@ class Panorama:
     prompt: str | None = None
     """Words that it is to show, of an imported model that knows words."""
     tile: int = 512
-    """Side of the tiles, pixels: more is faster and takes more memory; they are at least as large as what a pixel is made from,
-    91 pixels of a photograph's patches."""
+    """Side of the tiles, pixels: more is faster and takes more memory; they are at least as large as what a pixel is made
+    from."""
     detail: int | None = None
     """Without training, the longer side of the photograph is reduced to this, pixels (default: so that it is as high as a wide
     panorama, as wide as a high one, and at most 512 pixels)."""

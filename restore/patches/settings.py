@@ -102,14 +102,14 @@ class PatchSettings:
 ORDINARY = PatchSettings()
 
 DIAL = (
-    (0.0, 12, 4.0, 0.4, ORDINARY.directions),
-    (0.25, ORDINARY.coarsest, ORDINARY.border, ORDINARY.noise, ORDINARY.directions),
-    (0.5, 24, 0.5, 0.55, ORDINARY.directions),
-    (0.75, 34, 0.2, 0.51, 64),
-    (1.0, 48, 0.0, 0.53, 64),
+    (0.0, 12, 4.0, 0.4, 1.0),
+    (0.25, ORDINARY.coarsest, ORDINARY.border, ORDINARY.noise, 1.0),
+    (0.5, 24, 0.5, 0.55, 1.0),
+    (0.75, 34, 0.2, 0.51, 2.0),
+    (1.0, 48, 0.0, 0.53, 2.0),
 )
-"""Novelty, and what it stands for: `coarsest`, `border`, `noise`, `directions`. Between its rows they are interpolated; more
-directions keep the contrast of textures, which the free end is for."""
+"""Novelty, and what it stands for: `coarsest`, `border`, `noise`, and by what the settings' `directions` are multiplied: more
+of them keep the contrast of textures, which the free end is for. Between its rows they are interpolated."""
 
 
 def dialled(novelty: float, settings: PatchSettings = ORDINARY) -> PatchSettings:
@@ -122,5 +122,6 @@ def dialled(novelty: float, settings: PatchSettings = ORDINARY) -> PatchSettings
     above = next(i for i, row in enumerate(DIAL) if i and novelty <= row[0])
     (low, *begin), (high, *end) = DIAL[above - 1], DIAL[above]
     share = (novelty - low) / (high - low)
-    coarsest, border, noise, directions = (a + share * (b - a) for a, b in zip(begin, end, strict=True))
-    return replace(settings, coarsest=round(coarsest), border=border, noise=noise, directions=round(directions))
+    coarsest, border, noise, factor = (a + share * (b - a) for a, b in zip(begin, end, strict=True))
+    directions = round(factor * settings.directions)
+    return replace(settings, coarsest=round(coarsest), border=border, noise=noise, directions=directions)
