@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -15,6 +16,7 @@ from recipes.command.pasteable import pasteable
 from recipes.command.size import OptionalSize
 from recipes.command.source import results, worded
 from restore.data.enlarging import Enlarging
+from restore.data.instructions import Instructions
 from restore.machine.processes import here
 from restore.machine.terminal import counted
 from restore.own_types import types_in
@@ -97,6 +99,9 @@ class Sample(Walk):
         if isinstance(run.data, Enlarging):
             other = pasteable("generate", self.run, "--base", "runs/small", recipe="cascade.py")
             raise ValueError(f"{run.name} enlarges pictures, and makes none of nothing: {other}, or enlarge.")
+        if isinstance(run.data, Instructions):
+            edit = pasteable("edit", self.run, "yours.png", "--instruction", run.captions[0], recipe="instruct.py")
+            print(f"of words alone, without a picture; {run.name} was trained to change one: {edit}", file=sys.stderr)
         if self.label and getattr(run, "words", None) and not run.classes:
             raise ValueError(f"{run.name} knows no classes, but words: give --prompt in place of --label.")
         if self.noise is not None:

@@ -84,6 +84,8 @@ def open_experts(folder: str | Path, device: str | None = None, types: Sequence[
     from restore.storage.reading import CheckpointError, text
 
     folder = Path(folder)
+    if not (folder / EDGES).is_file():
+        raise CheckpointError(f"{folder} holds no experts: there is no {EDGES} in it. Make them by experts.py train.")
     try:
         edges = json.loads(text(folder / EDGES))["edges"]
         if not isinstance(edges, list) or not all(isinstance(edge, float) for edge in edges) or len(edges) > 100:

@@ -131,7 +131,8 @@ def _decode(data: Any, known: dict[str, type], hint: Any, tensors: Mapping[str, 
     if isinstance(value, float) and not math.isfinite(value):
         raise SpecificationError(f"{where} is {value}, expected a finite number.")
     if not _fits(value, hint):
-        raise SpecificationError(f"{where} is {repr(data)[:80]}, expected {_name(hint)}.")
+        shown = type(value).__name__ if is_dataclass(value) else repr(data)[:80]
+        raise SpecificationError(f"{where} is {shown}, expected {_name(hint)}.")
     return value
 
 

@@ -10,6 +10,7 @@ import torch
 from models import UNetConfig
 from recipes import instruct, text_to_image
 from restore import ImageError, closed_form, load_image, open_run, save_image, train
+from restore.autoencoder import TrainedAutoencoder
 from restore.data.instructions import Instructions, read_edits
 from restore.pipelines.instruct import instruct as instructed
 from restore.pipelines.prompt_to_prompt import paired
@@ -101,7 +102,11 @@ def test_commands(run, folder, tmp_path, capsys):
     before = load_image(folder / "before/0.png")[None].expand(2, -1, -1, -1)
     expected = instructed(again, before, "make it white", progress=False)
     torch.testing.assert_close(torch.stack(made), expected, rtol=0, atol=0.005)
+    instruct.main(["sample", str(run.folder), "--prompt", "make it white", "--count", "1", "--out", str(tmp_path / "words")])
+    assert "of words alone, without a picture" in capsys.readouterr().err
     base = train(tiny(text_to_image.recipe(folder / "after"), NETWORK), tmp_path / "base", "cpu")
+    with pytest.raises(CheckpointError, match="is no run of an autoencoder: network is UNetConfig, expected AutoencoderConfig"):
+        TrainedAutoencoder(base.folder).pinned(3)
     (tmp_path / "edits.csv").write_text("before,after,instruction\nmake it black,make it white,invert it\n", encoding="utf-8")
     out = tmp_path / "made"
     instruct.main(["pairs", str(base.folder), str(tmp_path / "edits.csv"), "--count", "2", "--out", str(out)])

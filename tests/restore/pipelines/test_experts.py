@@ -84,7 +84,7 @@ def test_bad_input(run, tmp_path):
         experts([run] * 3, (0.5,))
     with pytest.raises(ValueError, match="do not undo the same in the same way"):
         experts([run, replace(run, degradation=RectifiedFlow())], (0.5,))
-    with pytest.raises(ValueError, match=f"holds no experts \\({EDGES}"):
+    with pytest.raises(ValueError, match=f"holds no experts: there is no {EDGES} in it"):
         open_experts(run.folder, "cpu")
     (tmp_path / EDGES).write_text('{"edges": [2.0]}')
     with pytest.raises(ValueError, match="rise from above 0 to below 1"):
