@@ -32,7 +32,7 @@ class Ema:
     @torch.no_grad()
     def move(self, parameters: Iterable[torch.Tensor], weight: float | torch.Tensor) -> None:
         """average += weight (weights - average)."""
-        weights = [p.detach().float() for p in parameters]
+        weights = [p.float() for p in parameters]
         if isinstance(weight, torch.Tensor):
             torch._foreach_add_(self.average, torch._foreach_mul(torch._foreach_sub(weights, self.average), weight))
         else:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 from dataclasses import replace
@@ -13,7 +14,7 @@ from models import PatchUNetConfig
 from restore import Crops, Levels, Objective, Training
 from restore.storage.checkpoint import CheckpointError, open_checkpoint
 from restore.training.loop import train
-from restore.training.trainer import Trainer, TrainingError, severities
+from restore.training.trainer import Trainer, TrainingError, clipped, severities
 
 SETTINGS = Training(steps=6, batch=2, rate=1e-3, warmup=2, decay="cosine", clip=1.0, ema=0.9, log_every=2, save_every=3)
 
@@ -144,6 +145,21 @@ def test_a_step_without_a_finite_gradient_is_left_out_and_counted(optimizer, bat
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [line["skipped_steps"] for line in lines] == [0, 0, 1, 0, 0, 0]
     assert lines[2]["loss"] is None and all(p.isfinite().all() for p in weights(made))
+
+
+@pytest.mark.parametrize("longest", [0.0, 0.5, 1e6])
+def test_gradients_are_shortened_as_torch_does(longest):
+    """Bit for bit, whatever their shapes, layouts and types."""
+    shapes = [(3,), (16, 3, 3, 3), (), (8, 1)]
+    parameters = [torch.nn.Parameter(torch.zeros(shape)) for shape in shapes]
+    for k, p in enumerate(parameters):
+        p.grad = torch.randn(p.shape, generator=torch.Generator().manual_seed(k))
+    parameters[1].grad = parameters[1].grad.contiguous(memory_format=torch.channels_last)
+    ours = [p.grad.clone() for p in parameters]
+    expected = torch.nn.utils.clip_grad_norm_(parameters, longest or math.inf)
+    assert torch.equal(clipped(ours, longest), expected)
+    assert all(torch.equal(a, p.grad) for a, p in zip(ours, parameters, strict=True))
+    assert clipped([torch.ones(4), torch.ones(5, dtype=torch.float64)], 1.0) == 3
 
 
 def test_severities_are_uniform_and_evenly_spread():
