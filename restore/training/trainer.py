@@ -121,14 +121,13 @@ class Trainer:
             numbers = moved(torch.tensor([self.rate, weight]), self.device)
             found = self.captured(self.drawn(batches), *numbers)
         else:
-            total = torch.zeros((), device=self.device)
-            parts = self.settings.accumulate
+            parts, losses = self.settings.accumulate, []
             for part in range(parts):
                 with self.synchronised(part == parts - 1):
-                    loss = self.loss(batches, self.processes.shard(self.settings.batch, part, parts))
-                    (loss / parts).backward()
-                total += loss.detach() / parts
-            found = total, self.update(self.rate, weight)
+                    loss = self.loss(batches, self.processes.shard(self.settings.batch, part, parts)) / parts
+                    loss.backward()
+                losses.append(loss.detach())
+            found = sum(losses), self.update(self.rate, weight)
         self.step += 1
         self.place += advance
         return found
