@@ -7,7 +7,7 @@ Balaji et al. 2022, "eDiff-I: Text-to-Image Diffusion Models with an Ensemble of
     python recipes/experts.py sample runs/captioned-experts --prompt "a green five left of a red two"
 
 Any run can be shared, of words or without. Below the first edge expert 0 restores, above the last one the last. Each is a run
-of its own, which resume goes on with. What it is worth: docs/tuning.md.
+of its own. After Ctrl-C, `train` with the same --out goes on with them. What it is worth: docs/tuning.md.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from recipes.command.pasteable import pasteable, program
 from recipes.command.source import name_of, worded
 from recipes.command.walk import Walk
 from restore.own_types import types_in
-from restore.pipelines.experts import EDGES, check_edges, open_experts
+from restore.pipelines.experts import EDGES, check_edges, open_experts, stored_edges
 from restore.recipe import Recipe
 from restore.training.budget import Budget
 from restore.training.times import Interval
@@ -72,23 +72,46 @@ class Train:
             Budget(self.minutes)
 
     def __call__(self) -> None:
-        import json
-
-        from degrade.files import atomic_write
         from restore.run import read_recipe
-        from restore.training.session import train
+        from restore.storage.checkpoint import last_step
+        from restore.training.session import resume, train
 
         folder = check_folder(self.out or first_free(Path("runs") / f"{name_of(self.run)}-experts"))
         types = types_in(self.types)
         shared = read_recipe(self.run, types)
+        self.begin(folder)
         each = None if self.minutes is None else self.minutes / (len(self.edges) + 1)
         for number, (low, high) in enumerate(pairwise((0.0, *self.edges, 1.0))):
             print(f"expert {number}: severities {low:g} to {high:g}")
-            own = recipe(shared, low, high, self.expert_steps)
-            train(own, folder / str(number), self.device, each, start=self.run)
-        with atomic_write(folder / EDGES) as part:
-            part.write_text(json.dumps({"edges": self.edges}) + "\n", encoding="utf-8")
+            own = folder / str(number)
+            if last_step(own) is None:
+                run = train(recipe(shared, low, high, self.expert_steps), own, self.device, each, start=self.run)
+            else:
+                run = resume(own, self.device, types)
+            if run.step < run.recipe.training.steps:
+                print(f"stopped and saved at step {run.step} of {run.recipe.training.steps}; go on with: {self.again(folder)}")
+                return
         print(f"sample them: {pasteable('sample', folder)}")
+
+    def again(self, folder: Path) -> str:
+        """The command that goes on in `folder`."""
+        given = {"--expert-steps": self.expert_steps, "--minutes": self.minutes, "--types": self.types, "--device": self.device}
+        options = [str(word) for pair in given.items() if pair[1] is not None for word in pair]
+        return pasteable("train", self.run, "--edges", *map(str, self.edges), *options, "--out", folder)
+
+    def begin(self, folder: Path) -> None:
+        """Writes what lies between the experts into `folder`. Raises ValueError where that is something else already."""
+        import json
+
+        from degrade.files import atomic_write
+
+        if (folder / EDGES).exists():
+            if stored_edges(folder) != self.edges:
+                known = " ".join(map(str, stored_edges(folder)))
+                raise ValueError(f"{folder} holds experts with --edges {known}: name those to go on, or another --out.")
+        else:
+            with atomic_write(folder / EDGES) as part:
+                part.write_text(json.dumps({"edges": self.edges}) + "\n", encoding="utf-8")
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,7 @@ class _Choice(NamedTuple):
     images: str = ""
     """The name of a set, else empty."""
     operator: type | None = None
+    """The degradation that was named, None for the recipe's."""
     stored: Path | None = None
     """A run, or its run.json, whose recipe is taken up."""
 
@@ -60,12 +61,13 @@ class _Choice(NamedTuple):
             return replace(recipe, degradation=self.operator())
         return make(self.images, self.preset, self.operator())
 
-    @staticmethod
-    def of(asked: Any, usual: _Choice) -> _Choice:
+    def of(self, asked: Any, make: Make, types: Sequence[type]) -> _Choice:
+        """What a command chooses whose other options are those of this choice."""
         if not isinstance(asked, Train):
-            return usual
-        images = str(asked.recipe.images)
-        operator = type(asked.recipe.degradation)
+            return self
+        images, operator = str(asked.recipe.images), type(asked.recipe.degradation)
+        if operator is type(self.defaults(make, types).degradation):  # it may have been named, or not
+            operator = self.operator
         return _Choice(asked.preset, images if bundled.is_set(images) else "", operator, asked.stored)
 
 
@@ -104,10 +106,10 @@ def commands(
             return
         types = types_in(file_of_types(args))
         with offered(types):
-            choice = _Choice.of(parsed(args, usual, types, tolerant=True), usual)
+            choice = usual.of(parsed(args, usual, types, tolerant=True), make, types)
             asked = parsed(args, choice, types)
-            if _Choice.of(asked, usual) not in (choice, usual):
-                asked = parsed(args, _Choice.of(asked, usual), types)
+            if (found := choice.of(asked, make, types)) not in (choice, usual):
+                asked = parsed(args, found, types)
         asked()
 
     return main

@@ -77,20 +77,31 @@ def experts(pipelines: Sequence[NetworkPipeline], edges: Sequence[float]) -> Net
     return replace(last, restorer=replace(last.restorer, network=network), network_stride=stride)
 
 
-def open_experts(folder: str | Path, device: str | None = None, types: Sequence[type] = ()) -> NetworkPipeline:
-    """The experts that recipes/experts.py left in `folder`; types: as for `open_run`. Raises ValueError, in one line, where it
-    holds none."""
-    from restore.run import open_run
+def stored_edges(folder: Path) -> tuple[float, ...]:
+    """The severities between the experts in `folder`. Raises ValueError, in one line, where there are none."""
     from restore.storage.reading import CheckpointError, text
 
-    folder = Path(folder)
     if not (folder / EDGES).is_file():
         raise CheckpointError(f"{folder} holds no experts: there is no {EDGES} in it. Make them by experts.py train.")
     try:
         edges = json.loads(text(folder / EDGES))["edges"]
         if not isinstance(edges, list) or not all(isinstance(edge, float) for edge in edges) or len(edges) > 100:
             raise ValueError("edges are numbers")
-        edges = check_edges(edges)
+        return check_edges(edges)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{folder} holds no experts ({EDGES}: {error}): make them by experts.py train.") from None
+
+
+def open_experts(folder: str | Path, device: str | None = None, types: Sequence[type] = ()) -> NetworkPipeline:
+    """The experts that recipes/experts.py left in `folder`; types: as for `open_run`. Raises ValueError, in one line, where it
+    holds none, or not all of them."""
+    from restore.run import open_run
+    from restore.storage.checkpoint import last_step
+    from restore.storage.reading import CheckpointError
+
+    folder = Path(folder)
+    edges = stored_edges(folder)
+    lacking = next((k for k in range(len(edges) + 1) if last_step(folder / str(k)) is None), None)
+    if lacking is not None:
+        raise CheckpointError(f"{folder} has no expert {lacking} yet: experts.py train with --out {folder} goes on with them.")
     return experts([open_run(folder / str(k), device, types) for k in range(len(edges) + 1)], edges)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
 from recipes.command import training
 from recipes.command.training import Resume, Train
+from restore.own_types import kebab
 from restore.recipe import Recipe
 from restore.training import session
 from restore.training.trainer import Trainer
 from tests.tiny import tiny
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def eight(photo: Path) -> Recipe:
@@ -58,3 +63,23 @@ def test_both_ways_to_say_how_long(photo, tmp_path):
     session.train(tiny(photo), tmp_path / "run")
     with pytest.raises(ValueError, match="both say how long"):
         Resume(tmp_path / "run", steps=8, minutes=1.0)()
+
+
+def presets() -> list[tuple[str, str]]:
+    """Every preset of every recipe's file."""
+    files = [path.stem for path in (ROOT / "recipes").glob("*.py") if "cli.commands(" in path.read_text(encoding="utf-8")]
+    makes = {name: importlib.import_module(f"recipes.{name}").recipe for name in sorted(files)}
+    return [(name, preset) for name, make in makes.items() for preset in get_args(get_type_hints(make)["preset"])]
+
+
+@pytest.mark.parametrize(("name", "preset"), presets())
+def test_presets_are_those_of_python(name, preset, monkeypatch):
+    """Whatever degradation the usual one has; also where that is named."""
+    seen: list[Recipe] = []
+    monkeypatch.setattr(training, "train", lambda recipe, *rest: seen.append(recipe))
+    module = importlib.import_module(f"recipes.{name}")
+    expected = module.recipe("images", preset)
+    named = f"degradation:{kebab(type(expected.degradation).__name__)}"
+    for operator in ([], [named]):
+        module.main(["train", "images", "--preset", preset, *operator])
+    assert seen == [expected, expected]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import replace
 
 import pytest
@@ -13,6 +15,7 @@ from recipes import experts as recipe
 from recipes import simple_diffusion
 from restore import Interval, open_run, save_image, train
 from restore.pipelines.experts import EDGES, Experts, experts, open_experts
+from restore.training.trainer import Trainer
 from tests.tiny import short
 
 
@@ -74,6 +77,31 @@ def test_the_command(run, tmp_path, capsys):
             assert torch.equal(both.restorer(x, times), one.restorer(x, times))
         assert not torch.equal(low.restorer(x, times), high.restorer(x, times))
     assert "expert 1: severities 0.5 to 1" in capsys.readouterr().out
+
+
+def test_interrupted_ones_are_gone_on_with(run, tmp_path, capsys, monkeypatch):
+    """At the first that is stopped, by the command that it says; sampled when all are there."""
+    home = tmp_path / "e"
+    words = ["train", str(run.folder), "--expert-steps", "3", "--out", str(home), "--device", "cpu"]
+    step = Trainer.train_step
+
+    def stopped(self, *args):
+        os.kill(os.getpid(), signal.SIGINT)
+        return step(self, *args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "train_step", stopped)
+        recipe.main(words)
+    said = capsys.readouterr().out
+    assert "stopped and saved at step 1 of 3; go on with: " in said and f"--expert-steps 3 --device cpu --out {home}" in said
+    assert not (home / "1").exists()
+    with pytest.raises(ValueError, match="has no expert 1 yet: experts.py train with --out .* goes on with them"):
+        open_experts(home, "cpu")
+    with pytest.raises(ValueError, match=r"holds experts with --edges 0\.5: name those to go on, or another --out"):
+        recipe.main([*words, "--edges", ".3"])
+    recipe.main(words)
+    assert [open_run(home / str(k), "cpu").step for k in range(2)] == [3, 3]
+    assert open_experts(home, "cpu").generate(progress=False).shape == (1, 3, 16, 16)
 
 
 def test_bad_input(run, tmp_path):
