@@ -13,6 +13,7 @@ import torch
 from diffusers import (
     DDIMScheduler,
     DPMSolverMultistepScheduler,
+    EulerDiscreteScheduler,
     StableDiffusionImg2ImgPipeline,
     StableDiffusionInpaintPipeline,
 )
@@ -45,12 +46,13 @@ def assert_same(ours: torch.Tensor, theirs: torch.Tensor) -> None:
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4 * float(theirs.abs().max()))
 
 
-def with_scheduler(theirs, ours, scheduler):
+def with_scheduler(theirs, ours, scheduler, offset=1):
     """Both with another scheduler, ours read from its configuration."""
-    read = process(json.loads(scheduler.to_json_string()), offset=1)
+    read = process(json.loads(scheduler.to_json_string()), offset)
     restorer = replace(ours.restorer, degradation=read.degradation, prediction=read.prediction)
     sampling = replace(read.sampling, guidance=ours.sampling.guidance)
-    theirs = type(theirs)(**{**theirs.components, "scheduler": scheduler}, requires_safety_checker=False)
+    options = {} if offset is None else {"requires_safety_checker": False}
+    theirs = type(theirs)(**{**theirs.components, "scheduler": scheduler}, **options)
     theirs.set_progress_bar_config(disable=True)
     return theirs, replace(ours, degradation=read.degradation, sampling=sampling, restorer=restorer)
 
@@ -87,6 +89,68 @@ def test_text_to_image(name, guidance, both):
     ).images
     ours = ours.using(steps=8, guidance=guidance, rescale=0.7).saying(negative="blurry")
     assert_same(generated(ours, condition=PROMPT), expected)
+
+
+LEFT_OVER = {
+    **BETAS,
+    "steps_offset": 1,
+    "set_alpha_to_one": False,
+    "skip_prk_steps": True,
+    "clip_sample": True,
+    "algorithm_type": "dpmsolver++",
+    "interpolation_type": "linear",
+    "lower_order_final": True,
+    "sample_max_value": 1.0,
+    "clip_sample_range": 2.0,
+}
+"""As sd-turbo's and dreamlike-diffusion's are: entries of several schedulers, which the one that is named does not take."""
+
+
+@pytest.mark.parametrize(
+    ("spacing", "steps"),
+    [("leading", 1), ("leading", 8), ("trailing", 1), ("trailing", 8), ("linspace", 2), ("linspace", 10)],
+)
+@pytest.mark.parametrize("kind", [EulerDiscreteScheduler, DPMSolverMultistepScheduler])
+def test_entries_that_are_left_over(kind, spacing, steps, both):
+    """The same images in as many calls. Euler's noise is scaled to what ours begins with, and its levels
+    are whole here."""
+    theirs, ours = with_scheduler(*both("sd"), kind.from_config({**LEFT_OVER, "timestep_spacing": spacing}))
+    theirs.scheduler.set_timesteps(steps)
+    begins = (theirs.scheduler.sigmas.max() ** 2 + 1).sqrt() if kind is EulerDiscreteScheduler else 1.0
+    latents = drawn(ours) * begins / theirs.scheduler.init_noise_sigma
+    options = {"num_inference_steps": steps, "guidance_scale": 1.0, "latents": latents, "output_type": "pt"}
+    expected = theirs([PROMPT] * COUNT, **options).images
+    calls: list[float] = []
+    ours = ours.using(steps=steps, guidance=1.0)
+    assert_same(generated(ours, condition=PROMPT, on_step=lambda step: calls.append(step.t)), expected)
+    assert len(calls) == len(theirs.scheduler.timesteps)
+
+
+V = {"prediction_type": "v_prediction", "timestep_spacing": "leading"}
+PIXELS = {
+    "clamped": DDIMScheduler(**V, clip_sample=True),
+    "thresholded, to 1": DDIMScheduler(**V, thresholding=True),
+    "thresholded, to any": DDIMScheduler(**V, thresholding=True, sample_max_value=float("inf")),
+    "a solver's": DPMSolverMultistepScheduler.from_config({**V, "clip_sample": True}),
+    "a solver's, thresholded": DPMSolverMultistepScheduler(**V, thresholding=True),
+    "Euler's": EulerDiscreteScheduler.from_config({**V, "clip_sample": True, "thresholding": True}),
+}
+
+
+@pytest.mark.parametrize("name", PIXELS)
+def test_bounds_of_estimates(name, both):
+    """In pixels, by hand: diffusers' pipelines do not ask for the noise of the clipped estimate, which ours is."""
+    theirs, ours = with_scheduler(*both("ddpm"), scheduler := PIXELS[name], offset=None)
+    scheduler.set_timesteps(10)
+    x = drawn(ours) * scheduler.init_noise_sigma
+    options = {"use_clipped_model_output": True} if isinstance(scheduler, DDIMScheduler) else {}
+    with torch.no_grad():
+        for t in scheduler.timesteps:
+            x = scheduler.step(theirs.unet(scheduler.scale_model_input(x, t), t).sample, t, x, **options).prev_sample
+    walked: list[torch.Tensor] = []
+    generated(ours.using(steps=10), on_step=lambda step: walked.append(step.x))
+    assert float((x.abs() < 1).float().mean()) > 0.3
+    torch.testing.assert_close(walked[-1], x, rtol=0, atol=1e-4 * float(x.abs().max()))
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import math
 
 import diffusers
 import pytest
+import torch
 
 from degrade import Betas, GaussianNoise, RectifiedFlow
-from restore.published.scheduler import KINDS, process
+from restore.published.scheduler import ENTRIES, KINDS, process
 from samplers import DDIM, DDPM, DPMSolver, Euler, Shifted, Spaced
 
 SD = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000}
@@ -68,6 +71,80 @@ def test_what_diffusers_writes_is_read(name):
     assert process(written) == process({"_class_name": name})
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_every_entry_that_diffusers_takes_has_its_place(name):
+    kind = KINDS[name]
+    taken = set(inspect.signature(getattr(diffusers, name)).parameters)
+    assert taken <= {*kind.defaults, *kind.ignored, *kind.off} and set(kind.defaults) <= taken
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_leftovers_of_other_schedulers_change_nothing(name):
+    """Any entry that diffusers writes, and this scheduler does not take."""
+    others = {kind for one in KINDS for kind in getattr(diffusers, one)().compatibles}
+    entries = {entry for kind in others for entry in inspect.signature(kind).parameters} - {"args", "kwargs"}
+    assert entries <= ENTRIES
+    leftovers = entries - set(inspect.signature(getattr(diffusers, name)).parameters)
+    plain = {"_class_name": name}
+    assert leftovers and process({**plain, **dict.fromkeys(leftovers, 7)}) == process(plain)
+    with pytest.raises(ValueError, match=f"{name} has the entry 'use_frobnication': 'True', which this project does not know"):
+        process({**plain, "use_frobnication": True})
+
+
+EULER, SOLVER_NAME = "EulerDiscreteScheduler", "DPMSolverMultistepScheduler"
+REFUSED = {
+    "interpolation_type of Euler.* is one of linear, got 'log_linear'": (EULER, {"interpolation_type": "log_linear"}),
+    "timestep_type of Euler.* is one of discrete, got 'continuous'": (
+        EULER,
+        {"timestep_type": "continuous", "prediction_type": "v_prediction"},
+    ),
+    "final_sigmas_type of Euler.* is one of zero, got 'sigma_min'": (EULER, {"final_sigmas_type": "sigma_min"}),
+    "Euler.* has the entry 'use_karras_sigmas'": (EULER, {"use_karras_sigmas": True}),
+    "final_sigmas_type of DPM.* is one of zero, got 'sigma_min'": (SOLVER_NAME, {"final_sigmas_type": "sigma_min"}),
+    "lambda_min_clipped of DPM.* is at most -9.9.* here, to leave no level out, got -5.1": (
+        SOLVER_NAME,
+        {"lambda_min_clipped": -5.1, "beta_schedule": "squaredcos_cap_v2"},
+    ),
+    "sample_max_value of DDIM.* is 1 here, or Infinity, with thresholding; got 1.5": (
+        "DDIMScheduler",
+        {"thresholding": True, "sample_max_value": 1.5},
+    ),
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_what_would_change_the_samples_is_refused(message):
+    name, entries = REFUSED[message]
+    with pytest.raises(ValueError, match=message) as raised:
+        process({"_class_name": name, **entries})
+    assert "\n" not in str(raised.value)
+
+
+UNCHANGED = [
+    (EULER, {"timestep_type": "continuous"}),  # told to networks of v alone
+    (EULER, {"sigma_min": 0.03, "sigma_max": 14.6, "clip_sample": True, "thresholding": True, "set_alpha_to_one": False}),
+    (SOLVER_NAME, {"lambda_min_clipped": -5.1}),  # linear betas end at -5.06
+    (SOLVER_NAME, {"sample_max_value": 1.5, "clip_sample": True, "set_alpha_to_one": False}),
+    (SOLVER_NAME, {"solver_type": "logrho", "lower_order_final": False, "euler_at_final": True}),
+    ("DDPMScheduler", {"set_alpha_to_one": False}),
+    ("PNDMScheduler", {"rescale_betas_zero_snr": True, "clip_sample": True, "thresholding": True}),
+]
+
+
+@pytest.mark.parametrize(("name", "entries"), UNCHANGED)
+def test_what_changes_nothing_is_let_through(name, entries):
+    """Held to diffusers' levels of noise too."""
+    assert process({"_class_name": name, **entries}) == process({"_class_name": name})
+    plain, given = (getattr(diffusers, name).from_config(each) for each in ({}, entries))
+    for scheduler in (plain, given):
+        scheduler.set_timesteps(10)
+    assert torch.equal(plain.timesteps, given.timesteps)
+    assert name not in (EULER, SOLVER_NAME) or torch.equal(plain.sigmas, given.sigmas)
+
+
 def test_dynamic_threshold():
-    made = process({"_class_name": "DDIMScheduler", "thresholding": True, "dynamic_thresholding_ratio": 0.99})
+    """s lies between 1 and sample_max_value, 1 by default: then it is a clamp."""
+    dynamic = {"_class_name": "DDIMScheduler", "thresholding": True, "dynamic_thresholding_ratio": 0.99}
+    assert process(dynamic).sampling == process({"_class_name": "DDIMScheduler", "clip_sample": True}).sampling
+    made = process({**dynamic, "sample_max_value": math.inf})
     assert made.sampling.threshold == 0.99 and made.sampling.clip
