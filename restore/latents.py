@@ -128,8 +128,10 @@ class Latents:
         return self if packed is None else replace(self, codec=packed(home))
 
     def masked(self, mask: Tensor) -> Tensor:
-        """A mask (B, 1, H, W) of pixels for cells of x: 0 or 1, as the pixel in the corner of each says."""
-        return (mask[..., :: self.stride, :: self.stride] >= 0.5).to(mask)
+        """A mask (B, 1, H, W) of pixels for cells of x: 1 where all pixels of a cell are at least .5, else 0.
+
+        So a hole of any width is one of cells too (in diffusers the pixel in the corner of a cell speaks for it)."""
+        return (-torch.nn.functional.max_pool2d(-mask, self.stride) >= 0.5).to(mask)
 
     def _whole(self, run: Callable[[tuple[slice, slice]], Tensor], size: tuple[int, int], stride: int) -> Tensor:
         """What `run` makes of the windows of an output of `size`, `stride` of whose pixels are a cell."""

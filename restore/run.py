@@ -60,9 +60,9 @@ class Run(NetworkPipeline):
         return self.recipe.objective if isinstance(self.recipe.objective, Objective) else Objective()
 
 
-def captioned(captions: Sequence[str]) -> Condition:
+def captioned(captions: str | Sequence[str]) -> Condition:
     """Captions as the bytes that a network with a text encoder of its own reads."""
-    return Condition.written(*captions)
+    return Condition.written(*([captions] if isinstance(captions, str) else captions))
 
 
 class Specification(NamedTuple):

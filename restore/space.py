@@ -44,7 +44,7 @@ class Masking(Space, Protocol):
     """A space in which parts of an image can be told apart, so that some are kept."""
 
     def masked(self, mask: Tensor) -> Tensor:
-        """A mask (B, 1, H, W) of pixels, of sides of a multiple of the stride, for x: (B, 1, H', W')."""
+        """A mask (B, 1, H, W) of what is known of pixels, of sides of a multiple of the stride, for x: (B, 1, H', W')."""
         ...
 
 

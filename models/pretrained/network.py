@@ -131,6 +131,10 @@ class Reader(Denoiser):
         """Tokens of a prompt, for encoders that take any number."""
         return 77
 
+    def read(self, prompt: str) -> str:
+        """A prompt as its text encoders read it."""
+        return prompt
+
     @abstractmethod
     def words(self, encodings: Sequence[Encoding | None]) -> Condition:
         """The condition that prompts are, from what its text encoders make of them; None for one that the model lacks."""

@@ -50,6 +50,9 @@ class PixArtTransformer2DModel(Reader):
     def accepts(self) -> tuple[str, ...]:
         return ("tokens",)
 
+    def read(self, prompt: str) -> str:
+        return prompt.lower().strip()
+
     def words(self, encodings: Sequence[Encoding | None]) -> Condition:
         (encoding,) = encodings
         if encoding is None:

@@ -159,7 +159,7 @@ def _decoded(
     room = [side * pipeline.space.stride - edge for side, edge in zip(size, mask.shape[-2:], strict=True)]
     free = torch.nn.functional.pad(mask, (0, room[1], 0, room[0])).to(x0)
     if isinstance(pipeline.space, Masking):
-        free = pipeline.space.masked(free)
+        free = 1 - pipeline.space.masked(1 - free)
     back = pipeline.scale(size, severity, numbers, target)._replace(sampler=Pinned(DDIM(), known, free))
     x = pipeline.walk(State(start.x, start.latent), [back], seeds(0, len(x0)), progress)
     return pipeline.decoded(x, pictures.shape[-2:])

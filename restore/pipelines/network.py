@@ -16,7 +16,7 @@ from restore.pipelines.generation import Edit
 from restore.pipelines.likeness import LikenessPrior
 from restore.pipelines.pipeline import Pipeline
 from restore.restorer import Restorer
-from restore.space import Masking, Pixels, encoded, grown
+from restore.space import Masking, Pixels, encoded, grown, whole
 from restore.training.objectives import Objective
 from samplers import DDPM, Sampler, Scale, clip, known_pixels, pad_to, telescoped, threshold
 
@@ -96,10 +96,11 @@ class NetworkPipeline(Pipeline):
         return self, edit._replace(guides=(*edit.guides, known_guide(picture, mask)))
 
     def shrunk(self, mask: Tensor, pixels: tuple[int, ...]) -> Tensor:
-        """A mask (1, H, W) of pixels for cells of x (1, 1, h, w), of images that are grown to `pixels`: 0 beyond it."""
-        room = (0, pixels[1] - mask.shape[2], 0, pixels[0] - mask.shape[1])
+        """A mask (1, H, W) of pixels for cells of x (1, 1, h, w), of images that are grown to `pixels`: 0 in cells beyond it."""
         assert isinstance(self.space, Masking)
-        return self.space.masked(torch.nn.functional.pad(mask, room)[None])
+        cells = whole(mask[None], self.space)
+        room = (0, pixels[1] - cells.shape[3], 0, pixels[0] - cells.shape[2])
+        return self.space.masked(torch.nn.functional.pad(cells, room))
 
     @property
     def resampling(self) -> Sampler:

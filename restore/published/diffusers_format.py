@@ -98,16 +98,16 @@ class Words:
     denoiser: Reader
     encoders: tuple[TextEncoder | None, ...]
 
-    def __call__(self, prompts: Sequence[str]) -> Condition:
-        return self._remembered(tuple(prompts))
+    def __call__(self, prompts: str | Sequence[str]) -> Condition:
+        return self._remembered((prompts,) if isinstance(prompts, str) else tuple(prompts))
 
     @cached_property
     def _remembered(self) -> Callable[[tuple[str, ...]], Condition]:
         return lru_cache(maxsize=REMEMBERED)(self._encoded)
 
     def _encoded(self, prompts: tuple[str, ...]) -> Condition:
-        length, masked = self.denoiser.length, self.denoiser.masked
-        encodings = [None if encoder is None else encoder(prompts, length, masked) for encoder in self.encoders]
+        length, masked, read = self.denoiser.length, self.denoiser.masked, [self.denoiser.read(prompt) for prompt in prompts]
+        encodings = [None if encoder is None else encoder(read, length, masked) for encoder in self.encoders]
         return self.denoiser.words(encodings)
 
 

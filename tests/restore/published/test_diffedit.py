@@ -77,3 +77,11 @@ def test_picture(pair, monkeypatch):
     torch.testing.assert_close(lagged[inside], expected[inside], rtol=0, atol=1e-4)
     assert float((right - lagged)[inside].abs().max()) > 1e-3
     assert torch.equal(right[~inside], seen[~inside])
+
+
+def test_a_mask_narrower_than_a_cell(pair):
+    _, ours = pair
+    seen, mask = picture(ours)[None], torch.zeros(1, 1, *ours.size[1:])
+    mask[..., 7:20, 9] = 1
+    made = [diffedit.diffedit(ours, seen, words, mask=mask, progress=False).images for words in (TARGET, SOURCE)]
+    assert float((made[0] - made[1])[..., 7:20, 9].abs().mean()) > 0.05

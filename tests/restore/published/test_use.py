@@ -12,6 +12,7 @@ from models import Condition
 from restore import Edit
 from restore.pipelines.editing import known_guide, on_canvas
 from samplers import Measurement, clip, known_pixels, likelihood, sample
+from tests.published_models import INPAINTING
 
 BLUR, HALF, SEED = GaussianBlur(2.0), torch.tensor([0.5]), 5
 WORDS = {"ddpm": "", "sd": "a cat"}
@@ -77,6 +78,29 @@ def test_inpaint_and_sdedit(name, both):
     assert torch.equal(edited, by_hand(ours, restore, start, 0.4))
 
 
+@pytest.mark.parametrize("options", [{}, INPAINTING], ids=["known latents", "told"])
+def test_a_hole_narrower_than_a_cell(options, both):
+    """Without a pixel in the corner of one: all cells that it touches are made anew, as words say."""
+    ours = both("sd", **options)[1].using(steps=2)
+    image, stays = picture(ours), torch.ones(1, *ours.size[1:])
+    stays[:, 7:20, 9:10] = 0
+    edit = Edit(known=(image, stays))
+    cells = ours.space.masked(stays[None])
+    assert int((cells == 0).sum()) == 7  # rows 6 to 19 of pixels, in two
+    assert bool((cells.repeat_interleave(2, 2).repeat_interleave(2, 3) <= stays).all())
+    if options:
+        assert torch.equal(ours.prepared(ours.size[1:], edit)[0].told[:, :1], 1 - cells)
+    cat, dog = (ours.generate(seed=SEED, condition=words, edit=edit, progress=False)[0] for words in ("a cat", "two dogs"))
+    assert float((cat - dog)[:, 7:20, 9].abs().mean()) > 1e-3
+    assert torch.equal(cat * stays, image * stays) and torch.equal(dog * stays, image * stays)
+
+
+def test_partial_cells_at_the_edge_are_known(both):
+    """Where all of their pixels that the picture has are."""
+    ours = both("sd")[1]
+    assert torch.equal(ours.shrunk(torch.ones(1, 5, 7), (8, 8))[0, 0], torch.tensor([[1.0] * 4] * 3 + [[0.0] * 4]))
+
+
 def test_outpaint_and_sizes_that_are_no_multiple(both):
     """The picture's own pixels stay in the middle of a larger one, of sides that neither codec nor network works on."""
     ours = both("sd")[1].using(steps=2)
@@ -96,7 +120,7 @@ def test_words(both):
         counted.generate(condition=words, progress=False)
         assert len(calls) == count
         calls.clear()
-    assert ours.words(["a cat"]) is ours.words(("a cat",))
+    assert ours.words(["a cat"]) is ours.words(("a cat",)) is ours.words("a cat")
     with pytest.warns(UserWarning, match="a prompt of 82 tokens is cut to the 77 that the model reads"):
         ours.words(["a" * 80])
     several = ours.generate(count=2, seed=3, condition=ours.words(["a cat", "rain"]), progress=False)
