@@ -43,6 +43,15 @@ class Spaced:
     def __post_init__(self) -> None:
         bounded(self, steps=(1, 1_000_000), offset=(0, 1000), beyond=(0, 1), last=(0, 1))
 
+    def most(self, wanted: int) -> int:
+        """Steps of a walk from t = 1, `wanted` or as many fewer as it takes for its levels to be those of the process; 0 where
+        there is no such walk."""
+        return next((count for count in range(min(wanted, self.steps), 0, -1) if self._highest(count) < self.steps), 0)
+
+    def _highest(self, count: int) -> int:
+        total = min(count + self.beyond, self.steps)
+        return (total - 1) * (self.steps // total) + self.offset if self.spacing == "leading" else self.steps - 1
+
     def levels(self, count: int, among: int) -> list[int]:
         """`count` of the lowest `among` levels, rising."""
         total = min(count + self.beyond, among) if self.spacing != "trailing" else count

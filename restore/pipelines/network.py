@@ -96,7 +96,7 @@ class NetworkPipeline(Pipeline):
         return self, edit._replace(guides=(*edit.guides, known_guide(picture, mask)))
 
     def shrunk(self, mask: Tensor, pixels: tuple[int, ...]) -> Tensor:
-        """A mask (1, H, W) of pixels for cells of x (1, 1, h, w), of images that are grown to `pixels`: 0 in cells beyond it."""
+        """A mask (1, H, W) of pixels for cells of x (1, 1, h, w), of images grown to `pixels`: 0 in cells beyond it."""
         assert isinstance(self.space, Masking)
         cells = whole(mask[None], self.space)
         room = (0, pixels[1] - cells.shape[3], 0, pixels[0] - cells.shape[2])

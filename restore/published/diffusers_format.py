@@ -68,7 +68,7 @@ def _assembled(folder: PublishedFolder, device: str, precision: Precision) -> Pu
         data=OneImage(size=max(LEAST, height, width)),
         sampling=replace(
             made.sampling,
-            steps=min(denoiser.steps, made.steps),
+            steps=made.most(denoiser.steps),
             guidance=denoiser.guidance,
             picture_guidance=denoiser.picture_guidance,
         ),

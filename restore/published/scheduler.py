@@ -22,6 +22,11 @@ class Process(NamedTuple):
     steps: int
     """Of the published process: T."""
 
+    def most(self, wanted: int) -> int:
+        """Steps of sampling, `wanted` or as many fewer as the levels ask for."""
+        grid = self.sampling.grid
+        return grid.most(wanted) if isinstance(grid, Spaced) else min(wanted, self.steps)
+
 
 def process(config: Mapping[str, Any], offset: int | None = None) -> Process:
     """What a scheduler's configuration says, in this project's words.
@@ -87,6 +92,8 @@ def _discrete(settings: _Settings, offset: int | None, sampler: Sampler, beyond:
         beyond,
         last=0 if settings.flag("set_alpha_to_one", otherwise=True) else 1,
     )
+    if not grid.most(1):
+        raise ValueError(f"steps_offset of {settings.name} leads beyond the {steps} levels that there are: {grid.offset}.")
     sampling = Sampling(sampler, grid=grid, clip=clip, threshold=threshold)
     return Process(GaussianNoise(betas), settings.one_of("prediction_type", PREDICTIONS), sampling, steps)
 

@@ -69,6 +69,19 @@ def told_depth(folder: Path) -> None:
     entries("unet/config.json", in_channels=7)(folder)
 
 
+FEW = [("ddpm", 999, {"steps_offset": 1}), ("sd", 39, {"num_train_timesteps": 40})]
+
+
+@pytest.mark.parametrize(("name", "wanted", "changes"), FEW)
+def test_the_default_steps_can_be_taken(name, wanted, changes, published, tmp_path):
+    """The published number, or the most that there are levels for, with an offset of 1."""
+    folder = shutil.copytree(published(name)[1], tmp_path / name)
+    entries("scheduler/scheduler_config.json", **changes)(folder)
+    ours = pretrained(folder, "cpu")
+    assert ours.sampling.steps == wanted
+    assert bool(ours.generate(condition="", progress=False).isfinite().all())
+
+
 INDEX, VAE = "model_index.json", "vae/config.json"
 UNFIT = {
     "words of another width": (wide, r"UNet2DConditionModel cannot be run as it is configured: .*\[77, 16\]"),

@@ -191,7 +191,7 @@ def test_image_to_image(strength, both, most_likely):
 
 
 def hole(pipeline) -> torch.Tensor:
-    """Of whole cells: of one that it covers in part diffusers asks the pixel in the corner, where here the cell is made anew."""
+    """Of whole cells: one that it covers in part is made anew here, and in diffusers as the pixel in its corner says."""
     mask = torch.zeros(1, *pipeline.size[1:])
     mask[:, 6:20, 10:30] = 1
     return mask

@@ -148,3 +148,25 @@ def test_dynamic_threshold():
     assert process(dynamic).sampling == process({"_class_name": "DDIMScheduler", "clip_sample": True}).sampling
     made = process({**dynamic, "sample_max_value": math.inf})
     assert made.sampling.threshold == 0.99 and made.sampling.clip
+
+
+@pytest.mark.parametrize("name", ["DDIMScheduler", SOLVER_NAME])
+@pytest.mark.parametrize("spacing", ["leading", "trailing", "linspace"])
+@pytest.mark.parametrize(("steps", "offset"), [(1000, 1), (1000, 0), (40, 1), (100, 2), (10, 4), (3, 1)])
+def test_the_default_number_of_steps_is_one_that_there_are_levels_for(steps, offset, spacing, name):
+    """The most of those up to what was asked for; of one more, diffusers' levels lie beyond the process too."""
+    config = {"num_train_timesteps": steps, "steps_offset": offset, "timestep_spacing": spacing}
+    made = process({"_class_name": name, **config})
+    scheduler = getattr(diffusers, name)(**config)
+    for wanted in (2 * steps, 1000, 50, 1):
+        count = made.most(wanted)
+        assert 1 <= count <= min(wanted, steps)
+        made.sampling.grid.times(count, 1.0, made.degradation)
+        if count < min(wanted, steps) - (name == SOLVER_NAME):
+            scheduler.set_timesteps(count + 1)
+            assert int(scheduler.timesteps.max()) >= steps
+
+
+def test_an_offset_beyond_all_levels_is_refused():
+    with pytest.raises(ValueError, match="steps_offset of DDIMScheduler leads beyond the 10 levels that there are: 10"):
+        process({"_class_name": "DDIMScheduler", "num_train_timesteps": 10, "steps_offset": 10})
