@@ -17,6 +17,7 @@ class DiTTransformer2DModel(Denoiser):
     place: ClassVar[str] = "transformer"
     steps: ClassVar[int] = 250
     guidance: ClassVar[float] = 4.0
+    squares: ClassVar[bool] = True
 
     def output(self, module: nn.Module, x: Tensor, time: Tensor, condition: Condition) -> Tensor:
         if x.shape[-2] != x.shape[-1]:

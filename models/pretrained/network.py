@@ -73,6 +73,8 @@ class Denoiser(ABC):
                     f"{type(self).__name__} with {key}={str(self.config[key])[:40]!r} is not served: leave out {key}."
                 )
 
+    squares: ClassVar[bool] = False
+    """Whether it works on squares alone."""
     unserved: ClassVar[Sequence[str]] = ()
     """Entries of the configuration that ask for more than is told here."""
 

@@ -12,6 +12,7 @@ from models import Condition
 from restore import Edit
 from restore.pipelines.editing import known_guide, on_canvas
 from samplers import Measurement, clip, known_pixels, likelihood, sample
+from samplers.large.tiles import joined
 from tests.published_models import INPAINTING
 
 BLUR, HALF, SEED = GaussianBlur(2.0), torch.tensor([0.5]), 5
@@ -143,6 +144,40 @@ def test_networks_of_some_sizes(both):
     assert ours.generate((24, 24), condition="class 7", progress=False).shape == (1, 3, 24, 24)
     with pytest.raises(ValueError, match="works on squares, got 10 x 12 cells: give a square size, or picture"):
         ours.generate((20, 24), condition="class 7", progress=False)
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_windows_of_a_network_that_is_told_a_picture(keeps, both):
+    """Each of its own part: as by hand. Of a window that holds everything, what is made without."""
+    ours = both("sd", **INPAINTING)[1].using(steps=2)
+    size, windows = (24, 48), (8, 2)
+    ours = replace(ours, size=(3, *size))
+    stays = torch.zeros(1, *size)
+    stays[..., :20] = 1
+    edit = Edit(known=(picture(ours), stays) if keeps else None)
+    options = {"seed": SEED, "condition": "a cat", "progress": False}
+    found = ours.generate(size, edit=edit._replace(windows=windows), **options)
+    told = ours.prepared(size, edit)[0].conditions(range(1), "a cat")
+
+    def restore(x, t):
+        def seen(window):
+            return ours.guided(told._replace(image=told.image[(..., *window)]))(x[(..., *window)], t)
+
+        return joined(seen, (x.shape[-2], x.shape[-1]), *windows, ours.stride)
+
+    expected = by_hand(ours, restore)
+    expected = torch.lerp(expected, picture(ours), stays) if keeps else expected
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
+    whole = ours.generate(size, edit=edit, **options)
+    assert float((whole - found).abs().max()) > 1e-3
+    torch.testing.assert_close(ours.generate(size, edit=edit._replace(windows=(24, 2)), **options), whole, rtol=0, atol=1e-5)
+
+
+def test_windows_of_a_network_that_works_on_squares(both):
+    with pytest.raises(
+        ValueError, match="works on squares alone, and the windows of a panorama are none: ask for a square image"
+    ):
+        both("dit")[1].generate((16, 16), condition="class 7", edit=Edit(windows=(4, 1)), progress=False)
 
 
 def test_classes_of_several_names(both):
