@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from degrade import Cosine, Degradation, GaussianNoise
+from degrade import Cosine, Degradation, GaussianNoise, Identity
 from degrade.files import subfolder
 from models import UNetConfig
 from recipes import simple_diffusion
@@ -37,12 +37,16 @@ from recipes.command.training import Preset
 from recipes.command.walk import Walk
 from restore import Folder, Objective
 from restore.data.enlarging import FEATURES, Enlarging
+from restore.own_types import types_in
 from restore.pipelines.cascade import LEVEL, enlarge
 from restore.recipe import Recipe
 from restore.training.condition_dropout import ConditionDropout
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from restore.pipelines.published import Published
+    from restore.run import Run
 
 
 def recipe(images: str | Path, preset: Preset = "fast", degradation: Degradation | None = None) -> Recipe:
@@ -102,17 +106,30 @@ class Generate(_Enlarging):
     """Noise that small images get: more of it, and more is made up; at most what was trained with."""
     count: int = 4
     """Images."""
+    steps: int | None = None
+    """Steps of the walks back, of both stages (default: the recipes')."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_options(self, count=COUNT)
 
     def __call__(self) -> None:
-        from restore.run import open_run
-
         names = [f"cascade-seed-{self.seed + i}" for i in range(self.count)]
         out = check_outputs(self.out, subfolder(self.run, "samples"), names)
-        self.written(open_run(self.base, self.device).generate(count=self.count, seed=self.seed), out)
+        self.written(self._small().generate(count=self.count, seed=self.seed), out)
+
+    def _small(self) -> Run | Published:
+        """What makes small images. ValueError in one line for what makes none of nothing, or of other channels."""
+        from restore.run import open_run
+
+        base = open_run(self.base, self.device, types_in(self.types)).using(steps=self.steps)
+        if isinstance(base.data, Enlarging) or isinstance(base.degradation, Identity):
+            makes = "enlarges pictures" if isinstance(base.data, Enlarging) else "is an autoencoder"
+            raise ValueError(f"{base.name} {makes}, and makes none of nothing: --base names a run that makes small images.")
+        channels = self.opened().size[0]
+        if base.size[0] != channels:
+            raise ValueError(f"{base.name} makes images of {base.size[0]} channels, {self.run} enlarges those of {channels}.")
+        return base
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,8 @@ class Edited:
     out: Path | None = None
     """Folder for the images (default: runs/<name>-<command>); of one image also a file."""
     prompt: str | None = None
-    """Words that the result is to show, of a run that knows words."""
+    """Words that the result is to show, of a run that knows words; of one that knows classes, the name of one (default: each in
+    turn, by the seed)."""
     negative: str | None = None
     """Words that guidance leads away from."""
     guidance: float | None = None

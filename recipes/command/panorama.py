@@ -41,7 +41,7 @@ class Panorama:
     seed: int = 0
     """Everything random derives from it."""
     prompt: str | None = None
-    """Words that it is to show, of an imported model that knows words."""
+    """Words that it is to show, of a run that knows words, or the name of a class, of one that knows classes."""
     tile: int = 512
     """Side of the tiles, pixels: more is faster and takes more memory; they are at least as large as what a pixel is made
     from."""

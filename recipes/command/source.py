@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -44,11 +45,16 @@ def name_of(source: Path) -> str:
 
 
 def worded(pipeline: P, prompt: str | None, negative: str | None) -> P:
-    """The pipeline asked for `prompt`, away from `negative`. Raises ValueError for words to one that knows none."""
+    """The pipeline asked for `prompt`, words or, where it knows classes alone, the name of one, away from `negative`. Raises
+    ValueError for words to one that knows none, and for a class that there is not."""
     if prompt is None and negative is None:
         return pipeline
     from restore.pipelines.network import NetworkPipeline
 
+    if isinstance(pipeline, NetworkPipeline) and pipeline.words is None and pipeline.classes and negative is None:
+        asked = replace(pipeline, prompt=prompt)
+        asked.conditions(range(1))
+        return asked
     if not isinstance(pipeline, NetworkPipeline) or pipeline.words is None:
         raise ValueError(f"{pipeline.identity} was not trained with words: leave out --prompt and --negative.")
     return pipeline.saying(prompt, negative)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from models import UNetConfig
-from recipes import cascade
-from restore import load_image, open_run, save_image
+from models import AutoencoderConfig, UNetConfig
+from recipes import autoencoder, cascade, simple_diffusion
+from restore import Folder, load_image, open_run, save_image
 from restore.data.enlarging import FEATURES, Enlarging, enlarged, reduced
 from restore.parametrisation import DETAIL
 from restore.pipelines.cascade import enlarge
@@ -59,6 +61,16 @@ def test_what_is_not_trained_gives_the_enlarged_picture(folder):
         restorer.given(told._replace(image=told.image[..., :12]))(torch.randn(2, 3, 16, 16), t)
 
 
+def test_a_base_that_makes_no_small_images_is_refused(folder, tmp_path):
+    run = train(short(cascade.recipe(folder), data=DATA, network=NETWORK), tmp_path / "large", "cpu")
+    small = AutoencoderConfig(3, 4, (8, 8), 1, 4)
+    coder = train(short(autoencoder.recipe(folder), data=Folder(16), network=small), tmp_path / "coder", "cpu")
+    grey = train(short(replace(simple_diffusion.recipe(folder), data=Folder(16, channels=1))), tmp_path / "grey", "cpu")
+    for base, reason in ((coder, "is an autoencoder, and makes none"), (grey, "makes images of 1 channels, .* of 3")):
+        with pytest.raises(ValueError, match=f"{base.folder.name} {reason}"):
+            cascade.main(["generate", str(run.folder), "--base", str(base.folder), "--device", "cpu"])
+
+
 def test_both_stages(folder, photo, tmp_path, capsys):
     """Trained, previewed, and run from the command line: small images of one run, and a picture of one's own, enlarged."""
     run = train(short(cascade.recipe(folder), data=DATA, network=NETWORK), tmp_path / "large", "cpu")
@@ -73,6 +85,12 @@ def test_both_stages(folder, photo, tmp_path, capsys):
     save_image(small[0], tmp_path / "small.png")
     cascade.main(["enlarge", str(run.folder), str(tmp_path / "small.png"), "--level", "0", "--out", str(tmp_path / "out")])
     assert load_image(tmp_path / "out/small.png").shape == made.shape
+    cascade.main(["generate", str(run.folder), "--base", str(base.folder), "--steps", "1", *words])
+    small = base.using(steps=1).generate(count=2, seed=3, progress=False)
+    few = enlarge(run.using(steps=1), small, seed=3, progress=False)[0]
+    torch.testing.assert_close(few, load_image(tmp_path / "out/cascade-seed-3.png"), rtol=0, atol=0.02)
+    with pytest.raises(ValueError, match="large enlarges pictures, and makes none of nothing: --base names a run that makes"):
+        cascade.main(["generate", str(run.folder), "--base", str(run.folder), *words])
     with pytest.raises(ValueError, match="large enlarges pictures, and makes none of nothing: .*cascade.py generate .* --base"):
         cascade.main(["sample", str(run.folder)])
     with pytest.raises(ValueError, match=r"the level of noise lies in \[0, 0.1\]"):

@@ -7,7 +7,7 @@ import torch
 
 from recipes import edit, import_, solve
 from recipes.command import main as entry
-from restore import load_image, open_run, save_image
+from restore import Edit, load_image, open_run, save_image
 from restore.training.session import resume
 
 
@@ -45,6 +45,24 @@ def test_sample_edit_and_solve(run, photo, tmp_path, capsys):
         entry.thaw(["sample", str(run), "--label", "a cat"])
     with pytest.raises(SystemExit):  # a class and words
         entry.thaw(["sample", str(run), "--prompt", "a", "--label", "b"])
+
+
+def test_classes_are_asked_for_as_words_are(published, photo, tmp_path):
+    """By edit too; a class that there is not is refused before anything is loaded."""
+    import_.main([str(published("dit")[1]), "--out", str(tmp_path / "run")])
+    run, shown = open_run(tmp_path / "run").using(steps=2), tmp_path / "shown.png"
+    save_image(load_image(photo)[:, :16, :16], shown)
+    options = ["variations", str(tmp_path / "run"), "--image", str(shown), "--severities", ".8", "--steps", "2"]
+    edit.main([*options, "--prompt", "class 7", "--out", str(tmp_path / "out")])
+    begin = Edit(begin=run.read(shown), severity=0.8)
+    expected = run.generate((16, 16), condition="class 7", edit=begin, progress=False)[0]
+    found = load_image(tmp_path / "out/severity-0.8-seed-0.png")
+    torch.testing.assert_close(found, expected, rtol=0, atol=1 / 255 + 1e-6)
+    assert float((found - run.generate((16, 16), edit=begin, progress=False)[0]).abs().max()) > 0.02
+    with pytest.raises(ValueError, match="there is no class 'dog': .* knows class 0;"):
+        edit.main([*options, "--prompt", "dog"])
+    with pytest.raises(ValueError, match="was not trained with words: leave out --prompt and --negative"):
+        edit.main([*options, "--negative", "class 7"])
 
 
 def test_words_to_one_that_knows_none(published, tmp_path):
