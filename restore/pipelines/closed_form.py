@@ -77,6 +77,10 @@ class ClosedForm(Pipeline):
     def halo(self) -> int:
         return self.settings.reach
 
+    @property
+    def footprint(self) -> int:
+        return 700  # measured: patches that overlap, what explains each, and their means
+
     def padded(self, size: tuple[int, int]) -> tuple[int, int]:
         return size
 

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from degrade import seeded
+from recipes import instant
 from recipes.instant import Instant
 from restore import Edit, PatchSettings, closed_form, load_image, save_image
 from restore.evaluation.single_image import Judge
@@ -173,6 +174,8 @@ def test_command_line(photo, tmp_path):
     }
     with Image.open(tmp_path / "walk.webp") as film:
         assert film.size == (4 + 3 * 60, 4 + 44) and film.n_frames > 5
+    with pytest.raises(ValueError, match=r"grid\.png is where an image goes: --film names another file"):
+        instant.main([str(photo), "--film", str(tmp_path / "o/grid.png"), "--out", str(tmp_path / "o")])
     result = command(photo, *flags, "--tileable", "--no-judge", "--out", "tiles", cwd=tmp_path, recipe="instant")
     assert result.returncode == 0 and load_image(tmp_path / "tiles/40x56-seed-3-2x2.png").shape == (3, 80, 112)
 
