@@ -151,7 +151,7 @@ def test_bad_settings(settings, message):
     ("call", "message"),
     [
         (lambda x: generate(x, count=0), "count, batch, height and width are at least 1"),
-        (lambda x: generate(x, (8, 50), settings=PatchSettings()), "sides of at least 11"),
+        (lambda x: generate(x, (8, 50), settings=PatchSettings()), "pixels hold no patch of 11 a side"),
         (lambda x: on_canvas(x, (20, 90)), "size of at least the picture's 40x56"),
         (lambda x: generate(x, severity=0.0), "severity lies in"),
     ],
@@ -200,7 +200,7 @@ def test_copies_are_named(photo, tmp_path, capsys):
     ("args", "message"),
     [
         (["none.jpg"], "none.jpg does not exist"),
-        (["{photo}", "--size", "8x8"], "sides of at least 11"),
+        (["{photo}", "--size", "8x8"], "pixels hold no patch of 11 a side"),
         (["{photo}", "--sise"], "sise"),
         (["{photo}", "--settings.width", "1e-9"], "width lies in [0.01, 10], got 1e-09."),
     ],
