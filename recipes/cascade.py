@@ -34,7 +34,7 @@ from recipes.command import cli
 from recipes.command.limits import COUNT, check_options
 from recipes.command.outputs import Outputs, check_outputs, plain_stem
 from recipes.command.training import Preset
-from recipes.command.walk import Walk
+from recipes.command.walk import SamplerName, Walk
 from restore import Folder, Objective
 from restore.data.enlarging import FEATURES, Enlarging
 from restore.own_types import types_in
@@ -107,7 +107,9 @@ class Generate(_Enlarging):
     count: int = 4
     """Images."""
     steps: int | None = None
-    """Steps of the walks back, of both stages (default: the recipes')."""
+    """Steps of the walk back of each stage (default: the recipes')."""
+    sampler: SamplerName | None = None
+    """Step rule of both stages (default: the recipes')."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -122,7 +124,7 @@ class Generate(_Enlarging):
         """What makes small images. ValueError in one line for what makes none of nothing, or of other channels."""
         from restore.run import open_run
 
-        base = open_run(self.base, self.device, types_in(self.types)).using(steps=self.steps)
+        base = self.walking(open_run(self.base, self.device, types_in(self.types)))
         if isinstance(base.data, Enlarging) or isinstance(base.degradation, Identity):
             makes = "enlarges pictures" if isinstance(base.data, Enlarging) else "is an autoencoder"
             raise ValueError(f"{base.name} {makes}, and makes none of nothing: --base names a run that makes small images.")

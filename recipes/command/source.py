@@ -56,5 +56,6 @@ def worded(pipeline: P, prompt: str | None, negative: str | None) -> P:
         asked.conditions(range(1))
         return asked
     if not isinstance(pipeline, NetworkPipeline) or pipeline.words is None:
-        raise ValueError(f"{pipeline.identity} was not trained with words: leave out --prompt and --negative.")
+        given = " and ".join(flag for flag, said in (("--prompt", prompt), ("--negative", negative)) if said is not None)
+        raise ValueError(f"{pipeline.identity} was not trained with words: leave out {given}.")
     return pipeline.saying(prompt, negative)
