@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -24,12 +25,13 @@ class Spaced:
     | leading | i floor(T/N) + offset |
     | trailing | round(T - (N - 1 - i) T/N) - 1 |
     | linspace | from 0 to T - 1 in equal steps, rounded |
+    | even | the same, not rounded |
 
     A walk from t = 1 begins at the highest of them; one from a lower severity begins there, and goes on with N - 1 below it,
     spread over the levels that there are. Raises ValueError for levels that the process does not have.
     """
 
-    spacing: Literal["leading", "trailing", "linspace"] = "leading"
+    spacing: Literal["leading", "trailing", "linspace", "even"] = "leading"
     """How the levels are spread."""
     steps: int = 1000
     """T, of the published process."""
@@ -52,15 +54,17 @@ class Spaced:
         total = min(count + self.beyond, self.steps)
         return (total - 1) * (self.steps // total) + self.offset if self.spacing == "leading" else self.steps - 1
 
-    def levels(self, count: int, among: int) -> list[int]:
+    def levels(self, count: int, among: int) -> Sequence[float]:
         """`count` of the lowest `among` levels, rising."""
+        found: list[float]
         total = min(count + self.beyond, among) if self.spacing != "trailing" else count
         if self.spacing == "leading":
             found = [i * (among // total) + self.offset for i in range(total)]
         elif self.spacing == "trailing":
             found = [round(among - i * among / total) - 1 for i in reversed(range(total))]
         else:
-            found = [round(i * (among - 1) / (total - 1)) for i in range(total)] if total > 1 else [among - 1]
+            found = [i * (among - 1) / (total - 1) for i in range(total)] if total > 1 else [among - 1]
+            found = found if self.spacing == "even" else [round(k) for k in found]
         return found[-count:]
 
     def times(self, steps: int, start: float, degradation: Degradation) -> Tensor:

@@ -73,8 +73,14 @@ class _Settings(NamedTuple):
         return known[value]
 
 
-def _discrete(settings: _Settings, offset: int | None, sampler: Sampler, beyond: int = 0) -> Process:
-    """Of models that were trained on levels of noise."""
+def _discrete(
+    settings: _Settings,
+    offset: int | None,
+    sampler: Sampler,
+    beyond: int = 0,
+    linspace: str = "linspace",
+) -> Process:
+    """Of models that were trained on levels of noise; linspace: how those of that name are spread."""
     steps = settings.number("num_train_timesteps", whole=True)
     clip, threshold = _bounds(settings)
     betas = Betas(
@@ -84,7 +90,7 @@ def _discrete(settings: _Settings, offset: int | None, sampler: Sampler, beyond:
         steps,
         settings.flag("rescale_betas_zero_snr"),
     )
-    spacing = settings.one_of("timestep_spacing", {one: one for one in ("leading", "trailing", "linspace")})
+    spacing = settings.one_of("timestep_spacing", {"leading": "leading", "trailing": "trailing", "linspace": linspace})
     grid = Spaced(
         spacing,
         steps,
@@ -124,7 +130,7 @@ def _ddpm(settings: _Settings, offset: int | None) -> Process:
 def _euler(settings: _Settings, offset: int | None) -> Process:
     settings.one_of("final_sigmas_type", {"zero": None})
     settings.one_of("interpolation_type", {"linear": None})
-    made = _discrete(settings, offset, DDIM())
+    made = _discrete(settings, offset, DDIM(), linspace="even")
     known = ("discrete",) if made.prediction == "v" else ("discrete", "continuous")  # which is told to networks of v alone
     settings.one_of("timestep_type", dict.fromkeys(known))
     return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, FlowMatchEulerDiscreteScheduler
+from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler
 
 from degrade import Betas, GaussianNoise, RectifiedFlow
 from samplers import Shifted, Spaced
@@ -24,6 +24,16 @@ def test_levels_of_ddim_and_of_dpm_solver(spacing, offset, count):
         times = Spaced(spacing, 1000, offset, beyond).times(count, 1.0, NOISE)
         levels = [round(float(t) * 1000) - 1 for t in times[:-1]]
         assert levels == [int(k) for k in theirs.timesteps] and times[-1] == 0
+
+
+@pytest.mark.parametrize("count", [2, 7, 28, 50, 333])
+@pytest.mark.parametrize("spacing", ["leading", "trailing", "linspace"])
+def test_levels_of_euler(spacing, count):
+    """Whose linspace lies between those of the process."""
+    theirs = EulerDiscreteScheduler(timestep_spacing=spacing, steps_offset=1)
+    theirs.set_timesteps(count)
+    times = Spaced("even" if spacing == "linspace" else spacing, 1000, 1).times(count, 1.0, NOISE)
+    torch.testing.assert_close(1000 * times[:-1] - 1, theirs.timesteps.double(), rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize(("count", "shift"), [(28, 3.0), (50, 1.0), (4, 3.0), (1, 3.0)])

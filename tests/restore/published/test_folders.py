@@ -161,7 +161,7 @@ BAD = {
         entries(SCHEDULER, _class_name="LCMScheduler"),
         "the scheduler 'LCMScheduler' is not read: known are",
     ),
-    "sigmas of Karras": (entries(SCHEDULER, use_karras_sigmas=True), "has the entry 'use_karras_sigmas': 'True', which this"),
+    "an entry of no scheduler": (entries(SCHEDULER, use_waves=True), "has the entry 'use_waves': 'True', which this"),
     "learned variance": (entries(SCHEDULER, variance_type="learned"), "variance_type of DDPMScheduler is one of fixed_small"),
     "two schedulers": (
         entries("model_index.json", scheduler=["diffusers", "DDIMScheduler"]),

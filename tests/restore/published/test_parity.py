@@ -108,12 +108,11 @@ LEFT_OVER = {
 
 @pytest.mark.parametrize(
     ("spacing", "steps"),
-    [("leading", 1), ("leading", 8), ("trailing", 1), ("trailing", 8), ("linspace", 2), ("linspace", 10)],
+    [("leading", 1), ("leading", 8), ("trailing", 1), ("trailing", 8), ("linspace", 2), ("linspace", 8)],
 )
 @pytest.mark.parametrize("kind", [EulerDiscreteScheduler, DPMSolverMultistepScheduler])
 def test_entries_that_are_left_over(kind, spacing, steps, both):
-    """The same images in as many calls. Euler's noise is scaled to what ours begins with, and its levels
-    are whole here."""
+    """The same images in as many calls. Euler's noise is scaled to what ours begins with."""
     theirs, ours = with_scheduler(*both("sd"), kind.from_config({**LEFT_OVER, "timestep_spacing": spacing}))
     theirs.scheduler.set_timesteps(steps)
     begins = (theirs.scheduler.sigmas.max() ** 2 + 1).sqrt() if kind is EulerDiscreteScheduler else 1.0
