@@ -25,7 +25,7 @@ def process(config: Mapping[str, Any], offset: int | None = None) -> Process:
     """What a scheduler's configuration says, in this project's words.
 
     offset: that of leading levels, where a pipeline insists on one (Stable Diffusion's on 1). Schedulers of several kinds are
-    read, those that add nothing to what is here as the nearest sampler: PNDM as DDIM, and Euler, which for such noise is DDIM.
+    read, those that add nothing to what is here as the nearest sampler: PNDM as DDIM, and Euler, which for such noise is DDIM, ancestral with eta = 1.
     Raises ValueError in one line for other schedulers, and for entries that would change what is sampled.
     """
     name = config.get("_class_name")
@@ -93,6 +93,13 @@ def _ddim(settings: _Settings, offset: int | None) -> Process:
     return _discrete(settings, offset, DDIM())
 
 
+def _ancestral(settings: _Settings, offset: int | None) -> Process:
+    """sigma_up^2 = sigma_s^2 (sigma_t^2 - sigma_s^2)/sigma_t^2, sigma = std/alpha, is DDIM's fresh noise at eta = 1. It ends
+    clean, and clips nothing, whatever entries of other schedulers are left."""
+    unread = {"set_alpha_to_one": True, "clip_sample": False, "thresholding": False}
+    return _discrete(settings._replace(values={**settings.values, **unread}), offset, DDIM(eta=1.0))
+
+
 def _ddpm(settings: _Settings, offset: int | None) -> Process:
     variance = settings.one_of("variance_type", {"fixed_small": "small", "fixed_small_log": "small", "fixed_large": "large"})
     return _discrete(settings, offset, DDPM(variance))
@@ -144,6 +151,20 @@ KINDS = {
         _ddim,
         {**_NOISE, "timestep_spacing": "linspace", "timestep_type": "discrete", "interpolation_type": "linear"},
         ("final_sigmas_type", "skip_prk_steps", "sample_max_value", "sigma_min", "sigma_max"),
+    ),
+    "EulerAncestralDiscreteScheduler": _Kind(
+        _ancestral,
+        {**_NOISE, "timestep_spacing": "linspace"},
+        (
+            *_SOLVER,
+            *_RANGE,
+            "skip_prk_steps",
+            "lower_order_final",
+            "interpolation_type",
+            "timestep_type",
+            "sigma_min",
+            "sigma_max",
+        ),
     ),
     "DDPMScheduler": _Kind(_ddpm, {**_NOISE, "clip_sample": True, "variance_type": "fixed_small"}, _RANGE),
     "DPMSolverMultistepScheduler": _Kind(
