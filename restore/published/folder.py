@@ -36,6 +36,10 @@ TOKENIZER = (
 """The files that a tokenizer is read from, and no others."""
 VOCABULARIES = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("spiece.model",))
 """Those that hold its words, any of which will do: without them its library makes an empty one."""
+PARTED = {
+    "Transformer2DModel": {"ada_norm_zero": "DiTTransformer2DModel", "ada_norm_single": "PixArtTransformer2DModel"},
+}
+"""Classes that became several, by the `norm_type` of the configuration: older folders have their names."""
 VARIANTS = ("", ".fp16")
 """Of weights, the first that is there."""
 LARGEST_TOKENIZER = 2**26
@@ -48,6 +52,8 @@ class Part(NamedTuple):
 
     library: str
     kind: str
+    place: str
+    """Its name in the index."""
     folder: Path
     config: Mapping[str, Any]
 
@@ -90,21 +96,40 @@ def published_folder(path: Path) -> PublishedFolder:
                 f"{path / INDEX}: {place} is {str(entry)[:80]}, expected a class of {' or '.join(LIBRARIES)}: code of a "
                 "folder's own is not executed."
             )
-        parts[place] = Part(entry[0], entry[1], path / place, _config(path / place, place))
+        folder = _home(path, place)
+        config = _config(folder, place)
+        parts[place] = Part(entry[0], _parted(entry[1], config), place, folder, config)
     for file, value in (sums or {}).items():
         if file.endswith(".json") and sha256(path / file) != value:
             raise ValueError(f"{path / file} is broken: its content is not what was imported. Import the model again.")
     return PublishedFolder(path, name, parts, entries, sums)
 
 
-def _config(folder: Path, place: str) -> dict[str, Any]:
-    """The component's configuration; of a tokenizer, which is read by its library, none."""
-    if not folder.is_dir():
+def config_name(place: str) -> str:
+    """The file of a component's configuration."""
+    kind = next((kind for kind in ("tokenizer", "scheduler") if place.startswith(kind)), "")
+    return f"{kind}_config.json" if kind else "config.json"
+
+
+def _home(path: Path, place: str) -> Path:
+    """Where the files of a component lie: in the folder of its name, or, as in the first models of DDPM, beside the index."""
+    folder = path / place
+    if folder.is_dir():
+        return folder
+    if not (path / config_name(place)).is_file():
         raise ValueError(f"{folder} is missing: {INDEX} names it.")
-    if place.startswith("tokenizer"):
-        config = _json(folder / "tokenizer_config.json")
-    else:
-        config = _json(folder / ("scheduler_config.json" if place == "scheduler" else "config.json"))
+    return path
+
+
+def _parted(kind: str, config: Mapping[str, Any]) -> str:
+    """The class that diffusers reads a component as."""
+    norm = config.get("norm_type")
+    return PARTED.get(kind, {}).get(norm, kind) if isinstance(norm, str) else kind
+
+
+def _config(folder: Path, place: str) -> dict[str, Any]:
+    """The component's configuration."""
+    config = _json(folder / config_name(place))
     if "auto_map" in config:
         raise ValueError(f"{folder} brings code of its own (auto_map), which is not executed: take a model without.")
     if place.startswith("tokenizer"):
