@@ -29,10 +29,8 @@ PLACES = (
 WEIGHTS = {"diffusers": "diffusion_pytorch_model", "transformers": "model"}
 
 
-TOKENIZER = (
-    *("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.json"),
-    *("vocab.json", "merges.txt", "spiece.model"),
-)
+SMALL = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+TOKENIZER = (*SMALL, "tokenizer.json", "vocab.json", "merges.txt", "spiece.model")
 """The files that a tokenizer is read from, and no others."""
 VOCABULARIES = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("spiece.model",))
 """Those that hold its words, any of which will do: without them its library makes an empty one."""
@@ -43,6 +41,8 @@ PARTED = {
 VARIANTS = ("", ".fp16")
 """Of weights, the first that is there."""
 LARGEST_TOKENIZER = 2**26
+UNBOUNDED = ("model_max_length",)
+"""Entries of a tokenizer that are published as 10^30, and ask for nothing."""
 LARGEST_NUMBER, DEEPEST = 2**20, 8
 """Of a configuration: vocabularies have some 50,000 words."""
 
@@ -99,9 +99,8 @@ def published_folder(path: Path) -> PublishedFolder:
         folder = _home(path, place)
         config = _config(folder, place)
         parts[place] = Part(entry[0], _parted(entry[1], config), place, folder, config)
-    for file, value in (sums or {}).items():
-        if file.endswith(".json") and sha256(path / file) != value:
-            raise ValueError(f"{path / file} is broken: its content is not what was imported. Import the model again.")
+    if sums is not None:
+        _compare(path, parts, sums)
     return PublishedFolder(path, name, parts, entries, sums)
 
 
@@ -133,7 +132,9 @@ def _config(folder: Path, place: str) -> dict[str, Any]:
     if "auto_map" in config:
         raise ValueError(f"{folder} brings code of its own (auto_map), which is not executed: take a model without.")
     if place.startswith("tokenizer"):
-        tokenizer_files(folder)
+        for file in tokenizer_files(folder):
+            if file.name in SMALL:
+                _check_numbers({key: value for key, value in _json(file).items() if key not in UNBOUNDED}, folder)
     elif place != "scheduler":  # whose numbers have bounds of their own
         _check_numbers(config, folder)
     return config
@@ -149,6 +150,18 @@ def tokenizer_files(folder: Path) -> list[Path]:
     if large is not None:
         raise ValueError(f"{large} takes {readable(size(large))}: larger than any tokenizer's.")
     return files
+
+
+def _compare(path: Path, parts: Mapping[str, Part], sums: Mapping[str, str]) -> None:
+    """Raises ValueError for a file of an import that is another, or is new; weights are compared when they are loaded."""
+    for file, value in sums.items():
+        if not file.endswith(".safetensors") and sha256(path / file) != value:
+            raise ValueError(f"{path / file} is broken: its content is not what was imported. Import the model again.")
+    for part in parts.values():
+        files = tokenizer_files(part.folder) if part.place.startswith("tokenizer") else []
+        added = next((file for file in files if file.relative_to(path).as_posix() not in sums), None)
+        if added is not None:
+            raise ValueError(f"{added} was not there when the model was imported, and would change its words: remove it.")
 
 
 def _check_numbers(config: Any, folder: Path, name: str = "", depth: int = 0) -> None:

@@ -25,7 +25,8 @@ def process(config: Mapping[str, Any], offset: int | None = None) -> Process:
     """What a scheduler's configuration says, in this project's words.
 
     offset: that of leading levels, where a pipeline insists on one (Stable Diffusion's on 1). Schedulers of several kinds are
-    read, those that add nothing to what is here as the nearest sampler: PNDM as DDIM, and Euler, which for such noise is DDIM, ancestral with eta = 1.
+    read, those that add nothing to what is here as the nearest sampler: PNDM as DDIM, and Euler, which for such noise is DDIM,
+    ancestral with eta = 1.
     Raises ValueError in one line for other schedulers, and for entries that would change what is sampled.
     """
     name = config.get("_class_name")
