@@ -19,6 +19,13 @@ MARK, SUMS = "imported.json", "SHA256SUMS"
 LIBRARIES = ("diffusers", "transformers")
 LEFT_OUT = ("safety_checker", "feature_extractor", "image_encoder")
 """Components that nothing here needs."""
+PIPELINES = (
+    *("DDPM", "DDIM", "PNDM", "DiT", "PixArtAlpha", "PixArtSigma"),
+    *(f"StableDiffusion{use}" for use in ("", "Img2Img", "Inpaint", "InstructPix2Pix", "DiffEdit", "Panorama")),
+    *(f"StableDiffusion3{use}" for use in ("", "Img2Img", "Inpaint")),
+)
+"""Pipelines, without the word at their end, whose networks are asked and answer as is served: others of the same classes may be
+told their pictures in another order, or make what is none."""
 PLACES = (
     "unet",
     "transformer",
@@ -83,6 +90,8 @@ def published_folder(path: Path) -> PublishedFolder:
     name = entries.get("_class_name")
     if not isinstance(name, str):
         raise ValueError(f"{path / INDEX} names the pipeline {str(name)[:80]!r}: code of a folder's own is not executed.")
+    if name not in [f"{served}Pipeline" for served in PIPELINES]:
+        raise ValueError(f"{path / INDEX} is of a {name[:80]!r}, which is not served: known are {', '.join(PIPELINES)}.")
     parts = {}
     for place, entry in entries.items():
         if place.startswith("_") or place in (*LEFT_OUT, LABELS) or not isinstance(entry, list) or entry == [None, None]:
