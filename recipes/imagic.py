@@ -32,6 +32,7 @@ from recipes.command.outputs import Outputs, check_folder, check_outputs, first_
 from recipes.command.pasteable import pasteable, program
 from recipes.command.seen import OF_A_RUN, say_seen
 from recipes.command.walk import Walk
+from restore.own_types import types_in
 from restore.tuning.imagic import Imagic, ImagicSettings, imagic, open_imagic, suited
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class _Sweep(Walk):
         """Writes the images of each eta, and a grid with a row for each seed."""
         from restore.data.images import grid
 
-        walked = made._replace(pipeline=made.pipeline.using(steps=self.steps, guidance=self.guidance))
+        walked = made._replace(pipeline=self.walking(made.pipeline).using(guidance=self.guidance))
         etas = tuple(dict.fromkeys(self.etas))
         columns = [walked.edited(eta, self.count, self.seed) for eta in etas]
         note = {"prompt": made.caption}
@@ -113,7 +114,9 @@ class Edit(_Sweep):
         say_seen(self.image, picture, OF_A_RUN)
         made = imagic(run, picture, self.prompt, folder, self.settings(suited(run)), self.image)
         self.sweep(made, out, picture)
-        print(f"other shares of the words: {pasteable('again', folder, recipe='imagic.py')}")
+        given = {"--steps": self.steps, "--sampler": self.sampler, "--guidance": self.guidance, "--types": self.types}
+        options = [str(word) for pair in given.items() if pair[1] is not None for word in pair]
+        print(f"other shares of the words: {pasteable('again', folder, *options, recipe='imagic.py')}")
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ class Again(_Sweep):
 
     def __call__(self) -> None:
         out = self.outputs(self.out, first_free(self.run / "samples"))
-        self.sweep(open_imagic(self.run, self.device), out)
+        self.sweep(open_imagic(self.run, self.device, types_in(self.types)), out)
 
 
 Command = Union[

@@ -106,7 +106,9 @@ class Instant:
         beside = [*(f"{name}-2x2" for name in names if self.tileable), "grid"]
         out = check_outputs(self.out, Path("runs") / f"{self.image.stem}-instant", names, beside, (self.image, self.structure))
         start = Edit(photograph, 0.8) if self.retarget else Edit()
-        film = Film(photograph, size, check_file(self.film, self.image)) if self.film else None
+        if self.film and self.film.absolute() in {path.absolute() for path in out.files.values()}:
+            raise ValueError(f"{self.film} is where an image goes: --film names another file.")
+        film = Film(photograph, size, check_file(self.film, self.image, self.structure)) if self.film else None
         edit = start._replace(guides=self.guides())
         images = pipeline.generate(size, self.count, self.seed, edit=edit, on_step=film)
         for seed, (name, image) in enumerate(zip(names, images, strict=True), self.seed):

@@ -133,6 +133,10 @@ class Pairs(WithRun):
         folder = check_folder(self.out or subfolder(results(self.run), "pairs"))
         pictures = [f"{where}/{number:05d}" for number in range(len(edits) * self.count) for where in (BEFORE, AFTER)]
         out = check_outputs(folder, folder, pictures, inputs=(self.edits,))
+        known = {out[name] for name in pictures}
+        other = min({path for where in (BEFORE, AFTER) for path in (folder / where).glob("*.png")} - known, default=None)
+        if other:
+            raise ValueError(f"{folder} holds other pairs, such as {other.name}: name a folder for these alone with --out.")
         told = [check_file((out[name]).with_suffix(".txt"), self.edits) for name in pictures[1::2]]
         run = self.opened().using(guidance=self.guidance)
         for number, (before, after, instruction) in enumerate(edit for edit in edits for _ in range(self.count)):

@@ -9,7 +9,8 @@ Ramesh et al. 2022, "Hierarchical Text-Conditional Image Generation with CLIP La
     python recipes/unclip.py vary runs/decoder three.png --count 8
 
 CLIP's weights do not come with this project: the embedding is the one cell that an autoencoder of six levels makes of 32 x 32
-pixels, which knows what a picture looks like, and nothing of words. What it is worth: docs/tuning.md.
+pixels, of seven of the 64 x 64 that folders of yours are read at. It knows what a picture looks like, and nothing of words.
+What it is worth: docs/tuning.md.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from restore import Folder, Objective
 from restore.autoencoder import TrainedAutoencoder
 from restore.data.embedded import Embedded
 from restore.latents import Latents
+from restore.own_types import types_in
 from restore.recipe import Recipe
 from restore.training.times import UniformTimes
 
@@ -54,14 +56,17 @@ Preset = Literal["autoencoder", "prior", "decoder"]
 def recipe(images: str | Path, preset: Preset = "autoencoder", degradation: Degradation | None = None) -> Recipe:
     """Three networks, in this order.
 
-    `autoencoder`: that of recipes/autoencoder.py with six levels, whose one cell is the embedding, by Muon: after as many steps
-    of AdamW all but place and colour is in directions of a thousandth of the variance. `prior`: a transformer of 4 blocks on
-    the embedding, which attends to the caption, predicts the embedding itself under the cosine schedule, 25 steps, guidance 4.
+    `autoencoder`: that of recipes/autoencoder.py with so many levels that one cell is left, which is the embedding, by Muon:
+    after as many steps of AdamW all but place and colour is in directions of a thousandth of the variance. `prior`: a
+    transformer of 4 blocks on the embedding, which attends to the caption, predicts the embedding itself under the cosine
+    schedule, 25 steps, guidance 4.
     `decoder`: the network and the training of text_to_image.py, told an embedding in place of words, guidance 2.
     """
     if preset == "autoencoder":
         whole = autoencoder.recipe(images, "fast", degradation)
-        network = replace(whole.network, widths=(32, 64, 64, 64, 64, 64), latent_channels=WIDTH)  # type: ignore[type-var]
+        assert isinstance(whole.data, Folder)
+        widths = (32, *[WIDTH] * (whole.data.size - 1).bit_length())  # each but the first halves the side
+        network = replace(whole.network, widths=widths, latent_channels=WIDTH)  # type: ignore[type-var]
         return replace(whole, network=network, training=replace(whole.training, optimizer="muon", rate=5e-3, clip=0.3))
     plain = text_to_image.recipe(images, "fast", degradation)
     assert isinstance(plain.network, UNetConfig) and isinstance(plain.data, Folder)
@@ -126,7 +131,8 @@ class Generate(_Made):
 
         out = self.outputs("samples")
         prior = worded(self.opened().using(guidance=self.guidance), self.prompt, self.negative)
-        self.written(unclip(prior, open_run(self.decoder, self.device), None, self.count, self.seed), out)
+        decoder = self.walking(open_run(self.decoder, self.device, types_in(self.types)))
+        self.written(unclip(prior, decoder, None, self.count, self.seed), out)
 
 
 @dataclass(frozen=True)

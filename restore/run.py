@@ -157,6 +157,8 @@ def read_recipe(path: Path, types: Sequence[type] = ()) -> Recipe:
     """
     try:
         path = local(path)
+        if is_imported(path):
+            raise ValueError("it is a published model that was imported, and is not trained further.")
         if path.is_dir():
             recipe = specified(open_checkpoint(path), types).recipe
         else:

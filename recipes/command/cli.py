@@ -65,7 +65,8 @@ class _Choice(NamedTuple):
         """What a command chooses whose other options are those of this choice."""
         if not isinstance(asked, Train):
             return self
-        images, operator = str(asked.recipe.images), type(asked.recipe.degradation)
+        images = str(asked.recipe.images)
+        operator: type | None = type(asked.recipe.degradation)
         if operator is type(self.defaults(make, types).degradation):  # it may have been named, or not
             operator = self.operator
         return _Choice(asked.preset, images if bundled.is_set(images) else "", operator, asked.stored)

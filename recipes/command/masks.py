@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def read_mask(path: Path, picture: Tensor, file: Path | None) -> Tensor:
-    """The mask (1, H, W) of a picture (C, H, W) that was read from `file`: 1 where the mask's file is bright.
+    """The mask (1, H, W) of a picture (C, H, W) that was read from `file`: 1 where the mask's file is bright, and painted.
 
     Raises ValueError if it has neither the picture's size nor that of its file, or nothing in it is bright.
     """
     from restore.data.decoding import image_size
     from restore.data.images import load_image
 
-    mask = load_image(path, channels=1)
+    mask = load_image(path, channels=1, behind="black")
     sizes = {tuple(picture.shape[-2:]), *([image_size(file)] if file else [])}
     if tuple(mask.shape[-2:]) not in sizes:
         expected = " or ".join(f"{h}x{w}" for h, w in sorted(sizes))

@@ -13,11 +13,12 @@ from degrade import Gaussian
 from degrade.files import discard, subfolder
 from recipes.command.limits import SEED, SIDE, STEPS, check_options
 from recipes.command.outputs import check_file
-from recipes.command.pasteable import again
+from recipes.command.pasteable import again, pasteable
 from recipes.command.seen import say_seen
 from recipes.command.size import Size
 from recipes.command.source import is_run, name_of, opened, worded
 from restore.pipelines.generation import Edit
+from restore.pipelines.likeness import LikenessPrior
 from samplers import Canvas, panorama
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ class Panorama:
 
     source: Positional[Path]
     """A run (its folder, or hf://user/run), or a photograph to work from without training. Of runs, those with a local network
-    (PatchUNet with norm pixel, such as SinDiffusion's fast preset) give the image of one call; others a blend of windows, made
-    in memory."""
+    (PatchUNet with norm pixel, such as SinDiffusion's fast preset) give the image of one call, but for what brings samples as
+    a whole to the photograph's colours; others a blend of windows, made in memory."""
     size: Size = (512, 2048)
     """Height x width in pixels."""
     steps: int | None = None
@@ -75,6 +76,9 @@ class Panorama:
             image = self._blended(pipeline)
             write_bands(path, (image.shape[0], height, width), [image], provenance())
         else:
+            if isinstance(pipeline.prior, LikenessPrior):
+                whole = pasteable("sample", self.source, "--size", f"{height}x{width}")
+                print(f"{self.source}: tiles are not brought to the photograph's colours as a whole image is, by {whole}")
             try:
                 canvas = self._walked(pipeline, degradation, pipeline.halo, folder)
                 write_bands(path, (canvas.size[0], height, width), _cut(canvas.bands(), height, width), provenance())

@@ -50,5 +50,6 @@ def worded(pipeline: P, prompt: str | None, negative: str | None) -> P:
     from restore.pipelines.network import NetworkPipeline
 
     if not isinstance(pipeline, NetworkPipeline) or pipeline.words is None:
-        raise ValueError(f"{pipeline.identity} was not trained with words: leave out --prompt and --negative.")
+        given = " and ".join(flag for flag, said in (("--prompt", prompt), ("--negative", negative)) if said is not None)
+        raise ValueError(f"{pipeline.identity} was not trained with words: leave out {given}.")
     return pipeline.saying(prompt, negative)

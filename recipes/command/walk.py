@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from tyro.conf import Positional
 
@@ -23,12 +23,16 @@ from restore.own_types import types_in
 from samplers import NAMED
 
 if TYPE_CHECKING:
+    from restore.pipelines.pipeline import Pipeline
     from restore.pipelines.published import Published
     from restore.run import Run
 
     SamplerName = str
 else:
     SamplerName = Literal[tuple(NAMED)]
+
+
+P = TypeVar("P", bound="Pipeline")
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,11 @@ class WithRun:
         """The run, set to sample as the options say."""
         from restore.run import open_run
 
-        return open_run(self.run, self.device, types_in(self.types)).using(steps=self.steps)
+        return self.walking(open_run(self.run, self.device, types_in(self.types)))
+
+    def walking(self, pipeline: P) -> P:
+        """The pipeline, set to walk as the options say."""
+        return pipeline.using(steps=self.steps)
 
 
 @dataclass(frozen=True)
@@ -65,8 +73,8 @@ class Walk(WithRun):
     sampler: SamplerName | None = None
     """Step rule (default: the recipe's)."""
 
-    def opened(self) -> Run | Published:
-        return super().opened().using(sampler=NAMED[self.sampler] if self.sampler else None)
+    def walking(self, pipeline: P) -> P:
+        return super().walking(pipeline).using(sampler=NAMED[self.sampler] if self.sampler else None)
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 from models.condition import LONGEST
 from restore.data.images import ImageError
+from restore.data.tables import read_table, read_text
 
 TABLE = "captions.csv"
 """In the folder of the images: a line `file,caption` for each caption, file relative to the folder."""
-MOST_BYTES = 2**26
-"""Of a file of captions."""
 
 
 class Captions:
@@ -45,25 +43,16 @@ class Captions:
         return tuple(dict.fromkeys(self.lines[file][0] for file in chosen))
 
 
-def _read(path: Path) -> str:
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ImageError(f"{path} is larger than captions are ({MOST_BYTES} bytes).")
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ImageError(f"{path} cannot be read as text in UTF-8: {error}") from None
-
-
 def _lines(path: Path) -> list[str]:
-    return [line.strip() for line in _read(path).splitlines() if line.strip()] if path.is_file() else []
+    return [line.strip() for line in read_text(path).splitlines() if line.strip()] if path.is_file() else []
 
 
 def _table(folder: Path) -> dict[Path, list[str]]:
     found: dict[Path, list[str]] = {}
     path = folder / TABLE
-    for number, row in enumerate(csv.reader(_read(path).splitlines()), 1):
+    for number, row in read_table(path):
         if len(row) != 2:
             raise ImageError(f"line {number} of {path} has {len(row)} fields: expected file,caption (quote commas).")
-        if row[1].strip():
-            found.setdefault(Path(row[0].strip()), []).append(row[1].strip())
+        if row[1]:
+            found.setdefault(Path(row[0]), []).append(row[1])
     return found

@@ -65,8 +65,9 @@ def translucent(path: Path) -> bool:
     return transparent(file) and file.convert("RGBA").getchannel("A").histogram()[255] < file.width * file.height
 
 
-def decode(path: Path, resize: Resize, channels: int) -> Tensor:
-    """The image file (channels, H, W) at the size that `resize` says: bicubic, antialiased where it shrinks.
+def decode(path: Path, resize: Resize, channels: int, behind: str = "white") -> Tensor:
+    """The image file (channels, H, W) at the size that `resize` says: bicubic, antialiased where it shrinks; `behind` is seen
+    where it is transparent.
 
     Bitwise what `interpolate` makes of the whole image, which also reduces its rows before its columns.
     """
@@ -81,7 +82,8 @@ def decode(path: Path, resize: Resize, channels: int) -> Tensor:
     x = torch.empty(channels, shape[0], width)
     top = 0
     for band in _bands(file, max(1, BAND // shape[1])):
-        part = _widened(band, channels, white, tones) if wide else _to_tensor(colours(band) if colours else band, channels)
+        seen = band if wide or not colours else colours(band)
+        part = _widened(seen, channels, white, tones) if wide else _to_tensor(seen, channels, behind)
         if not bool(part.isfinite().all()):
             raise ImageError(f"{path} holds pixels that are NaN or infinite: expected finite numbers.")
         bottom = top + part.shape[1]
@@ -192,7 +194,7 @@ def _widened(picture: Image, channels: int, white: float, tones: np.ndarray | No
     return torch.from_numpy(values)[None].expand(channels, -1, -1) * 2 - 1
 
 
-def _to_tensor(picture: Image, channels: int) -> Tensor:
+def _to_tensor(picture: Image, channels: int, behind: str) -> Tensor:
     """A band (channels, H, W) in [-1, 1]."""
     import numpy as np
 
@@ -200,7 +202,7 @@ def _to_tensor(picture: Image, channels: int) -> Tensor:
         from PIL import Image
 
         picture = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, behind), picture)
     values = np.array(picture.convert("L" if channels == 1 else "RGB"))
     x = torch.from_numpy(values.reshape(*values.shape[:2], -1)).permute(2, 0, 1).contiguous()
     return x.float().div_(127.5).sub_(1)

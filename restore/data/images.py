@@ -29,18 +29,18 @@ BEST: dict[str, dict[str, Any]] = {
 """How: without loss, or with as little as the format allows for at a reasonable size."""
 
 
-def load_image(path: str | Path, size: int | Resize | None = None, channels: int = 3) -> Tensor:
+def load_image(path: str | Path, size: int | Resize | None = None, channels: int = 3, behind: str = "white") -> Tensor:
     """The image file as (channels, H, W) float32 in [-1, 1].
 
-    EXIF orientation is applied, transparency composited over white, 16-bit and floating-point images scaled by their
-    range, palettes and CMYK converted, colours made sRGB where a profile (ICC) says what they are; of an animation the first
-    frame counts. With `size`, the longer side is reduced
-    to `size` pixels (bicubic, antialiased) if it is larger; a function of (H, W) says what they become. Raises ImageError
+    EXIF orientation is applied, transparency composited over the colour `behind`, 16-bit and floating-point images scaled by
+    their range, palettes and CMYK converted, colours made sRGB where a profile (ICC) says what they are; of an animation the
+    first frame counts. With `size`, the longer side is reduced to `size` pixels (bicubic, antialiased) if it is larger; a
+    function of (H, W) says what they become. Raises ImageError
     with one clear line for a bad file, and for one that takes more memory than is safe.
     """
     if callable(size):
-        return decode(Path(path), size, channels)
-    return decode(Path(path), lambda height, width: _within(size, height, width), channels)
+        return decode(Path(path), size, channels, behind)
+    return decode(Path(path), lambda height, width: _within(size, height, width), channels, behind)
 
 
 def _within(size: int | None, height: int, width: int) -> tuple[int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +12,7 @@ from models.condition import LONGEST
 from restore.data.batch import Batch, Batches
 from restore.data.images import ImageError
 from restore.data.sources import Folder
+from restore.data.tables import read_table
 
 BEFORE, AFTER = "before", "after"
 """The two folders: files of the same names, and in the second the instructions, a.txt beside a.png, or captions.csv."""
@@ -56,19 +56,17 @@ class EditLine(NamedTuple):
 
 def read_edits(path: Path) -> list[EditLine]:
     """The lines before,after,instruction of a table. Raises ImageError, in one line, for one that is not of that kind."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = [[cell.strip() for cell in row] for row in csv.reader(file) if any(cell.strip() for cell in row)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ImageError(f"{path} cannot be read as a table in UTF-8: {error}") from None
-    if rows and [cell.lower() for cell in rows[0]] == [*EditLine._fields]:  # names of the columns
+    rows = read_table(path)
+    if rows and [cell.lower() for cell in rows[0][1]] == [*EditLine._fields]:  # names of the columns
         del rows[0]
-    for number, row in enumerate(rows, 1):
+    for number, row in rows:
         if len(row) != 3 or not all(row) or max(len(cell.encode()) for cell in row) > LONGEST:
             raise ImageError(
                 f"line {number} of {path} is no edit: expected before,after,instruction, each of 1 to {LONGEST} bytes, in "
                 "quotes where it has a comma."
             )
+        if row[0] == row[1]:
+            raise ImageError(f"line {number} of {path} changes nothing: both captions are {row[0]!r}.")
     if not rows:
         raise ImageError(f"{path} holds no edits: write a line before,after,instruction for each.")
-    return [EditLine(*row) for row in rows]
+    return [EditLine(*row) for _, row in rows]

@@ -77,6 +77,10 @@ class ClosedForm(Pipeline):
     def halo(self) -> int:
         return self.settings.reach
 
+    @property
+    def footprint(self) -> int:
+        return 700  # measured: patches that overlap, what explains each, and their means
+
     def padded(self, size: tuple[int, int]) -> tuple[int, int]:
         return size
 
@@ -103,8 +107,11 @@ class ClosedForm(Pipeline):
         """
         settings, steps = self.settings, self.sampling.steps
         self._check(condition, severity)
-        if min(size) < settings.side:
-            raise ValueError(f"give sides of at least {settings.side} pixels, got {size[0]} and {size[1]}.")
+        for name in ("side", "detail"):
+            height, width = min(size, tuple(self.photograph.shape[1:]), key=min)
+            if min(height, width) < (least := getattr(settings, name)):
+                small = f"{height} x {width} pixels hold no patch of {least} a side (settings.{name})"
+                raise ValueError(f"{small}: give larger sides, or smaller patches.")
         posterior = self._posteriors()
         scales: list[Scale] = []
         for number, level in enumerate(settings.levels(size, (self.photograph.shape[1], self.photograph.shape[2]))):

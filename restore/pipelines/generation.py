@@ -146,6 +146,11 @@ class Generation(Base):
         return self.walk(self.start(size, scales, edit.begin, generators), scales, generators, progress, on_step)
 
     @property
+    def footprint(self) -> int:
+        """Bytes that a step takes for each number of x, at least: the state, the estimate, and what is made of them."""
+        return 32
+
+    @property
     def resampling(self) -> Sampler:
         """The sampler whose steps are taken several times where an edit asks for it."""
         return self.sampling.sampler
@@ -156,8 +161,8 @@ class Generation(Base):
         Raises ValueError for more than there is memory for."""
         first, channels = scales[0], self.space.channels(self.size[0])
         shape = (len(generators), channels, *first.size)
-        needed, free = 32 * math.prod((len(generators), channels, *scales[-1].size)), free_memory()
-        if needed > free:  # the state, the estimate, and what a step makes of them
+        needed, free = self.footprint * math.prod((len(generators), channels, *scales[-1].size)), free_memory()
+        if needed > free:
             raise ValueError(
                 f"{len(generators)} x {size[0]} x {size[1]} pixels take about {readable(needed)}, there is not enough memory "
                 f"({readable(free)}): choose a smaller size, or let edit.py panorama make it on disk, of a local network's run."

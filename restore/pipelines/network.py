@@ -39,8 +39,8 @@ class NetworkPipeline(Pipeline):
     """What it is called in messages."""
     words: Callable[[Sequence[str]], Condition] | None = None
     """The condition that captions are, one for each image, where it reads any: `condition="a prompt"` then."""
-    prompt: str = ""
-    """What is asked for where nothing else is."""
+    prompt: str | None = None
+    """What is asked for where nothing else is, "" being nothing in particular (None: its classes or captions in turn)."""
     negative: str = ""
     """What guidance leads away from."""
     network_stride: int = 1
@@ -171,7 +171,7 @@ class NetworkPipeline(Pipeline):
             if not all(isinstance(line, str) for line in lines):
                 raise ValueError(f"a condition is a class or caption, one for each image, or a Condition, got {asked!r}.")
             return lines
-        known = (self.prompt,) if self.prompt else self.classes or self.captions or ("",)
+        known = (self.prompt,) if self.prompt is not None else self.classes or self.captions or ("",)
         return [known[seed % len(known)] for seed in numbers]
 
     def _grown(self, picture: Tensor, size: tuple[int, int]) -> Tensor:
@@ -187,11 +187,13 @@ class NetworkPipeline(Pipeline):
         held = Captured if sampling.captured else lambda restore: restore
         nothing = self.nothing(condition)
         restore: Restore = held(self._given(condition))
+        terms, base = [], restore
         if nothing is not condition:
-            until, since = sampling.guidance_interval
             terms, base = [(sampling.guidance, restore)], held(self._given(nothing))
-            if nothing.image is not None and sampling.picture_guidance != 1:
-                terms, base = [(sampling.picture_guidance, base), *terms], held(self._given(nothing._replace(image=None)))
+        if nothing.image is not None and sampling.picture_guidance != 1:
+            terms, base = [(sampling.picture_guidance, base), *terms], held(self._given(nothing._replace(image=None)))
+        if terms:
+            until, since = sampling.guidance_interval
             restore = telescoped(
                 base,
                 *terms,
@@ -227,8 +229,11 @@ class NetworkPipeline(Pipeline):
         ValueError in one line for a model that reads no words."""
         if self.words is None:
             raise ValueError(f"{self.name} was not trained with words: leave out prompt and negative.")
-        prompt, negative = (old if new is None else new for old, new in ((self.prompt, prompt), (self.negative, negative)))
-        return replace(self, prompt=prompt, negative=negative)
+        return replace(
+            self,
+            prompt=self.prompt if prompt is None else prompt,
+            negative=self.negative if negative is None else negative,
+        )
 
 
 def _same(a: Condition, b: Condition) -> bool:

@@ -25,6 +25,12 @@ def check_pair(prior: NetworkPipeline, decoder: NetworkPipeline) -> None:
     _embedding(decoder)
     if not isinstance(prior.space, Latents):
         raise ValueError(f"{prior.name} makes images, no embeddings: the prior is a run of unclip.py train --preset prior.")
+    if max(prior.padded((prior.size[1], prior.size[2]))) > 1:
+        pixels = f"{prior.size[1]} x {prior.size[2]} pixels"
+        raise ValueError(
+            f"{prior.name} makes more than the one cell that an embedding is, of {pixels}: train it at --data.size "
+            f"{prior.space.stride}, or the autoencoder with more levels (--network.widths)."
+        )
     if prior.space.codec != _embedding(decoder).codec:
         raise ValueError(f"{prior.name} and {decoder.name} have embeddings of two autoencoders: train both with one.")
 

@@ -78,6 +78,8 @@ def train(
         )
         trainer = recipe.trainer(device, processes)
         if start is not None:
+            if is_imported(Path(start)):
+                raise CheckpointError(f"{start} is a published model that was imported: trainings do not begin with one.")
             trainer.begin_with(open_checkpoint(local(start)))
         with removed_if_interrupted(folder) if processes.is_main else nullcontext():
             continue_training(recipe, trainer, batches, prior, folder, on_start, plan)

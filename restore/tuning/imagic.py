@@ -7,6 +7,7 @@ embedding; images are made of what lies between it and the words' own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -30,7 +31,7 @@ PARTS = ("tokens", "mask", "pooled")
 
 @dataclass(frozen=True)
 class ImagicSettings:
-    """How both stages are trained, with Adam; the defaults were published for Stable Diffusion."""
+    """How both stages are trained, with Adam; the defaults are those of diffusers' pipeline for Stable Diffusion."""
 
     embedding_steps: int = 500
     """Of the embedding, the network being frozen."""
@@ -115,11 +116,11 @@ def imagic(
     return made
 
 
-def open_imagic(folder: str | Path, device: str | None = None) -> Imagic:
-    """What `imagic` left in `folder`. Raises ValueError in one line where it holds none."""
+def open_imagic(folder: str | Path, device: str | None = None, types: Sequence[type] = ()) -> Imagic:
+    """What `imagic` left in `folder`; types: as for `open_run`. Raises ValueError in one line where it holds none."""
     from restore.run import open_run
 
-    pipeline, path = open_run(folder, device), Path(folder) / FILE
+    pipeline, path = open_run(folder, device, types), Path(folder) / FILE
     if not path.is_file():
         raise CheckpointError(f"{folder} holds no picture that imagic learned ({FILE} is missing): make it by imagic.py edit.")
     with opened(path) as file:

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from recipes import edit
+from recipes.command.masks import read_mask
 from restore import load_image, save_image
 from restore.training.session import train
 from tests.commands import command
@@ -50,6 +51,14 @@ def test_inpaint(source, photo, mask, tmp_path):
     for x in results(tmp_path / "out").values():
         assert float(((x - picture) * (1 - hole)).abs().max()) <= 1 / 255
         assert float(((x - picture) * hole).abs().max()) > 0.05
+
+
+def test_a_mask_painted_on_transparency(mask, photo):
+    """White on nothing is what is painted: nothing is not white."""
+    painted = np.array(Image.open(mask))
+    Image.fromarray(np.stack([np.full_like(painted, 255)] * 3 + [painted], 2)).save(mask.with_name("layer.png"))
+    picture = load_image(photo)
+    assert torch.equal(read_mask(mask.with_name("layer.png"), picture, photo), read_mask(mask, picture, photo))
 
 
 def test_harmonise_changes_the_paste_and_its_margin_only(source, photo, mask, tmp_path):

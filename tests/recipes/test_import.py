@@ -8,6 +8,7 @@ import torch
 from recipes import edit, import_, solve
 from recipes.command import main as entry
 from restore import load_image, open_run, save_image
+from restore.run import read_recipe
 from restore.training.session import resume
 
 
@@ -51,5 +52,7 @@ def test_words_to_one_that_knows_none(published, tmp_path):
     import_.main([str(published("ddpm")[1]), "--out", str(tmp_path / "run")])
     with pytest.raises(ValueError, match="is a published model that was imported: it can be used"):
         resume(tmp_path / "run")
-    with pytest.raises(ValueError, match="was not trained with words: leave out --prompt and --negative"):
+    with pytest.raises(ValueError, match="run holds no recipe of a run: it is a published model that was imported"):
+        read_recipe(tmp_path / "run")
+    with pytest.raises(ValueError, match="was not trained with words: leave out --prompt"):
         entry.thaw(["sample", str(tmp_path / "run"), "--prompt", "a cat"])

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from degrade import seeded
+from recipes import instant
 from recipes.instant import Instant
 from restore import Edit, PatchSettings, closed_form, load_image, save_image
 from restore.evaluation.single_image import Judge
@@ -150,7 +151,7 @@ def test_bad_settings(settings, message):
     ("call", "message"),
     [
         (lambda x: generate(x, count=0), "count, batch, height and width are at least 1"),
-        (lambda x: generate(x, (8, 50), settings=PatchSettings()), "sides of at least 11"),
+        (lambda x: generate(x, (8, 50), settings=PatchSettings()), "pixels hold no patch of 11 a side"),
         (lambda x: on_canvas(x, (20, 90)), "size of at least the picture's 40x56"),
         (lambda x: generate(x, severity=0.0), "severity lies in"),
     ],
@@ -173,6 +174,8 @@ def test_command_line(photo, tmp_path):
     }
     with Image.open(tmp_path / "walk.webp") as film:
         assert film.size == (4 + 3 * 60, 4 + 44) and film.n_frames > 5
+    with pytest.raises(ValueError, match=r"grid\.png is where an image goes: --film names another file"):
+        instant.main([str(photo), "--film", str(tmp_path / "o/grid.png"), "--out", str(tmp_path / "o")])
     result = command(photo, *flags, "--tileable", "--no-judge", "--out", "tiles", cwd=tmp_path, recipe="instant")
     assert result.returncode == 0 and load_image(tmp_path / "tiles/40x56-seed-3-2x2.png").shape == (3, 80, 112)
 
@@ -197,7 +200,7 @@ def test_copies_are_named(photo, tmp_path, capsys):
     ("args", "message"),
     [
         (["none.jpg"], "none.jpg does not exist"),
-        (["{photo}", "--size", "8x8"], "sides of at least 11"),
+        (["{photo}", "--size", "8x8"], "pixels hold no patch of 11 a side"),
         (["{photo}", "--sise"], "sise"),
         (["{photo}", "--settings.width", "1e-9"], "width lies in [0.01, 10], got 1e-09."),
     ],

@@ -59,6 +59,9 @@ def test_folders_that_are_none(tmp_path):
     (tmp_path / "edits.csv").write_text("a cat,a dog\n", encoding="utf-8")
     with pytest.raises(ImageError, match=r"line 1 of .* is no edit: expected before,after,instruction"):
         read_edits(tmp_path / "edits.csv")
+    (tmp_path / "edits.csv").write_text("a cat,a dog,a dog\n\na cat,a cat,the same\n", encoding="utf-8")
+    with pytest.raises(ImageError, match="line 3 of .* changes nothing: both captions are 'a cat'"):
+        read_edits(tmp_path / "edits.csv")
 
 
 def test_two_scales(run):
@@ -74,6 +77,11 @@ def test_two_scales(run):
         )
         expected = of_none + 1.7 * (of_picture - of_none) + 4 * (of_both - of_picture)
         torch.testing.assert_close(guided(x, t), expected, rtol=0, atol=1e-5)
+        negative = run.saying(negative="make it black").using(guidance=4.0, picture_guidance=1.7, clip=False)
+        same = run.conditions(range(2), "make it black")._replace(image=picture)  # as what it is led away from
+        base, both = (run.restorer.given(one)(x, t) for one in (same._replace(image=None), same))
+        found = negative.scale((16, 16), 1.0, range(2), same).restore(x, t)
+        torch.testing.assert_close(found, base + 1.7 * (both - base), rtol=0, atol=1e-5)
     assert min(float((a - b).abs().max()) for a, b in ((of_none, of_picture), (of_picture, of_both))) > 1e-4
 
 
@@ -111,6 +119,8 @@ def test_commands(run, folder, tmp_path, capsys):
     out = tmp_path / "made"
     instruct.main(["pairs", str(base.folder), str(tmp_path / "edits.csv"), "--count", "2", "--out", str(out)])
     assert "2 pairs in" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="made holds other pairs, such as 00001.png: name a folder for these alone"):
+        instruct.main(["pairs", str(base.folder), str(tmp_path / "edits.csv"), "--out", str(out)])
     assert Instructions(16).open(out).draw(2, torch.Generator()).condition.image.shape == (2, 3, 16, 16)
     with pytest.raises(ValueError, match=r"is not told words and a picture: take a run of instruct\.py"):
         instructed(base, before, "make it white")

@@ -14,6 +14,7 @@ import torch
 
 from recipes.command.panorama import Panorama
 from restore import load_image
+from restore.pipelines.likeness import Likeness
 from restore.training.session import train
 from tests import own_types
 from tests.commands import start
@@ -71,6 +72,12 @@ def test_another_image_is_not_gone_on_with(photo, tmp_path, monkeypatch):
         replace(begun, seed=1)()
     begun()
     assert load_image(tmp_path / "x.png").shape == (3, 60, 120)
+
+
+def test_a_run_says_what_tiles_do_without(photo, tmp_path, capsys):
+    train(replace(tiny(photo), prior=Likeness()), tmp_path / "run")
+    Panorama(tmp_path / "run", size=(60, 120), tile=60, out=tmp_path / "x.png")()
+    assert "tiles are not brought to the photograph's colours as a whole image is, by " in capsys.readouterr().out
 
 
 def test_a_network_that_sees_everything_gives_a_blend(photo, tmp_path, capsys):

@@ -20,6 +20,14 @@ def test_words_say_what_is_made(words):
     assert torch.equal(written, torch.stack([dark, bright]))
 
 
+def test_no_words_are_no_captions(words):
+    """An empty prompt asks for nothing in particular; none, for the training captions in turn."""
+    made = words.generate(count=2, progress=False)
+    empty = words.saying("").generate(count=2, progress=False)
+    assert torch.equal(empty, words.generate(count=2, condition="", progress=False)) and not torch.equal(empty, made)
+    assert torch.equal(made, words.generate(count=2, condition=list(words.captions[:2]), progress=False))
+
+
 def test_bad_words(words):
     with pytest.raises(ValueError, match="3 captions for 2 images"):
         words.generate(count=2, condition=["a", "b", "c"], progress=False)

@@ -40,6 +40,13 @@ def test_a_table(folder):
     assert set(spoken(batches.draw(30, seeded(0)))) == {"zero", "one, or so", "two"} == set(batches.captions)
 
 
+def test_a_cell_of_several_lines_and_empty_lines(folder):
+    (folder / "captions.csv").write_text(
+        '0.png,"a large\r\n zero"\n\n1.png,one\n2.png,a\u2028b\n', encoding="utf-8", newline=""
+    )
+    assert set(Folder(8, captions=True).open(folder).captions) == {"a large zero", "one", "a\u2028b"}
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
@@ -47,6 +54,8 @@ def test_a_table(folder):
         ("1.txt", "a" * 257, "a caption of .*1.png is longer than 256 bytes"),
         ("captions.csv", "0.png,zero\n", "1.png has no caption .*captions.csv has no line of it"),
         ("captions.csv", "0.png,one, or so\n", "line 1 of .*captions.csv has 3 fields"),
+        ("captions.csv", '0.png,"zero\n1.png,one\n', "line 2 of .*captions.csv is none of a table .*look at its quotes"),
+        ("captions.csv", '0.png,"' + "zero\n" * 40_000, "captions.csv is none of a table"),
     ],
 )
 def test_captions_that_are_none(name, text, message, folder):

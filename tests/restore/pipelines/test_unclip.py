@@ -64,7 +64,10 @@ def test_the_three_networks_fit_together():
     """Of the set that the recipe is for; the first is what is trained where nothing is said."""
     first, prior, decoder = (recipe.recipe("captioned", preset) for preset in ("autoencoder", "prior", "decoder"))
     assert recipe.recipe("captioned") == first and get_args(recipe.Preset)[0] == "autoencoder"
-    assert first.network.stride == first.data.size and first.network.latent_channels == recipe.WIDTH
+    for images in ("captioned", "folder"):
+        whole = recipe.recipe(images)
+        assert whole.network.stride == whole.data.size == recipe.recipe(images, "decoder").data.size
+    assert first.network.stride == 32 and first.network.latent_channels == recipe.WIDTH
     assert prior.network.image_channels == decoder.network.pooled == recipe.WIDTH
     assert prior.accepts == ("tokens", "text") and decoder.accepts == ("pooled",)
     assert prior.data.captions and not decoder.data.captions
@@ -109,6 +112,8 @@ def test_bad_input(prior, decoder, home, codec):
         unclip(prior, prior, progress=False)
     with pytest.raises(ValueError, match="makes images, no embeddings"):
         unclip(decoder, decoder, progress=False)
+    with pytest.raises(ValueError, match="makes more than the one cell that an embedding is, of 64 x 64 pixels"):
+        unclip(replace(prior, size=(3, 64, 64)), decoder, progress=False)
     other = replace(decoder, data=replace(decoder.data, embedding=Latents(TrainedAutoencoder(home), scale=1.0)))
     with pytest.raises(ValueError, match="embeddings of two autoencoders"):
         unclip(prior, other, progress=False)

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from degrade import seeded, seeds
 from models import Condition
 from recipes import imagic as recipe
-from restore import open_run, pretrained, save_image
+from restore import load_image, open_run, pretrained, save_image
 from restore.tuning.imagic import EMBEDDING, FILE, ImagicSettings, imagic, open_imagic, suited
 from restore.tuning.trainable import Told, trainable, used
 from tests.published_models import made, saved
@@ -148,7 +148,10 @@ def test_the_command(words, picture, tmp_path, capsys):
     names = {path.name for path in (tmp_path / "out" / "samples").iterdir()}
     assert names == {"grid.png", *(f"eta-{eta}-seed-{seed}.png" for eta in ("0", "0.5") for seed in (0, 1))}
     recipe.main(["again", str(tmp_path / "out"), "--etas", ".7", "--device", "cpu"])
-    assert (tmp_path / "out/samples-2/eta-0.7-seed-0.png").exists()
+    first = load_image(tmp_path / "out/samples-2/eta-0.7-seed-0.png")
+    walk = ["--sampler", "ddpm", "--steps", "3"]
+    recipe.main(["again", str(tmp_path / "out"), "--etas", ".7", *walk, "--out", str(tmp_path / "other"), "--device", "cpu"])
+    assert not torch.equal(load_image(tmp_path / "other/eta-0.7-seed-0.png"), first)
     assert "4 images in" in (said := capsys.readouterr().out) and "in the order of --etas" in said
 
 
