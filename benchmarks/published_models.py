@@ -85,7 +85,7 @@ def save(folder: Path, bench: Bench) -> None:
     network.save_pretrained(folder / "unet")
     diffusers.DDIMScheduler(clip_sample=False).save_pretrained(folder / "scheduler")
     index = {"vae": "AutoencoderKL", "unet": type(network).__name__, "scheduler": "DDIMScheduler"}
-    entries = {"_class_name": "DiffusionPipeline", **{place: ["diffusers", kind] for place, kind in index.items()}}
+    entries = {"_class_name": "StableDiffusionPipeline", **{place: ["diffusers", kind] for place, kind in index.items()}}
     (folder / "model_index.json").write_text(json.dumps(entries))
 
 

@@ -110,9 +110,15 @@ class Denoiser(ABC):
 
     @property
     def size(self) -> tuple[int, int]:
-        """Cells of x that it was trained on."""
+        """Cells of x that it was trained on. Raises ValueError for what is neither one whole number nor two."""
         size = self.config.get("sample_size") or 64
-        return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+        sides = tuple(size) if isinstance(size, list | tuple) else (size, size)
+        if len(sides) != 2 or any(isinstance(side, bool) or not isinstance(side, int) for side in sides):
+            raise ValueError(
+                f"sample_size of {type(self).__name__} is a whole number of cells, or two, got {str(size)[:40]!r}: write those "
+                "that it was trained on."
+            )
+        return sides
 
     @property
     def classes(self) -> int:

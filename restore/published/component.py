@@ -20,6 +20,15 @@ from restore.storage.reading import opened, sha256
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+ARCHITECTURE = (
+    *("vocab_size", "hidden_size", "intermediate_size", "projection_dim", "num_hidden_layers", "num_attention_heads"),
+    *("max_position_embeddings", "hidden_act", "layer_norm_eps", "attention_dropout", "initializer_range"),
+    *("initializer_factor", "pad_token_id", "bos_token_id", "eos_token_id", "d_model", "d_kv", "d_ff", "num_layers"),
+    *("num_decoder_layers", "num_heads", "relative_attention_num_buckets", "relative_attention_max_distance"),
+    *("dropout_rate", "layer_norm_epsilon", "feed_forward_proj"),
+)
+"""Entries of a text encoder's configuration that are read: what it is made of. Of the others one has code fetched and run
+(`attn_implementation`), some make names by the million (`num_labels`), and none changes what it computes."""
 TIED = "encoder.embed_tokens.weight"
 """A second name of T5's embedding, which files hold or not."""
 MOST_PARAMETERS = 5000
@@ -91,7 +100,7 @@ class Component:
         try:
             if self.part.library == "diffusers":
                 return cls.from_config(settings)
-            return cls(cls.config_class.from_dict(settings))
+            return cls(cls.config_class(**{name: value for name, value in settings.items() if name in ARCHITECTURE}))
         except Exception as error:  # whatever a stranger's settings lead to
             reason = printable(" ".join(str(error).split()))[:200]
             raise ValueError(f"{self.part.folder / 'config.json'} does not describe a {self.part.kind}: {reason}") from None

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from degrade import GaussianPrior
@@ -16,7 +21,7 @@ from restore.latents import Latents
 from restore.machine.terminal import printable
 from restore.pipelines.published import Published
 from restore.published.component import Component
-from restore.published.folder import INDEX, Part, PublishedFolder
+from restore.published.folder import INDEX, Part, PublishedFolder, config_name, tokenizer_files
 from restore.published.labels import class_names
 from restore.published.scheduler import Process, process
 from restore.restorer import Precision, Restorer
@@ -153,10 +158,33 @@ def _encoder(folder: PublishedFolder, place: str, device: str) -> TextEncoder | 
 
 
 def _tokenizer(part: Part, kind: str) -> Any:
+    """From copies of the files that were looked at: beside them its library reads others, and those that its configuration
+    names."""
     import transformers
 
+    files = tokenizer_files(part.folder)
+    if {"spiece.model"} == {file.name for file in files} & {"spiece.model", "tokenizer.json"}:
+        _check_pieces(part.folder)
+    settings = {key: value for key, value in part.config.items() if "file" not in key and key != "name_or_path"}
     try:
-        return getattr(transformers, kind).from_pretrained(str(part.folder), local_files_only=True, trust_remote_code=False)
+        with TemporaryDirectory() as folder:
+            for file in files:
+                shutil.copyfile(file, Path(folder) / file.name)
+            (Path(folder) / config_name(part.place)).write_text(json.dumps(settings), encoding="utf-8")
+            return getattr(transformers, kind).from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # whatever a stranger's files lead to
         reason = printable(" ".join(str(error).split()))[:200]
         raise ValueError(f"{part.folder} is no {kind}: {reason}") from None
+
+
+def _check_pieces(folder: Path) -> None:
+    """Raises ValueError where what reads spiece.model is not installed."""
+    try:
+        missing = [name for name in ("sentencepiece", "google.protobuf") if importlib.util.find_spec(name) is None]
+    except ModuleNotFoundError:  # of `google`
+        missing = ["protobuf"]
+    if missing:
+        raise ValueError(
+            f"{folder} has its words in spiece.model, which sentencepiece and protobuf read: "
+            'python -m pip install -c constraints.txt -e ".[pretrained]"'
+        )

@@ -19,6 +19,13 @@ MARK, SUMS = "imported.json", "SHA256SUMS"
 LIBRARIES = ("diffusers", "transformers")
 LEFT_OUT = ("safety_checker", "feature_extractor", "image_encoder")
 """Components that nothing here needs."""
+PIPELINES = (
+    *("DDPM", "DDIM", "PNDM", "DiT", "PixArtAlpha", "PixArtSigma"),
+    *(f"StableDiffusion{use}" for use in ("", "Img2Img", "Inpaint", "InstructPix2Pix", "DiffEdit", "Panorama")),
+    *(f"StableDiffusion3{use}" for use in ("", "Img2Img", "Inpaint")),
+)
+"""Pipelines, without the word at their end, whose networks are asked and answer as is served: others of the same classes may be
+told their pictures in another order, or make what is none."""
 PLACES = (
     "unet",
     "transformer",
@@ -29,16 +36,20 @@ PLACES = (
 WEIGHTS = {"diffusers": "diffusion_pytorch_model", "transformers": "model"}
 
 
-TOKENIZER = (
-    *("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.json"),
-    *("vocab.json", "merges.txt", "spiece.model"),
-)
+SMALL = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+TOKENIZER = (*SMALL, "tokenizer.json", "vocab.json", "merges.txt", "spiece.model")
 """The files that a tokenizer is read from, and no others."""
 VOCABULARIES = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("spiece.model",))
 """Those that hold its words, any of which will do: without them its library makes an empty one."""
+PARTED = {
+    "Transformer2DModel": {"ada_norm_zero": "DiTTransformer2DModel", "ada_norm_single": "PixArtTransformer2DModel"},
+}
+"""Classes that became several, by the `norm_type` of the configuration: older folders have their names."""
 VARIANTS = ("", ".fp16")
 """Of weights, the first that is there."""
 LARGEST_TOKENIZER = 2**26
+UNBOUNDED = ("model_max_length",)
+"""Entries of a tokenizer that are published as 10^30, and ask for nothing."""
 LARGEST_NUMBER, DEEPEST = 2**20, 8
 """Of a configuration: vocabularies have some 50,000 words."""
 
@@ -48,6 +59,8 @@ class Part(NamedTuple):
 
     library: str
     kind: str
+    place: str
+    """Its name in the index."""
     folder: Path
     config: Mapping[str, Any]
 
@@ -77,6 +90,8 @@ def published_folder(path: Path) -> PublishedFolder:
     name = entries.get("_class_name")
     if not isinstance(name, str):
         raise ValueError(f"{path / INDEX} names the pipeline {str(name)[:80]!r}: code of a folder's own is not executed.")
+    if name not in [f"{served}Pipeline" for served in PIPELINES]:
+        raise ValueError(f"{path / INDEX} is of a {name[:80]!r}, which is not served: known are {', '.join(PIPELINES)}.")
     parts = {}
     for place, entry in entries.items():
         if place.startswith("_") or place in (*LEFT_OUT, LABELS) or not isinstance(entry, list) or entry == [None, None]:
@@ -90,25 +105,45 @@ def published_folder(path: Path) -> PublishedFolder:
                 f"{path / INDEX}: {place} is {str(entry)[:80]}, expected a class of {' or '.join(LIBRARIES)}: code of a "
                 "folder's own is not executed."
             )
-        parts[place] = Part(entry[0], entry[1], path / place, _config(path / place, place))
-    for file, value in (sums or {}).items():
-        if file.endswith(".json") and sha256(path / file) != value:
-            raise ValueError(f"{path / file} is broken: its content is not what was imported. Import the model again.")
+        folder = _home(path, place)
+        config = _config(folder, place)
+        parts[place] = Part(entry[0], _parted(entry[1], config), place, folder, config)
+    if sums is not None:
+        _compare(path, parts, sums)
     return PublishedFolder(path, name, parts, entries, sums)
 
 
-def _config(folder: Path, place: str) -> dict[str, Any]:
-    """The component's configuration; of a tokenizer, which is read by its library, none."""
-    if not folder.is_dir():
+def config_name(place: str) -> str:
+    """The file of a component's configuration."""
+    kind = next((kind for kind in ("tokenizer", "scheduler") if place.startswith(kind)), "")
+    return f"{kind}_config.json" if kind else "config.json"
+
+
+def _home(path: Path, place: str) -> Path:
+    """Where the files of a component lie: in the folder of its name, or, as in the first models of DDPM, beside the index."""
+    folder = path / place
+    if folder.is_dir():
+        return folder
+    if not (path / config_name(place)).is_file():
         raise ValueError(f"{folder} is missing: {INDEX} names it.")
-    if place.startswith("tokenizer"):
-        config = _json(folder / "tokenizer_config.json")
-    else:
-        config = _json(folder / ("scheduler_config.json" if place == "scheduler" else "config.json"))
+    return path
+
+
+def _parted(kind: str, config: Mapping[str, Any]) -> str:
+    """The class that diffusers reads a component as."""
+    norm = config.get("norm_type")
+    return PARTED.get(kind, {}).get(norm, kind) if isinstance(norm, str) else kind
+
+
+def _config(folder: Path, place: str) -> dict[str, Any]:
+    """The component's configuration."""
+    config = _json(folder / config_name(place))
     if "auto_map" in config:
         raise ValueError(f"{folder} brings code of its own (auto_map), which is not executed: take a model without.")
     if place.startswith("tokenizer"):
-        tokenizer_files(folder)
+        for file in tokenizer_files(folder):
+            if file.name in SMALL:
+                _check_numbers({key: value for key, value in _json(file).items() if key not in UNBOUNDED}, folder)
     elif place != "scheduler":  # whose numbers have bounds of their own
         _check_numbers(config, folder)
     return config
@@ -124,6 +159,18 @@ def tokenizer_files(folder: Path) -> list[Path]:
     if large is not None:
         raise ValueError(f"{large} takes {readable(size(large))}: larger than any tokenizer's.")
     return files
+
+
+def _compare(path: Path, parts: Mapping[str, Part], sums: Mapping[str, str]) -> None:
+    """Raises ValueError for a file of an import that is another, or is new; weights are compared when they are loaded."""
+    for file, value in sums.items():
+        if not file.endswith(".safetensors") and sha256(path / file) != value:
+            raise ValueError(f"{path / file} is broken: its content is not what was imported. Import the model again.")
+    for part in parts.values():
+        files = tokenizer_files(part.folder) if part.place.startswith("tokenizer") else []
+        added = next((file for file in files if file.relative_to(path).as_posix() not in sums), None)
+        if added is not None:
+            raise ValueError(f"{added} was not there when the model was imported, and would change its words: remove it.")
 
 
 def _check_numbers(config: Any, folder: Path, name: str = "", depth: int = 0) -> None:

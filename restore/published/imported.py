@@ -17,6 +17,7 @@ from restore.published.folder import (
     WEIGHTS,
     Part,
     PublishedFolder,
+    config_name,
     published_folder,
     tokenizer_files,
     weight_files,
@@ -68,7 +69,7 @@ def export_tuned(pipeline: Published, module: nn.Module, out: Path) -> None:
     """Writes the model of a pipeline, `module` in place of its denoiser, into the folder `out`, as an imported one, which
     diffusers opens too. Files that lie there stay."""
     component: Component = pipeline.restorer.network.load  # type: ignore[attr-defined]
-    _write(component.folder, out, {"source": str(component.folder.path), "tuned": component.part.folder.name}, module)
+    _write(component.folder, out, {"source": str(component.folder.path), "tuned": component.part.place}, module)
 
 
 def _write(source: PublishedFolder, out: Path, origin: dict[str, str], tuned: nn.Module | None = None) -> None:
@@ -80,12 +81,12 @@ def _write(source: PublishedFolder, out: Path, origin: dict[str, str], tuned: nn
         left_out = {place: [None, None] for place in LEFT_OUT if place in source.entries}
         (part / INDEX).write_text(json.dumps({**source.entries, **left_out}, indent=2) + "\n", encoding="utf-8")
         for one in source.parts.values():
-            (part / one.folder.name).mkdir()
-            own = tuned is not None and one.folder.name == origin.get("tuned")
+            (part / one.place).mkdir()
+            own = tuned is not None and one.place == origin.get("tuned")
             for file in [file for file in _files(one) if not (own and "safetensors" in file.name)]:
-                shutil.copyfile(file, part / one.folder.name / file.name)
+                shutil.copyfile(file, part / one.place / file.name)
             if own:
-                _save(tuned, part / one.folder.name / f"{WEIGHTS[one.library]}.safetensors")
+                _save(tuned, part / one.place / f"{WEIGHTS[one.library]}.safetensors")
         (part / MARK).write_text(json.dumps({"format": FORMAT, **origin}, indent=2) + "\n", encoding="utf-8")
         files = sorted(file for file in part.rglob("*") if file.is_file())
         sums = "".join(f"{sha256(file)}  {file.relative_to(part).as_posix()}\n" for file in files)
@@ -110,8 +111,7 @@ def _save(module: nn.Module | None, path: Path) -> None:
 
 def _files(part: Part) -> list[Path]:
     """What of a component is needed."""
-    if part.folder.name.startswith("tokenizer"):
+    if part.place.startswith("tokenizer"):
         return tokenizer_files(part.folder)
-    if part.folder.name == "scheduler":
-        return [part.folder / "scheduler_config.json"]
-    return [part.folder / "config.json", *dict.fromkeys((weights_place(part), *weight_files(part)))]
+    weights = () if part.place == "scheduler" else dict.fromkeys((weights_place(part), *weight_files(part)))
+    return [part.folder / config_name(part.place), *weights]

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from restore.pipelines.network import NetworkPipeline
     from restore.restorer import Precision
 
-FILES = (INDEX, *(f"{place}/*.{end}" for place in PLACES for end in ("json", "safetensors", "txt", "model")))
+FILES = (
+    *(INDEX, "config.json", "scheduler_config.json", "diffusion_pytorch_model*.safetensors"),
+    *(f"{place}/*.{end}" for place in PLACES for end in ("json", "safetensors", "txt", "model")),
+)
 NOT = ("*.fp16.*", "*.non_ema.*")
 """What is fetched of a name on the hub: what `published_folder` reads, and no second copies of it."""
 

@@ -37,9 +37,9 @@ def _condition(pipeline: Published) -> Condition | None:
     found = Condition()
     if isinstance(words, Words):
         _known(pipeline, words)
-        encoders = tuple(encoder and _hollow(encoder) for encoder in words.encoders)
-        try:
-            found = replace(words, encoders=encoders)(["a"])
+        encoders = [encoder and _hollow(encoder) for encoder in words.encoders]
+        try:  # told no mask, into which T5 would look
+            found = network.words([encoder and encoder(["a"], network.length, False) for encoder in encoders])
         except RuntimeError as error:
             if "meta tensor" not in str(error):
                 raise

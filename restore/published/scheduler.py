@@ -32,9 +32,10 @@ def process(config: Mapping[str, Any], offset: int | None = None) -> Process:
     """What a scheduler's configuration says, in this project's words.
 
     offset: that of leading levels, where a pipeline insists on one (Stable Diffusion's on 1). Schedulers of several kinds are
-    read, those that add nothing to what is here as the nearest sampler: PNDM as DDIM, and Euler, which for such noise is DDIM.
-    What a scheduler does not take, but another does, is a leftover of that one and changes nothing, as in diffusers. Raises
-    ValueError in one line for other schedulers, and for entries that would change what is sampled, or that none of them takes.
+    read, those that add nothing to what is here as the nearest sampler: PNDM as DDIM, and Euler, which for such noise is DDIM,
+    ancestral with eta = 1. What a scheduler does not take, but another does, is a leftover of that one and changes nothing, as
+    in diffusers. Raises ValueError in one line for other schedulers, and for entries that would change what is sampled, or that
+    none of them takes.
     """
     name = config.get("_class_name")
     if not isinstance(name, str) or name not in KINDS:
@@ -122,6 +123,11 @@ def _ddim(settings: _Settings, offset: int | None) -> Process:
     return _discrete(settings, offset, DDIM())
 
 
+def _ancestral(settings: _Settings, offset: int | None) -> Process:
+    """sigma_up^2 = sigma_s^2 (sigma_t^2 - sigma_s^2)/sigma_t^2, sigma = std/alpha, is DDIM's fresh noise at eta = 1."""
+    return _discrete(settings, offset, DDIM(eta=1.0), linspace="even")
+
+
 def _ddpm(settings: _Settings, offset: int | None) -> Process:
     variance = settings.one_of("variance_type", {"fixed_small": "small", "fixed_small_log": "small", "fixed_large": "large"})
     return _discrete(settings, offset, DDPM(variance))
@@ -195,6 +201,7 @@ KINDS = {
         ("sigma_min", "sigma_max"),
         ("trained_betas", *_SIGMAS),
     ),
+    "EulerAncestralDiscreteScheduler": _Kind(_ancestral, {**_NOISE, "timestep_spacing": "linspace"}),
     "DDPMScheduler": _Kind(_ddpm, {**_NOISE, **_THRESHOLD, **_CLIP, "variance_type": "fixed_small"}),
     "DPMSolverMultistepScheduler": _Kind(
         _dpm_solver,

@@ -8,11 +8,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import diffusers
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from restore import open_run, pretrained
+from restore.published.folder import PIPELINES
 from restore.published.imported import import_model
 from restore.sharing.pack import pack
 
@@ -103,6 +105,10 @@ BAD = {
         r"unet is \['pipeline', 'Mine'\], expected a class of diffusers or transformers",
     ),
     "auto_map": (entries("unet/config.json", auto_map={"AutoModel": "pipeline.Mine"}), "brings code of its own .auto_map."),
+    "a pipeline that asks otherwise": (
+        entries("model_index.json", _class_name="MarigoldDepthPipeline"),
+        "is of a 'MarigoldDepthPipeline', which is not served: known are DDPM, DDIM, .*StableDiffusionInstructPix2Pix, ",
+    ),
     "no index": (without("model_index.json"), "holds no model_index.json: expected a model in diffusers' format"),
     "no weights": (without(WEIGHTS), "diffusion_pytorch_model.safetensors is missing: the folder holds no weights of UNet2D"),
     "no component": (without("unet"), "unet is missing: model_index.json names it"),
@@ -146,6 +152,13 @@ BAD = {
         entries(UNET, sample_size=10**12),
         "'sample_size' of its configuration is 1000000000000, and 1048576 the",
     ),
+    "a number in words": (
+        entries(UNET, sample_size="64"),
+        "sample_size of UNet2DModel is a whole number of .* got '64': write",
+    ),
+    "one side": (entries(UNET, sample_size=[8]), r"sample_size of UNet2DModel is a whole number of cells, or two, got '\[8\]'"),
+    "three sides": (entries(UNET, sample_size=[8, 8, 8]), "sample_size of UNet2DModel is a whole number of cells, or two, got"),
+    "half a cell": (entries(UNET, sample_size=8.5), "sample_size of UNet2DModel is a whole number of cells, or two, got '8.5'"),
     "not a number in it": (entries(UNET, dropout=float("nan")), "'dropout' of its configuration is nan"),
     "lists in lists": (entries(UNET, down_block_types=[[[[[[[[[0]]]]]]]]]), "holds lists in lists, 8 of which"),
     "no levels": (entries(UNET, block_out_channels=[]), "works on whole numbers of channels and cells, at least 1, got"),
@@ -189,6 +202,19 @@ def test_bad_folders(name, folder):
         pretrained(folder, "cpu").generate(progress=False)
     assert "\n" not in str(error.value) and len(str(error.value)) < 500
     assert not RAN
+
+
+@pytest.mark.parametrize("name", ["DDPM", "DDIM", "PNDM"])
+def test_pipelines_of_one_meaning(name, folder):
+    """They differ in how they are sampled, which the scheduler says."""
+    expected = pretrained(folder, "cpu").using(steps=2).generate(progress=False)
+    entries("model_index.json", _class_name=f"{name}Pipeline")(folder)
+    assert torch.equal(pretrained(folder, "cpu").using(steps=2).generate(progress=False), expected)
+
+
+def test_pipelines_that_are_served():
+    """All are of diffusers."""
+    assert all(hasattr(diffusers, f"{name}Pipeline") for name in PIPELINES)
 
 
 def test_a_tokenizer_of_any_size(published, tmp_path):

@@ -11,7 +11,7 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file, save_file
-from transformers import CLIPTextModel
+from transformers import CLIPTextModel, T5Config, T5EncoderModel
 
 from restore import open_run, pretrained
 from restore.published.imported import import_model
@@ -123,8 +123,18 @@ def test_an_encoder_that_is_needed(published, tmp_path):
 
 @pytest.mark.parametrize("name", ["ddpm", "dit", "pixart"])
 def test_what_fits(name, published, tmp_path):
-    """T5 looks at the content of its mask, so that nothing can be said before the first use."""
     import_model(published(name)[1], tmp_path / "run")
+
+
+def test_words_of_another_width_for_pixart(published, tmp_path):
+    """T5 of weights that are its own, and that the transformer has no layer for."""
+    folder = shutil.copytree(published("pixart")[1], tmp_path / "pixart")
+    shutil.rmtree(folder / "text_encoder")
+    config = T5Config(vocab_size=40, d_model=16, d_kv=4, d_ff=16, num_layers=2, num_heads=2)
+    T5EncoderModel(config).save_pretrained(folder / "text_encoder")
+    with pytest.raises(ValueError, match=r"PixArtTransformer2DModel cannot be run as it is configured: .*\[120, 16\]"):
+        import_model(folder, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_is_one_of_diffusers(folder, tmp_path):

@@ -13,6 +13,7 @@ import torch
 from diffusers import (
     DDIMScheduler,
     DPMSolverMultistepScheduler,
+    EulerAncestralDiscreteScheduler,
     EulerDiscreteScheduler,
     StableDiffusionImg2ImgPipeline,
     StableDiffusionInpaintPipeline,
@@ -22,7 +23,7 @@ from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from degrade import Degradation, GaussianPrior, seeds
 from restore import Edit
 from restore.published.scheduler import process
-from samplers import TimeGrid
+from samplers import DDIM, TimeGrid
 from tests.published_models import BETAS, INPAINTING
 
 COUNT, SEED = 2, 5
@@ -89,6 +90,17 @@ def test_text_to_image(name, guidance, both):
     ).images
     ours = ours.using(steps=8, guidance=guidance, rescale=0.7).saying(negative="blurry")
     assert_same(generated(ours, condition=PROMPT), expected)
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+def test_ancestral(prediction, both):
+    """With the same noise at every step."""
+    scheduler = EulerAncestralDiscreteScheduler(**BETAS, timestep_spacing="leading", steps_offset=1, prediction_type=prediction)
+    theirs, ours = with_scheduler(*both("sd"), scheduler)
+    assert ours.sampling.sampler == DDIM(eta=1.0)
+    options = {"num_inference_steps": 8, "guidance_scale": 3.0, "generator": seeds(SEED, COUNT), "output_type": "pt"}
+    expected = theirs([PROMPT] * COUNT, **options).images
+    assert_same(generated(ours.using(steps=8, guidance=3.0), condition=PROMPT), expected)
 
 
 LEFT_OVER = {

@@ -48,6 +48,23 @@ PUBLISHED = {
         {"_class_name": "DPMSolverMultistepScheduler", **LINEAR, **SOLVER},
         (Betas("linear", 1e-4, 0.02), "eps", DPMSolver(), Spaced("linspace", beyond=1), False),
     ),
+    "InstructPix2Pix, with entries of another scheduler": (
+        {
+            "_class_name": "EulerAncestralDiscreteScheduler",
+            **SD,
+            **NOT_ONE,
+            "algorithm_type": "dpmsolver++",
+            "dynamic_thresholding_ratio": 0.995,
+            "lower_order_final": True,
+            "prediction_type": "epsilon",
+            "sample_max_value": 1.0,
+            "solver_order": 2,
+            "solver_type": "midpoint",
+            "steps_offset": 1,
+            "thresholding": False,
+        },
+        (Betas(), "eps", DDIM(eta=1.0), Spaced("even", offset=1), False),
+    ),
     "Stable Diffusion 3": (
         {"_class_name": "FlowMatchEulerDiscreteScheduler", "num_train_timesteps": 1000, "shift": 3.0},
         (RectifiedFlow(), "velocity", Euler(), Shifted(3.0), False),
