@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler
+from diffusers import (
+    DDIMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerAncestralDiscreteScheduler,
+    EulerDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
+)
 
 from degrade import Betas, GaussianNoise, RectifiedFlow
 from samplers import Shifted, Spaced
@@ -28,9 +34,10 @@ def test_levels_of_ddim_and_of_dpm_solver(spacing, offset, count):
 
 @pytest.mark.parametrize("count", [2, 7, 28, 50, 333])
 @pytest.mark.parametrize("spacing", ["leading", "trailing", "linspace"])
-def test_levels_of_euler(spacing, count):
+@pytest.mark.parametrize("scheduler", [EulerDiscreteScheduler, EulerAncestralDiscreteScheduler])
+def test_levels_of_euler(scheduler, spacing, count):
     """Whose linspace lies between those of the process."""
-    theirs = EulerDiscreteScheduler(timestep_spacing=spacing, steps_offset=1)
+    theirs = scheduler(timestep_spacing=spacing, steps_offset=1)
     theirs.set_timesteps(count)
     times = Spaced("even" if spacing == "linspace" else spacing, 1000, 1).times(count, 1.0, NOISE)
     torch.testing.assert_close(1000 * times[:-1] - 1, theirs.timesteps.double(), rtol=0, atol=1e-4)
