@@ -26,7 +26,7 @@ def test_panorama(source, tmp_path, capsys):
     """From a run and without training, in tiles and at once; a PNG and a TIFF; what was needed on disk is gone."""
     paths = [tmp_path / name for name in ("small.png", "large.png", "x.tif")]
     for path, tile in zip(paths, (96, 512, 104), strict=True):
-        Panorama(source, size=(70, 150), steps=3, tile=tile, out=path)()
+        Panorama(source, size=(70, 150), steps=2, tile=tile, out=path)()
     images = [load_image(path) for path in paths]
     assert images[0].shape == (3, 70, 150) and float(images[0].std()) > 0.05
     for other in images[1:]:
@@ -37,9 +37,9 @@ def test_panorama(source, tmp_path, capsys):
 
 def test_a_killed_panorama_goes_on(source, tmp_path):
     """SIGKILL after some tiles: the same command gives the image of an uninterrupted one."""
-    once = Panorama(source, size=(160, 200), steps=2, tile=96, out=tmp_path / "once.png")
+    once = Panorama(source, size=(160, 200), steps=1, tile=96, out=tmp_path / "once.png")
     again = replace(once, out=tmp_path / "again.png")
-    flags = ["panorama", again.source, "--size", "160x200", "--steps", "2", "--tile", "96", "--out", again.out]
+    flags = ["panorama", again.source, "--size", "160x200", "--steps", "1", "--tile", "96", "--out", again.out]
     program = start(*flags, cwd=tmp_path, recipe="edit")
     while program.runs and not begun(tmp_path / ".again.png.canvas"):
         time.sleep(0.01)
