@@ -29,7 +29,7 @@ from tyro.conf import Positional
 from recipes.command import cli
 from recipes.command.limits import COUNT, GUIDANCE, check_options
 from recipes.command.outputs import check_folder, check_outputs, first_free
-from recipes.command.pasteable import pasteable, program
+from recipes.command.pasteable import given, pasteable, program
 from recipes.command.source import name_of, worded
 from recipes.command.walk import Walk
 from restore.own_types import types_in
@@ -95,8 +95,7 @@ class Train:
 
     def again(self, folder: Path) -> str:
         """The command that goes on in `folder`."""
-        given = {"--expert-steps": self.expert_steps, "--minutes": self.minutes, "--types": self.types, "--device": self.device}
-        options = [str(word) for pair in given.items() if pair[1] is not None for word in pair]
+        options = given(expert_steps=self.expert_steps, minutes=self.minutes, device=self.device)
         return pasteable("train", self.run, "--edges", *map(str, self.edges), *options, "--out", folder)
 
     def begin(self, folder: Path) -> None:

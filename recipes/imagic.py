@@ -29,7 +29,7 @@ from tyro.conf import Positional
 from recipes.command import cli
 from recipes.command.limits import COUNT, GUIDANCE, check_options
 from recipes.command.outputs import Outputs, check_folder, check_outputs, first_free, plain_stem
-from recipes.command.pasteable import pasteable, program
+from recipes.command.pasteable import given, pasteable, program
 from recipes.command.seen import OF_A_RUN, say_seen
 from recipes.command.walk import Walk
 from restore.own_types import types_in
@@ -114,8 +114,7 @@ class Edit(_Sweep):
         say_seen(self.image, picture, OF_A_RUN)
         made = imagic(run, picture, self.prompt, folder, self.settings(suited(run)), self.image)
         self.sweep(made, out, picture)
-        given = {"--steps": self.steps, "--sampler": self.sampler, "--guidance": self.guidance, "--types": self.types}
-        options = [str(word) for pair in given.items() if pair[1] is not None for word in pair]
+        options = given(steps=self.steps, sampler=self.sampler, guidance=self.guidance)
         print(f"other shares of the words: {pasteable('again', folder, *options, recipe='imagic.py')}")
 
 

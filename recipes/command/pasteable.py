@@ -33,6 +33,12 @@ def pasteable(*words: str | Path, recipe: str | None = None) -> str:
     return shlex.join(map(str, (sys.orig_argv[0], program.with_name(recipe) if recipe else program, *words)))
 
 
+def given(**options: object) -> list[str]:
+    """The options that were given, and not left at None: sampler="ddim", steps=None is --sampler ddim."""
+    flags = {f"--{name.replace('_', '-')}": str(value) for name, value in options.items() if value is not None}
+    return [word for pair in flags.items() for word in pair]
+
+
 def again() -> str:
     """The command as it was called, word for word."""
     called = [NAME] if _installed() else [sys.orig_argv[0], sys.argv[0]]
