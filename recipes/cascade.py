@@ -87,8 +87,7 @@ class _Enlarging(Walk):
         super().__post_init__()
         check_options(self, level=(0, 1))
 
-    def written(self, small: Tensor, out: Outputs) -> None:
-        stage = self.opened()
+    def written(self, stage: Run | Published, small: Tensor, out: Outputs) -> None:
         images = enlarge(stage, small, self.level, self.seed)
         for image, name in zip(images, out.files, strict=True):
             out.save(name, image, {"run": str(self.run), **stage.origin, "level": f"{self.level:g}"})
@@ -118,17 +117,17 @@ class Generate(_Enlarging):
     def __call__(self) -> None:
         names = [f"cascade-seed-{self.seed + i}" for i in range(self.count)]
         out = check_outputs(self.out, subfolder(self.run, "samples"), names)
-        self.written(self._small().generate(count=self.count, seed=self.seed), out)
+        stage = self.opened()
+        self.written(stage, self._small(stage.size[0]).generate(count=self.count, seed=self.seed), out)
 
-    def _small(self) -> Run | Published:
-        """What makes small images. ValueError in one line for what makes none of nothing, or of other channels."""
+    def _small(self, channels: int) -> Run | Published:
+        """What makes small images of so many channels. ValueError in one line for what makes none of nothing, or others."""
         from restore.run import open_run
 
         base = self.walking(open_run(self.base, self.device, types_in(self.types)))
         if isinstance(base.data, Enlarging) or isinstance(base.degradation, Identity):
             makes = "enlarges pictures" if isinstance(base.data, Enlarging) else "is an autoencoder"
             raise ValueError(f"{base.name} {makes}, and makes none of nothing: --base names a run that makes small images.")
-        channels = self.opened().size[0]
         if base.size[0] != channels:
             raise ValueError(f"{base.name} makes images of {base.size[0]} channels, {self.run} enlarges those of {channels}.")
         return base
@@ -145,7 +144,8 @@ class Enlarge(_Enlarging):
         from restore.data.images import load_image
 
         out = check_outputs(self.out, subfolder(self.run, "enlarged"), [plain_stem(self.image)], inputs=(self.image,))
-        self.written(load_image(self.image, None, self.opened().size[0])[None], out)
+        stage = self.opened()
+        self.written(stage, load_image(self.image, None, stage.size[0])[None], out)
 
 
 main = cli.commands(

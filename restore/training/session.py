@@ -78,9 +78,7 @@ def train(
         )
         trainer = recipe.trainer(device, processes)
         if start is not None:
-            if is_imported(Path(start)):
-                raise CheckpointError(f"{start} is a published model that was imported: trainings do not begin with one.")
-            trainer.begin_with(open_checkpoint(local(start)))
+            trainer.begin_with(_trained(local(start)))
         with removed_if_interrupted(folder) if processes.is_main else nullcontext():
             continue_training(recipe, trainer, batches, prior, folder, on_start, plan)
     return open_trained(folder, device, own)
@@ -110,9 +108,7 @@ def resume(
         raise CheckpointError(f"{address} is shared without what a training goes on with: train anew with --recipe {address}.")
     folder = Path(folder)
     device = usable_device(device)
-    if is_imported(folder):
-        raise CheckpointError(f"{folder} is a published model that was imported: it can be used, not trained further.")
-    checkpoint = open_checkpoint(folder)
+    checkpoint = _trained(folder)
     if "training.safetensors" not in checkpoint.sums:
         raise CheckpointError(
             f"{folder} holds weights that were imported or shared, without what a training goes on with: train anew with "
@@ -139,6 +135,13 @@ def resume(
                 trainer.place = budget.place
             continue_training(recipe, trainer, batches, prior, folder, plan=plan)
     return open_trained(folder, device, types)
+
+
+def _trained(folder: Path) -> Checkpoint:
+    """The last checkpoint of a run. Raises CheckpointError, in one line, for an imported model, which holds none."""
+    if is_imported(folder):
+        raise CheckpointError(f"{folder} is a published model that was imported: it can be used, not trained further.")
+    return open_checkpoint(folder)
 
 
 def _budget(checkpoint: Checkpoint, recipe: Recipe) -> Budget | None:

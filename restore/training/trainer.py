@@ -255,7 +255,7 @@ class Trainer:
 def clipped(gradients: list[Tensor], longest: float) -> Tensor:
     """The norm of all gradients as one vector, which is shortened, in place, to `longest` (0: any length).
 
-    As nn.utils.clip_grad_norm_, which twice sorts them by device and type first: a tenth of a small network's step.
+    As nn.utils.clip_grad_norm_, which twice sorts them by device and type first: a hundredth or two of a small network's step.
     """
     norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
     if longest:
