@@ -1,8 +1,8 @@
-"""The folder of a training that begins: what may lie there, and what Ctrl-C leaves."""
+"""The folder of a training that begins: what may lie there, and what is left by one that does not get far."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -28,15 +28,15 @@ def why_not_new(folder: Path) -> str | None:
 
 
 @contextmanager
-def removed_if_interrupted(folder: Path) -> Iterator[None]:
-    """Where KeyboardInterrupt comes before the first checkpoint, what was made in `folder` since is removed, and the folder if
-    it is new. Nothing is where another run has locked it."""
+def removed_at(failure: type[BaseException], folder: Path, names: Set[str] = frozenset(OWN)) -> Iterator[None]:
+    """Where `failure` comes before the first checkpoint, what was made in `folder` since under these names is removed, and the
+    folder if it is new. Nothing is where another run has locked it."""
     new, before = not folder.exists(), _names(folder)
     try:
         yield
-    except KeyboardInterrupt:
+    except failure:
         if last_step(folder) is None and not (folder / ".lock").exists():
-            for name in OWN - before:
+            for name in names - before:
                 discard(folder / name)
             if new:
                 with suppress(OSError):

@@ -30,7 +30,7 @@ from restore.training.budget import Budget
 from restore.training.clock import Clock, Steps
 from restore.training.curve import draw_curve
 from restore.training.estimate import estimate
-from restore.training.folder import removed_if_interrupted, why_not_new
+from restore.training.folder import removed_at, why_not_new
 from restore.training.loop import train as run_steps
 from restore.training.trainer import Trainer, TrainingError
 from restore.training.trial import decided
@@ -63,7 +63,7 @@ def train(
         raise ValueError(f"{recipe.images} is a set of images, and this recipe learns from one: name a photograph.")
     own = own_types(recipe, ALLOWED)
     check_round_trip(recipe, (*ALLOWED, *own), Recipe, "recipe")
-    with process_group(recipe.training.timeout) as processes:
+    with process_group(recipe.training.timeout, device) as processes:
         refusal = processes.broadcast(lambda: why_not_new(folder))
         if refusal is not None:
             raise CheckpointError(refusal)
@@ -79,7 +79,7 @@ def train(
         trainer = recipe.trainer(device, processes)
         if start is not None:
             trainer.begin_with(_trained(local(start)))
-        with removed_if_interrupted(folder) if processes.is_main else nullcontext():
+        with removed_at(KeyboardInterrupt, folder) if processes.is_main else nullcontext():
             continue_training(recipe, trainer, batches, prior, folder, on_start, plan)
     return open_trained(folder, device, own)
 
@@ -116,6 +116,10 @@ def resume(
         )
     if checkpoint.folder == folder:
         raise CheckpointError(f"{folder} is a checkpoint, in which nothing is trained: resume the folder of its run.")
+    if _is_tuned(checkpoint):
+        raise CheckpointError(
+            f"{folder} was tuned (DreamBooth, Imagic), on what its recipe does not make: tune anew, for more steps."
+        )
     recipe, prior, *_ = specified(checkpoint, types)
     if steps is not None:
         if steps <= checkpoint.step:
@@ -125,7 +129,7 @@ def resume(
     if budget is not None:
         plan = Clock(budget)
     if checkpoint.step < recipe.training.steps or minutes is not None:
-        with process_group(recipe.training.timeout) as processes:
+        with process_group(recipe.training.timeout, device) as processes:
             check_weights(checkpoint, recipe)
             batches, _ = recipe.open(device)
             recipe = decided(recipe, batches, device, processes, minutes)
@@ -142,6 +146,12 @@ def _trained(folder: Path) -> Checkpoint:
     if is_imported(folder):
         raise CheckpointError(f"{folder} is a published model that was imported: it can be used, not trained further.")
     return open_checkpoint(folder)
+
+
+def _is_tuned(checkpoint: Checkpoint) -> bool:
+    """Whether it was left by restore/tuning."""
+    made = checkpoint.run.get("provenance")
+    return isinstance(made, dict) and "tuned" in made
 
 
 def _budget(checkpoint: Checkpoint, recipe: Recipe) -> Budget | None:

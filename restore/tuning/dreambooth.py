@@ -85,14 +85,14 @@ def dreambooth(
 ) -> NetworkPipeline:
     """A copy of the pipeline that knows `subject`, pictures (C, H, W) in [-1, 1] of one size, as "a [token] [noun]".
 
-    It is left in `folder`, new or empty, with the images of the noun that it was trained on (class/). Words are read as before:
-    a text encoder is not trained. settings: by default those that suit the pipeline. images: the folder of the pictures. look:
-    called with the pipeline and its step, every so many steps. Raises ValueError in one line for pictures that do not fit, and
-    for a pipeline that reads no words.
+    It is left in `folder`, new or empty, with the images of the noun that it was trained on (class/); nothing is where it is
+    stopped or fails. Words are read as before: a text encoder is not trained. settings: by default those that suit the
+    pipeline. images: the folder of the pictures. look: called with the pipeline and its step, every so many steps. Raises
+    ValueError in one line for pictures that do not fit, and for a pipeline that reads no words.
     """
-    from restore.tuning.tuned import cells, new, short_training, tuned
+    from restore.tuning.tuned import begun, cells, short_training, tuned
 
-    folder, settings = new(folder), settings or suited(pipeline)
+    settings = settings or suited(pipeline)
     named, kind = captions(noun, token)
     if not subject:
         raise ValueError("a subject is learned from pictures of it, three to five for example; there are none.")
@@ -101,16 +101,17 @@ def dreambooth(
         raise ValueError(f"pictures of a subject are (C, H, W), of one size, got {sizes}: cut them alike.")
     told = [pipeline.embedded(caption) for caption in (named, kind)]
     own = cells(pipeline, torch.stack(list(subject)))
-    others = own[:0]
-    if settings.prior:
-        height, width = subject[0].shape[1:]
-        made = pipeline.generate((height, width), settings.class_images, settings.seed, condition=kind)
-        for number, image in enumerate(made):
-            save_image(image, folder / CLASS / f"{number:04d}.png")
-        others = cells(pipeline, made)
     training = short_training(pipeline, settings.steps, settings.rate, settings.batch, settings.seed)
-    batches = both(own, others, told, settings.prior)
-    return tuned(pipeline, batches, replace(training, preview_every=every or settings.steps), folder, images, look)
+    training = replace(training, preview_every=every or settings.steps)
+    with begun(folder, CLASS) as home:
+        others = own[:0]
+        if settings.prior:
+            height, width = subject[0].shape[1:]
+            made = pipeline.generate((height, width), settings.class_images, settings.seed, condition=kind)
+            for number, image in enumerate(made):
+                save_image(image, home / CLASS / f"{number:04d}.png")
+            others = cells(pipeline, made)
+        return tuned(pipeline, both(own, others, told, settings.prior), training, home, images, look)
 
 
 def both(own: Tensor, others: Tensor, told: Sequence[Condition], prior: float) -> Batches:

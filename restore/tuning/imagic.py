@@ -93,14 +93,15 @@ def imagic(
     settings: ImagicSettings | None = None,
     images: Path | None = None,
 ) -> Imagic:
-    """Learns `picture` (C, H, W) in [-1, 1], to be changed to `caption`, and leaves what was learned in `folder`, new or empty.
+    """Learns `picture` (C, H, W) in [-1, 1], to be changed to `caption`, and leaves what was learned in `folder`, new or empty;
+    nothing where it is stopped or fails.
 
     settings: by default those that suit the pipeline. images: the picture's file. The pipeline itself stays as it was. Raises
     ValueError in one line for a pipeline that reads no words, an empty caption, or a picture that does not fit.
     """
-    from restore.tuning.tuned import cells, fitted, new, repeated, short_training, tuned
+    from restore.tuning.tuned import begun, cells, fitted, repeated, short_training, tuned
 
-    folder, settings = new(folder), settings or suited(pipeline)
+    settings = settings or suited(pipeline)
     if not caption.strip():
         raise ValueError("imagic needs words that say what the picture is to become: give a prompt.")
     if picture.ndim != 3 or not bool(picture.isfinite().all()):
@@ -109,11 +110,12 @@ def imagic(
     x0 = cells(pipeline, picture[None])
     first = short_training(pipeline, settings.embedding_steps, settings.embedding_rate, settings.batch, settings.seed)
     second = short_training(pipeline, settings.tuning_steps, settings.tuning_rate, settings.batch, settings.seed)
-    optimised = fitted(pipeline, repeated(x0), target, first, folder / EMBEDDING)
-    learned = tuned(pipeline, repeated(x0, optimised), second, folder, images)
-    made = Imagic(learned, caption, target, optimised, (picture.shape[1], picture.shape[2]))
-    _save(made, folder / FILE)
-    return made
+    with begun(folder, EMBEDDING) as home:
+        optimised = fitted(pipeline, repeated(x0), target, first, home / EMBEDDING)
+        learned = tuned(pipeline, repeated(x0, optimised), second, home, images)
+        made = Imagic(learned, caption, target, optimised, (picture.shape[1], picture.shape[2]))
+        _save(made, home / FILE)
+        return made
 
 
 def open_imagic(folder: str | Path, device: str | None = None, types: Sequence[type] = ()) -> Imagic:

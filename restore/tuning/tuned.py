@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from restore.pipelines.published import Published
 from restore.run import Run, Specification
 from restore.space import grown
 from restore.training.condition_dropout import ConditionDropout
-from restore.training.folder import why_not_new
+from restore.training.folder import OWN, removed_at, why_not_new
 from restore.training.loop import train
 from restore.training.settings import Training
 from restore.training.trainer import Trainer
@@ -68,12 +69,16 @@ def tuned(
     return replace(run, sampling=pipeline.sampling, prompt=pipeline.prompt, negative=pipeline.negative)
 
 
-def new(folder: str | Path) -> Path:
-    """The folder, in which a training can begin. Raises ValueError in one line for one that holds something."""
-    refusal = why_not_new(Path(folder))
+@contextmanager
+def begun(folder: str | Path, *parts: str) -> Iterator[Path]:
+    """The folder, in which a training can begin. Nothing of it stays there, nor of `parts`, its subfolders, where the training
+    is stopped or fails: the same can be asked for again. Raises ValueError in one line for one that holds something."""
+    folder = Path(folder)
+    refusal = why_not_new(folder)
     if refusal is not None:
         raise ValueError(refusal)
-    return Path(folder)
+    with removed_at(BaseException, folder, OWN | {*parts}):
+        yield folder
 
 
 def fitted(pipeline: NetworkPipeline, batches: Batches, condition: Condition, training: Training, folder: Path) -> Condition:

@@ -11,7 +11,8 @@ import torch
 from degrade import seeded
 from models import Condition
 from recipes import dreambooth as recipe
-from restore import load_image, open_run, pretrained, save_image
+from restore import load_image, open_run, pretrained, resume, save_image
+from restore.storage.reading import CheckpointError
 from restore.training.trainer import Trainer
 from restore.tuning.dreambooth import CLASS, DreamBoothSettings, both, captions, dreambooth, suited
 from restore.tuning.trainable import trainable
@@ -92,6 +93,30 @@ def test_looks_on_the_way(words, subject, tmp_path):
     plan = replace(SHORT, steps=4, prior=0.0, batch=1)
     dreambooth(words, subject, "bright", tmp_path / "out", plan, look=lambda run, step: seen.append((step, run.name)), every=2)
     assert seen == [(2, words.name), (4, words.name)] and not (tmp_path / "out" / CLASS).exists()
+
+
+def test_nothing_stays_of_one_that_is_stopped(words, subject, tmp_path):
+    """Whether Ctrl-C comes or an error: the same folder can be named again, and what else lay there is kept."""
+    out, plan = tmp_path / "out", replace(SHORT, steps=2, class_images=1)
+    for error in (KeyboardInterrupt, RuntimeError("full")):
+
+        def stop(*_, error=error) -> None:
+            assert (out / CLASS).exists() and (out / "metrics.jsonl").exists()
+            raise error
+
+        with pytest.raises(type(error) if isinstance(error, Exception) else error):
+            dreambooth(words, subject, "bright", out, plan, look=stop)
+        assert not out.exists()
+    (out / "previews").mkdir(parents=True)
+    with pytest.raises(RuntimeError, match="full"):
+        dreambooth(words, subject, "bright", out, plan, look=stop)
+    assert [path.name for path in out.iterdir()] == ["previews"]
+    assert dreambooth(words, subject, "bright", out, plan).step == 2
+
+
+def test_it_is_not_gone_on_with(learned):
+    with pytest.raises(CheckpointError, match="was tuned .* tune anew, for more steps"):
+        resume(learned.folder, steps=100)
 
 
 def test_a_published_model(tmp_path):
