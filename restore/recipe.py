@@ -129,9 +129,10 @@ class Recipe:
         batches = data.open(self.images, device, *paired)
         channels = self.space.channels(batches.images.shape[1])
         if channels != self.network.image_channels:
+            told = f" --network.picture {channels}" if getattr(self.network, "picture", 0) else ""
             raise ValueError(
                 f"the images have {channels} channels, the network takes {self.network.image_channels}: "
-                f"--network.image-channels {channels}."
+                f"--network.image-channels {channels}{told}."
             )
         others = data.open(self.others, device) if self.others is not None else None
         encode = partial(encoded, self.space)

@@ -14,7 +14,7 @@ from restore.storage.reading import CheckpointError, sha256, size, text
 INDEX = "model_index.json"
 LABELS = "id2label"
 """Its entry of the names of classes."""
-MARK, SUMS = "imported.json", "SHA256SUMS"
+MARK, SUMS, FORMAT = "imported.json", "SHA256SUMS", 1
 """What an import adds: where the model came from, and the sums of its files."""
 LIBRARIES = ("diffusers", "transformers")
 LEFT_OUT = ("safety_checker", "feature_extractor", "image_encoder")
@@ -230,9 +230,11 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _sums(path: Path) -> dict[str, str] | None:
-    """What an import wrote down. Raises ValueError where it lacks, or names files elsewhere."""
+    """What an import wrote down. Raises ValueError where it lacks, names files elsewhere, or is of another format."""
     if not (path / MARK).exists():
         return None
+    if _json(path / MARK).get("format") != FORMAT:
+        raise ValueError(f"{path / MARK} is not of format {FORMAT}: import the model anew, with this version of the project.")
     lines = [line.partition("  ") for line in text(path / SUMS).splitlines()]
     if any(not re.fullmatch(r"(\w+/)?[\w.-]+", name) for _, _, name in lines):
         raise ValueError(f"{path / SUMS} names files that are none of a model's: it is broken.")

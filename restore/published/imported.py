@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from degrade.files import beside, flush
 from restore.machine.processes import usable_device
 from restore.published.folder import (
+    FORMAT,
     INDEX,
     LEFT_OUT,
     MARK,
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
     from restore.pipelines.published import Published
     from restore.published.component import Component
-
-FORMAT = 1
 
 
 def open_imported(folder: Path, device: str | None = None) -> Published:

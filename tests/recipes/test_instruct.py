@@ -64,6 +64,12 @@ def test_folders_that_are_none(tmp_path):
         read_edits(tmp_path / "edits.csv")
 
 
+def test_grey_pictures_take_two_options(folder, tmp_path):
+    recipe = tiny(instruct.recipe(folder), replace(NETWORK, picture=3))
+    with pytest.raises(ValueError, match="have 1 channels, .* 3: --network.image-channels 1 --network.picture 1.$"):
+        train(replace(recipe, data=replace(recipe.data, channels=1)), tmp_path / "run", "cpu")
+
+
 def test_two_scales(run):
     """R_0 + s_I (R_I - R_0) + s_T (R_IT - R_I), of the network's own answers, within 1e-5."""
     picture, x = torch.rand(2, 3, 16, 16) * 2 - 1, torch.randn(2, 3, 16, 16)

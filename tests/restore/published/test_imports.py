@@ -148,6 +148,13 @@ def test_a_run_is_one_of_diffusers(folder, tmp_path):
     )
 
 
+def test_a_run_of_another_format(folder, tmp_path):
+    import_model(folder, tmp_path / "run")
+    entries("imported.json", format=2)(tmp_path / "run")
+    with pytest.raises(ValueError, match="imported.json is not of format 1: import the model anew"):
+        open_run(tmp_path / "run", "cpu")
+
+
 def test_a_size_that_the_network_is_padded_to(published, tmp_path):
     folder = shutil.copytree(published("ddpm")[1], tmp_path / "ddpm")
     entries("unet/config.json", sample_size=9)(folder)
