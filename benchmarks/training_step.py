@@ -68,8 +68,8 @@ class Row:
         def seconds() -> float:
             before = time.perf_counter()
             step()
-            if self.device == "cuda":
-                torch.cuda.synchronize()
+            if self.device.startswith("cuda"):
+                torch.cuda.synchronize(self.device)
             return time.perf_counter() - before
 
         return seconds
@@ -114,7 +114,7 @@ def rows(
 def theirs(device: str) -> list[tuple[Literal["float32", "float16"], Layout]]:
     """What the published step is measured in."""
     halves: list[tuple[Literal["float32", "float16"], Layout]] = [("float16", layout) for layout in LAYOUTS]
-    return [("float32", layout) for layout in LAYOUTS] + (halves if device == "cuda" else [])
+    return [("float32", layout) for layout in LAYOUTS] + (halves if device.startswith("cuda") else [])
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class Bench:
     device: str = "cuda" if torch.cuda.is_available() else "cpu"
 
     def __call__(self) -> None:
-        every = rows(self.shape, self.device, self.published, self.compile, captured=self.device == "cuda")
+        every = rows(self.shape, self.device, self.published, self.compile, captured=self.device.startswith("cuda"))
         left_out = all(row.precision == "float32" for row in every if not row.published)
         times = in_turns(every, self.rounds)
         first = next(iter(times))
@@ -175,7 +175,7 @@ def in_turns(rows: list[Row], rounds: int, alone: bool = True, until: float = ma
             continue
         for worker in tuple(workers):
             try:
-                seconds = worker.ask(LONGEST)
+                seconds = worker.ask(min(LONGEST, max(1.0, until - time.time())) if i < 0 else LONGEST)
             except SystemExit as gone:
                 print(gone, file=sys.stderr)
                 workers.remove(worker)

@@ -42,8 +42,8 @@ TINY = [
 """Flags that make SinDiffusion's fast preset a matter of milliseconds a step, and leave nothing to a trial."""
 
 
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
-"""One thread a process, so that the arithmetic is the same on one and on several."""
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+"""One thread a process, of a CPU, so that the arithmetic is the same on one and on several; tests/on_device.py is for devices."""
 
 
 def arguments(*args: str | Path, processes: int = 1) -> list[str]:

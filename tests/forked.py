@@ -73,7 +73,7 @@ def _run(line: list[str], cwd: Path, environment: dict[str, str], log: str) -> N
     for descriptor, stream in ((1, "out"), (2, "err")):
         os.dup2(os.open(f"{log}/{stream}", os.O_WRONLY | os.O_APPEND), descriptor)
     torch.set_num_threads(1)
-    os.environ.update(environment)
+    os.environ.update({"CUDA_VISIBLE_DEVICES": "", **environment})  # as ENVIRONMENT in tests/commands.py
     os.chdir(cwd)
     sys.argv = line
     runpy.run_path(line[0], run_name="__main__")

@@ -20,6 +20,7 @@ from models import UNetConfig
 from models.condition import Condition
 from restore import Crops, Objective, Restorer, Training, closed_form, load_image, open_run, train
 from restore.data.batch import Batch, Batches
+from restore.machine.capture import WARM
 from restore.patches.posterior import PatchPosterior
 from restore.pipelines.generation import Edit
 from restore.pipelines.likeness import Likeness
@@ -115,7 +116,7 @@ def test_training(kind, captured, photo):
             batches = Crops(size=48, crop=16).open(photo, device)
         torch.manual_seed(0)
         trainer = Trainer(network.build(), NOISE, "v", Objective(weight="min-snr"), settings, device)
-        losses = [trainer.train_step(batches)[0] for _ in range(3)]
+        losses = [trainer.train_step(batches)[0] for _ in range(WARM + 3 if captured else 3)]  # recorded, and replayed
         return torch.cat([torch.stack(losses), *(average.flatten() for average in trainer.ema.average)])
 
     alike(trained, max(NEAR, 1e-6))  # by other convolutions

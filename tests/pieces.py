@@ -56,7 +56,7 @@ def losses(made: Trainer, photo: Path, steps: int = 2) -> list[float]:
 
 
 if __name__ == "__main__":
-    with process_group() as processes:
+    with process_group(device="cpu") as processes:
         found = [
             [losses(trainer(case, accumulate, processes, shard), Path(sys.argv[1])) for case in cases]
             for cases, accumulate, shard in SHARED

@@ -108,7 +108,7 @@ def train(
             say_seen(images, recipe.data.read(images), "--data.size")
         print(f"training {Path(recipe.images).name} in {folder}; Ctrl-C saves, and this goes on: {pasteable('resume', folder)}")
 
-    with process_group(recipe.training.timeout) as processes:
+    with process_group(recipe.training.timeout, device) as processes:
         folder = processes.broadcast(lambda: out or first_free(Path("runs") / _name(recipe)))
         try:
             run = session.train(recipe, check_folder(folder), device, minutes, announce, start)

@@ -45,9 +45,10 @@ class Captured:
             self.inputs = [x.clone() for x in tensors]
             copies = iter(self.inputs)
             fixed = tree_unflatten([next(copies) if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves], tree)
-            self.graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self.graph):
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):
                 self.results = self.call(*fixed)
+            self.graph = graph  # not before: one whose recording failed is empty
         if [x.shape for x in tensors] != [x.shape for x in self.inputs]:
             return self.call(*arguments)
         for fixed, given in zip(self.inputs, tensors, strict=True):

@@ -116,8 +116,8 @@ def usable_device(name: str | None) -> str:
 
 
 @contextmanager
-def process_group(timeout: float = 50.0) -> Iterator[Processes]:
-    """The processes of this run, connected for as long as the context lasts.
+def process_group(timeout: float = 50.0, device: str | None = None) -> Iterator[Processes]:
+    """The processes of this run, on `device` or on a GPU each where there is one, connected for as long as the context lasts.
 
     Whoever waits longer than `timeout` seconds for another gives up, so that a machine that is gone stops the others within
     a minute; ProcessError says so. Inside another such context it is the same group.
@@ -129,14 +129,15 @@ def process_group(timeout: float = 50.0) -> Iterator[Processes]:
     if distributed.is_initialized():
         yield here()
         return
-    device = torch.device(best_device())
-    if device.type == "cuda":
-        if device.index >= torch.cuda.device_count():
+    where = torch.device(device or best_device())
+    if where.type == "cuda":
+        if (where.index or 0) >= torch.cuda.device_count():
             raise ProcessError(
-                f"there are {torch.cuda.device_count()} GPUs for {device.index + 1} or more processes: lower --nproc-per-node."
+                f"there are {torch.cuda.device_count()} GPUs for {(where.index or 0) + 1} or more processes: lower "
+                "--nproc-per-node."
             )
-        torch.cuda.set_device(device)
-    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+        torch.cuda.set_device(where)
+    backend = "cpu:gloo,cuda:nccl" if where.type == "cuda" else "gloo"
     distributed.init_process_group(backend, timeout=timedelta(seconds=timeout))
     try:
         yield here()

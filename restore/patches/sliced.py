@@ -48,6 +48,8 @@ class SlicedMatch:
         )
         count = (x.shape[2] - SIDE + 1) * (x.shape[3] - SIDE + 1)
         at_once = max(1, MOST // count)
+        if self.groups[0][0].device != x.device:  # once: there they stay
+            self.groups = [(kernels.to(x), known.to(x)) for kernels, known in self.groups]
         for kernels, known in self.groups:
             place = torch.linspace(0, known.shape[2] - 1, count, device=x.device).round().long()
             asked = torch.zeros_like(x)

@@ -161,7 +161,7 @@ class Generation(Base):
         Raises ValueError for more than there is memory for."""
         first, channels = scales[0], self.space.channels(self.size[0])
         shape = (len(generators), channels, *first.size)
-        needed, free = self.footprint * math.prod((len(generators), channels, *scales[-1].size)), free_memory()
+        needed, free = self.footprint * math.prod((len(generators), channels, *scales[-1].size)), free_memory(self.device)
         if needed > free:
             raise ValueError(
                 f"{len(generators)} x {size[0]} x {size[1]} pixels take about {readable(needed)}, there is not enough memory "

@@ -20,6 +20,8 @@ from restore.training.trainer import Trainer
 
 GROWTH = 1.25
 """A step goes so much further than the last, at most: where much time is lost at once, the rate still comes down smoothly."""
+SETTLED = 6
+"""Moves before the pace of a GPU is measured: kernels are loaded, and steps that are captured are recorded (capture.WARM)."""
 AGREE = 10
 """So often processes agree on the steps that are left, in steps."""
 
@@ -126,6 +128,8 @@ class Clock(Steps):
         return self.sampling_step * (previews * self.walks[0] + self.walks[1])
 
     def advance(self, trainer: Trainer) -> float:
+        if trainer.device.type == "cuda" and self.moves <= SETTLED:
+            self.ticks.clear()
         self.ticks.append(now() - self.paused)
         agrees = trainer.processes.count == 1 or self.moves % AGREE == 0
         self.left = self._agreed(trainer) if agrees else max(1, self.left - 1)

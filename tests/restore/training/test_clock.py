@@ -114,6 +114,15 @@ def test_a_machine_that_becomes_faster_takes_more_steps(machine):
     assert abs(machine.time - 1120) < 0.2 and machine.step > 890 and falls_to_nothing(machine)
 
 
+def test_the_first_steps_of_a_gpu_are_no_pace(machine, monkeypatch):
+    """They load kernels, and record one: a plan of 6000 steps in a minute does not run away meanwhile."""
+    monkeypatch.setattr(clock, "come_to", lambda device: None)
+    seconds = iter([0.01, 0.8, 0.3, 0.3, 0.4])  # the first by the trial
+    machine.device, machine.settings = torch.device("cuda"), replace(PLAN, steps=6000)
+    machine.train(Clock(Budget(1.0)), lambda time: next(seconds, 0.01), until=1003)
+    assert max(machine.moves[:10]) < 1.2 * machine.moves[-1]
+
+
 def test_pictures_are_in_the_time(machine):
     """Four previews of 3 s, one of them at the end, and a last picture of 3.75 s."""
     machine.settings = replace(PLAN, preview_every=625)
