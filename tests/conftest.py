@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 torch.set_num_threads(1)  # two processes test on two cores
+torch.backends.cudnn.allow_tf32 = False  # on a GPU tolerances are those of float32
 
 
 def draw_photo(path: Path) -> Path:
