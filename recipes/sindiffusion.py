@@ -74,14 +74,14 @@ def recipe(image: str | Path, preset: Preset = "fast", degradation: Degradation 
             prediction="v",
             objective=Objective("mse"),
             training=Training(
-                steps=2500, optimizer="muon", rate=2e-3, warmup=70, decay="cosine", clip=0.3, ema=0.9928, preview_every=600
+                steps=2300, optimizer="muon", rate=2e-3, warmup=64, decay="cosine", clip=0.3, ema=0.9922, preview_every=575
             ),
             sampling=Sampling(DDPM("small"), steps=12),
             prior=Likeness(),
         )
     if preset in ("best", "gpu"):
         network = PatchUNetConfig(patch=2, channels=64, multipliers=(1, 2, 2), kernels=(3, 3, 3), norm="pixel")
-        training = replace(chosen.training, steps=5000)
+        training = replace(chosen.training, steps=5000, warmup=70, ema=0.9928, preview_every=600)
         sampling = replace(chosen.sampling, steps=25)
         chosen = replace(chosen, data=Crops(size=250, crop=144), network=network, training=training, sampling=sampling)
     if preset == "gpu":
