@@ -36,18 +36,16 @@ from restore.sampling import Sampling
 from samplers import DDPM, Improved
 
 Preset = Literal["fast", "best", "paper", "gpu"]
-COLD = 25
-"""Steps of Algorithm 2, at least."""
 
 
 def recipe(image: str | Path, preset: Preset = "fast", degradation: Degradation | None = None) -> Recipe:
     """SinDiffusion on `image`, by default with Gaussian noise; or the same with another degradation.
 
     `fast`: v-prediction, crops of the rescaled image that are large enough to know top from bottom, a strictly local network on
-    squares of 2 x 2 pixels, Muon, a decaying rate, a short EMA, 12 ancestral steps, which copy less of the photograph than 25
-    do, each brought to its shares of colour and contrast (restore/pipelines/likeness.py). `best`: the same for twice the
-    detail, with one level more, so that top and bottom are still told apart, and 25 steps. `gpu`: the same in batches of 16
-    crops, in bfloat16, its steps recorded as CUDA graphs, for `--minutes 1` on a GPU.
+    squares of 2 x 2 pixels, Muon, a decaying rate, a short EMA, 25 ancestral steps, each of which is brought to the
+    photograph's shares of colour and contrast (restore/pipelines/likeness.py). `best`: the same for twice the detail, with one
+    level more, so that top and bottom are still told apart. `gpu`: the same in batches of 16 crops, in bfloat16, its steps
+    recorded as CUDA graphs, for `--minutes 1` on a GPU.
     The longer the training, the nearer samples are to the photograph: docs/training.md, "One photograph".
     With another degradation the network predicts the residual, its absolute error is minimised, and Cold Diffusion's
     Algorithm 2 samples.
@@ -76,14 +74,13 @@ def recipe(image: str | Path, preset: Preset = "fast", degradation: Degradation 
             training=Training(
                 steps=2300, optimizer="muon", rate=2e-3, warmup=64, decay="cosine", clip=0.3, ema=0.9922, preview_every=575
             ),
-            sampling=Sampling(DDPM("small"), steps=12),
+            sampling=Sampling(DDPM("small"), steps=25),
             prior=Likeness(),
         )
     if preset in ("best", "gpu"):
         network = PatchUNetConfig(patch=2, channels=64, multipliers=(1, 2, 2), kernels=(3, 3, 3), norm="pixel")
         training = replace(chosen.training, steps=5000, warmup=70, ema=0.9928, preview_every=600)
-        sampling = replace(chosen.sampling, steps=25)
-        chosen = replace(chosen, data=Crops(size=250, crop=144), network=network, training=training, sampling=sampling)
+        chosen = replace(chosen, data=Crops(size=250, crop=144), network=network, training=training)
     if preset == "gpu":
         training = replace(chosen.training, steps=6000, batch=16, warmup=150, ema=0.997, save_every=2000, preview_every=6000)
         training = replace(training, captured=True, precision="bfloat16", layout="channels-last")
@@ -92,7 +89,7 @@ def recipe(image: str | Path, preset: Preset = "fast", degradation: Degradation 
         return chosen
     if isinstance(degradation, GaussianNoise):
         return replace(chosen, degradation=degradation)
-    cold = replace(chosen.sampling, sampler=Improved(), clip=False, steps=max(COLD, chosen.sampling.steps))
+    cold = replace(chosen.sampling, sampler=Improved(), clip=False)
     return replace(
         chosen,
         degradation=degradation,
