@@ -43,7 +43,7 @@ TINY = [
 
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-"""One thread a process, of a CPU, so that the arithmetic is the same on one and on several; tests/on_device.py is for devices."""
+"""One thread of a CPU a process: the same arithmetic on one and on several. tests/on_device.py is for devices."""
 
 
 def arguments(*args: str | Path, processes: int = 1) -> list[str]:

@@ -120,7 +120,7 @@ def process_group(timeout: float = 50.0, device: str | None = None) -> Iterator[
     """The processes of this run, on `device` or on a GPU each where there is one, connected for as long as the context lasts.
 
     Whoever waits longer than `timeout` seconds for another gives up, so that a machine that is gone stops the others within
-    a minute; ProcessError says so. Inside another such context it is the same group.
+    a minute; ProcessError says so. Inside another such context it is the same group. ValueError for a device that is none.
     """
     if not under_torchrun():
         yield ALONE
@@ -129,7 +129,7 @@ def process_group(timeout: float = 50.0, device: str | None = None) -> Iterator[
     if distributed.is_initialized():
         yield here()
         return
-    where = torch.device(device or best_device())
+    where = torch.device(usable_device(device))
     if where.type == "cuda":
         if (where.index or 0) >= torch.cuda.device_count():
             raise ProcessError(
