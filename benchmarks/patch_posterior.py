@@ -62,7 +62,7 @@ def nearness(photograph: torch.Tensor) -> None:
         x = NOISE(photograph[None], torch.tensor([t]), latent)
         queries = cut(x, side, 2)[0][::7]
         error = float((fast.mean(queries, 1 - t, t) - exact.mean(queries, 1 - t, t)).square().mean().sqrt())
-        recall = "" if t > 0.5 else f"{_recall(fast, keys, queries, 1 - t):.1%}"
+        recall = "" if t > settings.noise else f"{_recall(fast, keys, queries, 1 - t):.1%}"
         print(f"| {t} | {side} | {recall} | {error:.4f} |", flush=True)
 
 
