@@ -18,6 +18,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ from gpu_figures import ROWS
 from processes import alone
 
 from degrade.files import atomic_write
+from restore import load_image
+from restore.machine.processes import usable_device
 
 EVERY: dict[str, Callable[[Scene], Figures]] = {**CHECKS, **ROWS}
 EXPECTED = {"laws": 40, "training": 75, "sampling": 45, "megapixel": 60, "minute": 95, "canvas": 90, "suite": 150}
@@ -56,16 +59,16 @@ class Bench:
     """At tiny sizes, in this process, on a CPU or, as a first look, on a GPU."""
     device: str = "cuda" if torch.cuda.is_available() else "cpu"
     out: Path = Path("runs/gpu")
-    """Folder for results.json, runs and pictures."""
+    """Folder for results.json, runs and pictures; of a rehearsal in its subfolder rehearsal/."""
 
     def __call__(self) -> None:
-        unknown = [name for name in self.only if name not in EVERY]
-        if unknown:
-            sys.exit(f"error: there is no row {unknown[0]!r}: these are {', '.join(EVERY)}.")
-        if self.device == "cpu" and not self.rehearse:
-            sys.exit("error: there is no GPU here: `--rehearse` runs all of it at tiny sizes.")
-        until, path = time.time() + 60 * self.minutes, self.out / "results.json"
-        results: dict[str, dict[str, Any]] = {} if self.rehearse or not path.exists() else json.loads(path.read_text("utf-8"))
+        try:
+            self.check()
+            path = self.home / "results.json"
+            results = {} if self.rehearse else kept(path)
+        except ValueError as error:
+            sys.exit(f"error: {error}")
+        until = time.time() + 60 * self.minutes
         print(f"{describe(self.device)}\n\n| row | s | |\n| --- | --- | --- |", flush=True)
         waiting = []
         for name in self.only or EVERY:
@@ -73,8 +76,12 @@ class Bench:
                 if time.time() + EXPECTED.get(name, 20) > until and not self.rehearse:
                     waiting.append(name)
                     continue
-                results[name] = self.row(name, until)
-                self.out.mkdir(parents=True, exist_ok=True)
+                found = self.row(name, until)
+                if "error" in found and "error" not in results.get(name, found):
+                    print(f"{told(name, found)} what was measured before stays:")
+                else:
+                    results[name] = found
+                self.home.mkdir(parents=True, exist_ok=True)
                 with atomic_write(path) as part:
                     part.write_text(json.dumps(results, indent=1), encoding="utf-8")
             print(told(name, results[name]), flush=True)
@@ -85,20 +92,59 @@ class Bench:
         if failed and (self.rehearse or set(failed) & set(CHECKS)):
             sys.exit(1)
 
+    @property
+    def home(self) -> Path:
+        """Where results are: those of a rehearsal are no figures, and have a place of their own."""
+        return self.out / "rehearsal" if self.rehearse else self.out
+
+    def check(self) -> None:
+        """Raises ValueError, in one line, for what would be found wrong after minutes."""
+        unknown = [name for name in self.only if name not in EVERY]
+        if unknown:
+            raise ValueError(f"there is no row {unknown[0]!r}: these are {', '.join(EVERY)}.")
+        if torch.device(usable_device(self.device)).type == "cpu" and not self.rehearse:
+            raise ValueError("there is no GPU here: `--rehearse` runs all of it at tiny sizes.")
+        if not self.minutes > 0:
+            raise ValueError(f"minutes is more than 0, got {self.minutes:g}.")
+        if self.out.is_file():
+            raise ValueError(f"{self.out} is a file: --out names a folder.")
+        if self.published and not (self.published / "guided_diffusion" / "sinddpm.py").is_file():
+            raise ValueError(
+                f"{self.published} is no checkout of github.com/WeilunWang/SinDiffusion: clone it, and name its folder."
+            )
+        names = [photograph.stem for photograph in self.photographs]
+        if len(set(names)) < len(names):
+            raise ValueError("two photographs have one name: rows are told by it, so rename one.")
+        for image in (*self.photographs, *(self.peers / f"{name}.png" for name in names if self.peers)):
+            load_image(image, 64)
+
     def row(self, name: str, until: float) -> dict[str, Any]:
         """What is found, with `ok`: False for a check that fails, a figure that is not as wanted, and an error."""
         print(f"{name} ...", file=sys.stderr, flush=True)
         until = math.inf if self.rehearse else min(until, time.time() + 3 * EXPECTED.get(name, 20))
-        scene = Scene(self.device, self.photographs, self.peers, self.published, self.rehearse, self.out, until)
+        scene = Scene(self.device, self.photographs, self.peers, self.published, self.rehearse, self.home, until)
         before = time.perf_counter()
         try:
             here = self.rehearse or name == "training"  # whose rows have processes of their own
             found = tried(name, scene) if here else alone(name, tried, name, scene, limit=scene.left and scene.left + GRACE)
         except SystemExit as gone:
-            found = {"error": str(gone), "ok": False}
+            found = {"error": str(gone).removeprefix("error: "), "ok": False}
         if self.rehearse and "error" not in found and name in ROWS:
             found["ok"] = True  # tiny figures are none
         return {"ok": True, **found, "s in all": time.perf_counter() - before, "machine": describe(self.device)}
+
+
+def kept(path: Path) -> dict[str, dict[str, Any]]:
+    """The rows of a call before. Raises ValueError, in one line, for a file that holds none."""
+    if not path.exists():
+        return {}
+    try:
+        rows = json.loads(path.read_text("utf-8"))
+        if all({"ok", "s in all"} <= set(row) for row in rows.values()):
+            return rows
+    except (ValueError, AttributeError, TypeError):
+        pass
+    raise ValueError(f"{path} holds no rows of this benchmark: move it away, or name another folder with --out.")
 
 
 def tried(name: str, scene: Scene) -> Figures:
@@ -118,4 +164,7 @@ def told(name: str, found: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    tyro.cli(Bench, description=__doc__)()
+    with suppress(KeyboardInterrupt):
+        tyro.cli(Bench, description=__doc__)()
+        sys.exit()
+    sys.exit("interrupted: rows that are done are kept, and the same command goes on.")

@@ -19,6 +19,7 @@ from functools import cache
 from pathlib import Path
 
 import torch
+from processes import GROUPS
 from torch import Tensor
 
 from degrade import Cosine, GaussianNoise, RectifiedFlow, State, seeds
@@ -162,12 +163,15 @@ def tested(scene: Scene, paths: list[str], workers: int) -> Figures:
     log, left = scene.out / f"{Path(paths[0]).name.partition('.')[0]}.log", scene.left
     with log.open("w", encoding="utf-8") as said:  # what was said stays, also when it takes too long
         process = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT, start_new_session=True)
+        GROUPS.add(process.pid)  # which Ctrl-C ends too
         try:
             code = process.wait(left)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             return {"error": f"not done after {left:.0f} s: {log}", "ok": False}
+        finally:
+            GROUPS.discard(process.pid)
     lines = log.read_text("utf-8").splitlines()
     counts = {name: int(number) for number, name in re.findall(r"(\d+) (passed|failed|skipped|errors?)\b", "".join(lines[-3:]))}
     failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]

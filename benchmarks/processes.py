@@ -6,12 +6,17 @@ They end with the benchmark, without a word; where one is gone, or does not answ
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
+
+GROUPS: set[int] = set()
+"""Groups of processes that this one has started, which end with it."""
 
 
 class Worker:
@@ -64,7 +69,18 @@ class _Call:
 
 
 def serve(make: Callable[[], Callable[[], Any]], line: Connection) -> None:
-    """Calls whenever it is asked to, and answers, until the asking process ends."""
+    """Calls whenever it is asked to, and answers, until the asking process ends: then it does too, whatever it is doing."""
+    asking = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if asking is not None:
+            asking.join()
+        for group in GROUPS:
+            with suppress(OSError):
+                os.killpg(group, signal.SIGKILL)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
     call = make()
     while True:
         try:
