@@ -18,7 +18,6 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ import tyro
 from gpu_checks import CHECKS, Figures, Scene
 from gpu_figures import ROWS
 from processes import alone
+from published import why_no_checkout
 
 from degrade.files import atomic_write
 from restore import load_image
@@ -108,10 +108,8 @@ class Bench:
             raise ValueError(f"minutes is more than 0, got {self.minutes:g}.")
         if self.out.is_file():
             raise ValueError(f"{self.out} is a file: --out names a folder.")
-        if self.published and not (self.published / "guided_diffusion" / "sinddpm.py").is_file():
-            raise ValueError(
-                f"{self.published} is no checkout of github.com/WeilunWang/SinDiffusion: clone it, and name its folder."
-            )
+        if self.published and (refusal := why_no_checkout(self.published)):
+            raise ValueError(refusal)
         names = [photograph.stem for photograph in self.photographs]
         if len(set(names)) < len(names):
             raise ValueError("two photographs have one name: rows are told by it, so rename one.")
@@ -164,7 +162,7 @@ def told(name: str, found: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    with suppress(KeyboardInterrupt):
+    try:
         tyro.cli(Bench, description=__doc__)()
-        sys.exit()
-    sys.exit("interrupted: rows that are done are kept, and the same command goes on.")
+    except KeyboardInterrupt:
+        sys.exit("interrupted: rows that are done are kept, and the same command goes on.")

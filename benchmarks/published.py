@@ -10,6 +10,13 @@ import torch
 from torch import Tensor
 
 
+def why_no_checkout(home: Path) -> str | None:
+    """Why `home` is not the published code, in one line, where it is not."""
+    if (home / "guided_diffusion" / "sinddpm.py").exists():
+        return None
+    return f"{home} is no checkout of github.com/WeilunWang/SinDiffusion: clone it, and name its folder."
+
+
 class Published:
     """Its network at the published size, its diffusion process of 1000 linear steps, and its training step."""
 
@@ -21,8 +28,9 @@ class Published:
         rate: float = 5e-4,
         layout: torch.memory_format = torch.contiguous_format,
     ) -> None:
-        if not (home / "guided_diffusion" / "sinddpm.py").exists():
-            raise SystemExit(f"{home} is no checkout of github.com/WeilunWang/SinDiffusion: clone it, and name its folder.")
+        refusal = why_no_checkout(home)
+        if refusal is not None:
+            raise SystemExit(refusal)
         sys.path.insert(0, str(home))
         names = ("sinddpm", "gaussian_diffusion", "nn", "fp16_util", "respace")
         unet, diffusion, self.nn, fp16, respace = (importlib.import_module(f"guided_diffusion.{name}") for name in names)

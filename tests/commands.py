@@ -42,7 +42,7 @@ TINY = [
 """Flags that make SinDiffusion's fast preset a matter of milliseconds a step, and leave nothing to a trial."""
 
 
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", **forked.ON_A_CPU}
 """One thread of a CPU a process: the same arithmetic on one and on several. tests/on_device.py is for devices."""
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 
+ON_A_CPU = {"CUDA_VISIBLE_DEVICES": ""}
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(
     [
@@ -73,7 +74,7 @@ def _run(line: list[str], cwd: Path, environment: dict[str, str], log: str) -> N
     for descriptor, stream in ((1, "out"), (2, "err")):
         os.dup2(os.open(f"{log}/{stream}", os.O_WRONLY | os.O_APPEND), descriptor)
     torch.set_num_threads(1)
-    os.environ.update({"CUDA_VISIBLE_DEVICES": "", **environment})  # as ENVIRONMENT in tests/commands.py
+    os.environ.update(ON_A_CPU | environment)
     os.chdir(cwd)
     sys.argv = line
     runpy.run_path(line[0], run_name="__main__")
