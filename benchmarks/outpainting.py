@@ -3,8 +3,8 @@
     python benchmarks/outpainting.py photo.jpg ...
 
 The largest error of the known pixels; the coherence of the four strips around them with the middle, which is all that was
-known, and with the whole photograph; and the seam: the mean step of colour across the border over that one pixel away from it,
-1 where nothing shows.
+known, and with the whole photograph; the layout: how far, root mean square, the strips are from what was cut away, both reduced
+by eight; and the seam: the mean step of colour across the border over that one pixel away from it, 1 where nothing shows.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from restore import Edit, closed_form, load_image, save_image
 from restore.data.images import grid
 from restore.evaluation.single_image import Judge
 from restore.pipelines.editing import bounds, middle, on_canvas
+from samplers import enlarge
 
 FOLDER = Path("runs/outpainting")
 
@@ -38,8 +39,9 @@ class Bench:
     """Images of each."""
 
     def __call__(self) -> None:
-        columns = "photograph | seed | s | error of the known, levels | coherence with the known | with the photograph | seam"
-        print(f"{describe()}\n\n| {columns} |\n{'| --- ' * 7}|")
+        coherence = "coherence with the known | with the photograph"
+        columns = f"photograph | seed | s | error of the known, levels | {coherence} | layout | seam"
+        print(f"{describe()}\n\n| {columns} |\n{'| --- ' * 8}|")
         for path in self.photos:
             photograph = load_image(path, 250)
             known = middle(photograph, self.share)
@@ -54,7 +56,14 @@ class Bench:
                 seconds = time.perf_counter() - before
                 error = float(((made - canvas).abs() * mask).max()) * 127.5
                 near, far = (fit(strips(made, mask), reference) for reference in (known, photograph))
-                row = (f"{seconds:.1f}", f"{error:.2f}", f"{near:.4f}", f"{far:.4f}", f"{seam(made, mask):.2f}")
+                row = (
+                    f"{seconds:.1f}",
+                    f"{error:.2f}",
+                    f"{near:.4f}",
+                    f"{far:.4f}",
+                    f"{layout(made, photograph, mask):.3f}",
+                    f"{seam(made, mask):.2f}",
+                )
                 print(f"| {path.stem} | {seed} | {' | '.join(row)} |", flush=True)
                 shown.append(made)
             save_image(grid(shown, 2 + self.seeds), FOLDER / f"{path.stem}.png")
@@ -71,6 +80,14 @@ def fit(parts: list[Tensor], reference: Tensor) -> float:
     """The coherence of the parts, together."""
     judge = Judge(reference, every=4)
     return sum(judge.coherence(x) * x.numel() for x in parts) / sum(x.numel() for x in parts)
+
+
+def layout(x: Tensor, photograph: Tensor, mask: Tensor) -> float:
+    """The root mean square difference of x and the photograph (C, H, W) where mask (1, H, W) is 0, both reduced by eight."""
+    size = (x.shape[1] // 8, x.shape[2] // 8)
+    new = enlarge(1 - mask[None], size)
+    squares = enlarge((x - photograph)[None], size).square()
+    return float((squares * new).sum() / (len(x) * new.sum())) ** 0.5
 
 
 def seam(x: Tensor, mask: Tensor) -> float:

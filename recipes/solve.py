@@ -84,7 +84,7 @@ class Solve:
     detail: int | None = None
     """The longer side of a photograph taken as prior, pixels (default: that of what is wanted)."""
     steps: int | None = None
-    """Steps of the walk back (default: the run's; without training, 6 a scale)."""
+    """Steps of the walk back (default: the run's; without training, 4 a scale)."""
     prompt: str = ""
     """What the picture shows: words, for an imported model that knows words, or a class."""
     seed: int = 0

@@ -34,7 +34,7 @@ class Edited:
     seed: int = 0
     """Everything random derives from it."""
     steps: int | None = None
-    """Steps of the walk back (default: the run's; without training, 6 a scale)."""
+    """Steps of the walk back (default: the run's; without training, 4 a scale)."""
     detail: int = 250
     """Without training, the longer side of the pictures is reduced to this, pixels; with a mask the picture keeps its size,
     and what is laid out for it is of this size."""

@@ -38,7 +38,7 @@ class Panorama:
     size: Size = (512, 2048)
     """Height x width in pixels."""
     steps: int | None = None
-    """Steps of the walk back (default: the run's; without training, 6 a scale)."""
+    """Steps of the walk back (default: the run's; without training, 4 a scale)."""
     seed: int = 0
     """Everything random derives from it."""
     prompt: str | None = None

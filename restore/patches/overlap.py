@@ -51,10 +51,3 @@ def pad_to_grid(x: Tensor, side: int, stride: int) -> Tensor:
     height, width = x.shape[-2:]
     down, right = -(height - side) % stride, -(width - side) % stride
     return torch.nn.functional.pad(x, (0, right, 0, down), mode="replicate")
-
-
-def nearness(height: int, width: int, side: int, stride: int) -> Tensor:
-    """How near patches lie to the top, bottom, left and right edge of an image (N, 4): 1 at it, 0 a patch away."""
-    rows, columns = (torch.arange(0, length - side + 1, stride) for length in (height, width))
-    away = [rows[:, None], height - side - rows[:, None], columns, width - side - columns]
-    return torch.stack([(1 - d / side).clamp(min=0).expand(len(rows), len(columns)).flatten() for d in away], 1)

@@ -21,7 +21,8 @@ from degrade.transfer import like
 from degrade.tree import tree_leaves, tree_map
 from restore.patches.bank import LEAST_STD, Bank
 from restore.patches.dense import Dense
-from restore.patches.overlap import check_window, cut, join, nearness, pad_to_grid
+from restore.patches.overlap import check_window, cut, join, pad_to_grid
+from restore.patches.places import EDGES, Places
 from restore.patches.transport import Transport
 
 
@@ -51,6 +52,7 @@ class PatchPosterior:
         others: Sequence[Tensor] = (),
         balanced: bool = False,
         border: float = 0.0,
+        places: Places = EDGES,
         holes: Sequence[Tensor] = (),
         degraded: Sequence[Tensor] = (),
     ) -> None:
@@ -62,10 +64,10 @@ class PatchPosterior:
         is compared with all); None compares with all, in float64. floor: standard deviation that noiseless degradations are
         given, [0.001, 10]. latent: of x_t, where there is one; others: images that are mixed in. balanced, of Gaussian noise:
         each patch is compared with all, and every patch of the images is used about as often as it occurs
-        (restore/patches/transport.py). border, of that: how much it counts that a patch lies as near to an edge as where it
-        comes from. holes: masks (1, H_i, W_i), one for each image: no patch is known that touches a pixel where they are 1.
-        degraded: what the images look like degraded, where no degradation says it: x_t is compared with their patches, at any
-        t.
+        (restore/patches/transport.py). border, of Gaussian noise: how much it counts that a patch lies where it comes from, as
+        `places` says: as near to an edge, or as high up. holes: masks (1, H_i, W_i), one for each image: no patch is known that
+        touches a pixel where they are 1. degraded: what the images look like degraded, where no degradation says it: x_t is
+        compared with their patches, at any t.
         """
         check_window(side, width, stride)
         if not LEAST_STD <= floor <= 10:
@@ -76,7 +78,8 @@ class PatchPosterior:
             raise ValueError(f"the patch posterior needs images (C, H, W) of at least {side} x {side} pixels.")
         self.images, self.degradation, self.latent = [x[None].float() for x in images], degradation, latent
         self.side, self.width, self.stride, self.floor, self.neighbours = side, width, stride, floor, neighbours
-        self.balanced, self.border = balanced, border
+        self.balanced, self.places = balanced, places
+        self.border = border if isinstance(degradation, Gaussian) and not degraded else 0.0
         self.whole = torch.cat([cut(hole[None].float(), side)[0].amax(1) == 0 for hole in holes]) if holes else None
         if self.whole is not None and not bool(self.whole.any()):
             raise ValueError(
@@ -106,11 +109,14 @@ class PatchPosterior:
             self.bank = self._bank(self._known(cut(x[None].float(), self.side)[0] for x in degraded), clean)
             return lambda x, t, here: self._averaged(x, self.bank, 1.0, self.floor)
         if isinstance(self.degradation, Gaussian):
+            keys = clean
+            if self.border:
+                placed = (self._weighted(self.places.known((x.shape[2], x.shape[3]), self.side), x) for x in self.images)
+                keys = torch.cat([clean, self._known(placed)], 1)
             if self.balanced:
-                near = self._known(self._nearness(x, 1) for x in self.images)
-                self.transport = Transport(torch.cat([clean, near], 1), clean)
+                self.transport = Transport(keys, clean)
                 return self._transported
-            self.bank = self._bank(clean, clean)
+            self.bank = self._bank(keys, clean)
             return self._noisy
         if isinstance(self.degradation, Affine) and isinstance(self.degradation, Mixing) and others:
             self.bank = self._bank(clean, clean)
@@ -141,18 +147,16 @@ class PatchPosterior:
 
     def _transported(self, x: Tensor, t: Tensor, here: Tensor | slice) -> Tensor:
         alpha, sigma = self._coefficients(t)
-        near = alpha * self._nearness(x, self.stride)
-        queries = torch.cat([self._queries(x), near.expand(len(x), *near.shape)], 2)
-        return self._joined(self.transport.mean(queries, alpha, sigma), x)
+        return self._joined(self.transport.mean(self._queries(x, alpha), alpha, sigma), x)
 
     def _coefficients(self, t: Tensor) -> tuple[float, float]:
         """alpha(t), sigma(t) of one severity."""
         alpha, sigma = self.degradation.coefficients(t[None])  # type: ignore[attr-defined]
         return float(alpha), float(sigma)
 
-    def _nearness(self, x: Tensor, stride: int) -> Tensor:
-        """How near the patches of x lie to its edges, in a patch's numbers (N, 4)."""
-        return self.border * (x.shape[1] * self.side**2) ** 0.5 * like(nearness(x.shape[2], x.shape[3], self.side, stride), x)
+    def _weighted(self, places: Tensor, x: Tensor) -> Tensor:
+        """Places (N, E) in the measure of patches of x: at border 1 they differ by as much as those of another colour."""
+        return self.border * (x.shape[1] * self.side**2) ** 0.5 * like(places, x)
 
     def _in_context(self, x: Tensor, t: Tensor, here: Tensor | slice) -> Tensor:
         key = float(t)
@@ -201,12 +205,17 @@ class PatchPosterior:
 
     def _averaged(self, x: Tensor, bank: Bank | Dense, gain: float, std: float) -> Tensor:
         """The posterior mean of every patch of x = gain x0 + std noise, averaged where they overlap."""
-        queries = self._queries(x)
+        queries = self._queries(x, gain)
         return self._joined(bank.mean(queries.flatten(0, 1), gain, std).unflatten(0, queries.shape[:2]), x)
 
-    def _queries(self, x: Tensor) -> Tensor:
-        """Patches of x, `stride` apart (B, Q, D)."""
-        return cut(pad_to_grid(x, self.side, self.stride), self.side, self.stride)
+    def _queries(self, x: Tensor, gain: float = 1.0) -> Tensor:
+        """Patches of x, `stride` apart (B, Q, D), and where they lie, which the gain of their colours goes for too."""
+        x = pad_to_grid(x, self.side, self.stride)
+        patches = cut(x, self.side, self.stride)
+        if not self.border:
+            return patches
+        placed = gain * self._weighted(self.places.asked((x.shape[2], x.shape[3]), self.side, self.stride), x)
+        return torch.cat([patches, placed.expand(len(x), *placed.shape)], 2)
 
     def _joined(self, patches: Tensor, x: Tensor) -> Tensor:
         """The image of the size of x whose patches, as `_queries` cuts them, are `patches`, averaged where they overlap."""

@@ -9,6 +9,7 @@ from torch import Tensor
 from degrade import Degradation
 from degrade.severity import on_host
 from restore.patches.octaves import factors, mended
+from restore.patches.places import EDGES, Height
 from restore.patches.posterior import PatchPosterior
 from restore.patches.settings import PatchSettings
 from restore.patches.sliced import SIDE, SlicedMatch
@@ -26,7 +27,7 @@ MENDED = (0.05, 0.15)
 
 class ScaleRestorer:
     """R(x_t, t) -> x0_hat from the patches of the photograph `small` (C, h, w), for images of `size`; with a `hole` (1, h, w),
-    from those that touch no pixel where it is 1.
+    from those that touch no pixel where it is 1. `height`: where the photograph lies in an image that goes on around it.
 
     Where x_t has another size, as with margins that go round, its edges are not those of an image.
     """
@@ -38,8 +39,10 @@ class ScaleRestorer:
         settings: PatchSettings,
         size: tuple[int, int],
         hole: Tensor | None = None,
+        height: Height | None = None,
     ) -> None:
         self.small, self.degradation, self.settings, self.size, self.hole = small, degradation, settings, size, hole
+        self.height = height
         self._posteriors: dict[tuple[int, float], PatchPosterior] = {}
 
     def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
@@ -85,7 +88,8 @@ class ScaleRestorer:
                 1 if balanced else settings.stride,
                 settings.neighbours,
                 balanced=balanced,
-                border=border,
+                border=border if balanced or self.height else 0.0,
+                places=self.height or EDGES,
                 holes=() if self.hole is None else [self.hole],
             )
         return self._posteriors[side, border]

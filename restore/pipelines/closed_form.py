@@ -18,9 +18,10 @@ from degrade.transfer import like, moved
 from models import Condition
 from restore.data.sources import OneImage
 from restore.filling import filled
+from restore.patches.places import Height
 from restore.patches.settings import LAST, ORDINARY, PatchSettings
 from restore.pipelines.conditioning import Asked
-from restore.pipelines.editing import known_guide
+from restore.pipelines.editing import bounds, known_guide
 from restore.pipelines.generation import Edit
 from restore.pipelines.pipeline import Pipeline
 from restore.sampling import Sampling
@@ -59,6 +60,8 @@ class ClosedForm(Pipeline):
     continued: bool = False
     """At coarse scales the photograph goes on by a few pixels like its last ones, for what lies at its edge to go on too:
     without, no patch there would be all sky."""
+    height: Height | None = None
+    """Where the photograph lies in an image that goes on around it: what is above is made of its upper patches."""
     windowed: bool = False
     """Whether images are made in windows, but for scales that are balanced."""
     degradation: Degradation = field(default_factory=lambda: GaussianNoise(RectifiedFlow()))
@@ -145,7 +148,8 @@ class ClosedForm(Pipeline):
             if edit.begin is None:
                 edit = edit._replace(begin=filled(picture[None], mask[None])[0], severity=FILLED)
         continued = open_ended and edit.hole is None
-        return replace(self, settings=settings, without=edit.hole, continued=continued), edit
+        height = _height(edit.known[1]) if edit.known is not None and continued else None
+        return replace(self, settings=settings, without=edit.hole, continued=continued, height=height), edit
 
     @property
     def ratio(self) -> float:
@@ -181,11 +185,13 @@ class ClosedForm(Pipeline):
 
         settings, shape = self._settings(ratio, size), self._shape(ratio)
         small = moved(enlarge(self.photograph[None], shape)[0], self.device)
+        height = self.height
         if self.continued and min(shape) < SMALL * settings.side:
             margin = settings.side // 2
             small = torch.nn.functional.pad(small[None], (margin,) * 4, mode="replicate")[0]
+            height = height and height.wider(margin / size[0])
         hole = None if self.without is None else like(enlarge(self.without[None], shape)[0] > 0, small)
-        return ScaleRestorer(small, self.degradation, settings, size, hole)
+        return ScaleRestorer(small, self.degradation, settings, size, hole, height)
 
 
 def closed_form(
@@ -204,6 +210,13 @@ def closed_form(
     return ClosedForm(
         photograph=image, settings=settings, size=size, data=OneImage(detail), images=path, name=name, device=device
     )
+
+
+def _height(mask: Tensor) -> Height | None:
+    """Where what is known (1, h, w) lies, unless it reaches all edges: then there are holes, and nothing around it."""
+    top, bottom, left, right = bounds(mask)
+    height, width = mask.shape[1:]
+    return None if (top, bottom, left, right) == (0, height, 0, width) else Height(top / height, bottom / height)
 
 
 def _open(hole: Tensor, settings: PatchSettings) -> int:

@@ -242,6 +242,22 @@ def test_what_lies_at_the_edge_goes_on(picture):
     assert float(continued.min()) > 0.8 and float(plain.mean()) < 0.7
 
 
+def test_above_a_picture_is_what_is_above_in_it():
+    """Upright stripes over level ones of the same colours, extended: upright ones above, level ones below, whatever the seed.
+    Where heights do not count (border 0), either lies anywhere."""
+    stripe = 0.6 * torch.sin(torch.arange(48) * torch.pi / 3)
+    picture = torch.cat([stripe.expand(1, 24, 48), stripe[:24, None].expand(1, 24, 48)], 1).expand(3, 48, 48)
+    known = on_canvas(picture, (96, 72))
+
+    def upright(x: torch.Tensor) -> float:
+        along, down = (x.diff(dim=dim).square().mean() for dim in (-1, -2))
+        return float(along / (along + down))
+
+    for border, right in ((1.0, True), (0.0, False)):
+        made = generate(picture, (96, 72), count=2, settings=replace(QUICK, border=border), steps=4, known=known)
+        assert all((upright(x[:, :20]) > 0.8 and upright(x[:, 76:]) < 0.2) == right for x in made)
+
+
 def test_novelty():
     """From near the photograph to rearranged: coarser beginnings, edges that count less; presets are places on the dial."""
     dial = [dialled(novelty / 8) for novelty in range(9)]

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from degrade import seeded
-from restore.patches.overlap import nearness
 from restore.patches.sliced import SIDE, SlicedMatch
 from restore.patches.transport import Transport
 
@@ -57,12 +56,6 @@ def test_an_image_depends_on_itself_alone():
 def test_what_is_alike_or_far_apart_gives_numbers(keys, gain, std):
     found = Transport(keys, keys).mean(points(7, 1, 4)[None], gain, std)
     assert bool(found.isfinite().all()) and float(found.abs().max()) <= float(keys.abs().max()) * (1 + 1e-5)
-
-
-def test_how_near_an_edge():
-    near = nearness(7, 9, 3, 2).reshape(3, 4, 4)
-    assert near[0, 0].tolist() == [1, 0, 1, 0] and near[2, 3].tolist() == [0, 1, 0, 1]
-    torch.testing.assert_close(near[1, 1], torch.tensor([1 / 3, 1 / 3, 1 / 3, 0]))
 
 
 def test_patches_come_to_follow_the_others():

@@ -1,0 +1,70 @@
+"""Where patches lie, in numbers that count beside their colours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from degrade.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+EVEN = 0.15
+"""Share of a photograph, at its top and at its bottom, of which all patches lie equally high."""
+
+
+class Places(Protocol):
+    """How alike are the places of a patch of an image and of one of the photograph: by numbers (N, E), in [0, 1]."""
+
+    def known(self, size: tuple[int, int], side: int) -> Tensor:
+        """Those of the photograph's patches, of `side` pixels: every one of (height, width)."""
+
+    def asked(self, size: tuple[int, int], side: int, stride: int) -> Tensor:
+        """Those of an image's patches, `stride` apart."""
+
+
+@dataclass(frozen=True)
+class Edges:
+    """How near a patch lies to the top, bottom, left and right edge: 1 at it, 0 a patch away."""
+
+    def known(self, size: tuple[int, int], side: int) -> Tensor:
+        return self.asked(size, side, 1)
+
+    def asked(self, size: tuple[int, int], side: int, stride: int) -> Tensor:
+        rows, columns = (torch.arange(0, length - side + 1, stride) for length in size)
+        away = [rows[:, None], size[0] - side - rows[:, None], columns, size[1] - side - columns]
+        return torch.stack([(1 - d / side).clamp(min=0).expand(len(rows), len(columns)).flatten() for d in away], 1)
+
+
+EDGES = Edges()
+
+
+@dataclass(frozen=True)
+class Height:
+    """How far down the photograph a patch lies, from EVEN, for all near its top or above it, to 1 - EVEN: sky goes on as sky,
+    and ground as ground."""
+
+    top: float
+    bottom: float
+    """Rows between which the photograph lies in an image, as shares of its height; below 0 or above 1 where it is larger."""
+
+    def wider(self, share: float) -> Height:
+        """That of the photograph with more of it above and below: so much of an image's height."""
+        return Height(self.top - share, self.bottom + share)
+
+    def known(self, size: tuple[int, int], side: int) -> Tensor:
+        return _down(_middles(size[0], side, 1) / size[0], size[1], side, 1)
+
+    def asked(self, size: tuple[int, int], side: int, stride: int) -> Tensor:
+        height = (self.bottom - self.top) * size[0]
+        return _down((_middles(size[0], side, stride) - self.top * size[0]) / height, size[1], side, stride)
+
+
+def _middles(length: int, side: int, stride: int) -> Tensor:
+    return torch.arange(0, length - side + 1, stride) + side / 2
+
+
+def _down(rows: Tensor, width: int, side: int, stride: int) -> Tensor:
+    return rows.clamp(EVEN, 1 - EVEN).repeat_interleave(len(range(0, width - side + 1, stride)))[:, None]
