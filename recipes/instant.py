@@ -80,9 +80,10 @@ class Instant:
     judge: bool = True
     """Print the figures of recipes/judge.py but NNFDIV: their mean over the images, of every eighth patch."""
     preset: Preset = "scene"
-    """What the photograph is of: `object` keeps most of its layout, `texture` hardly any."""
+    """What the photograph is of: `object` keeps most of its layout, `texture` hardly any, nor what is above."""
     novelty: float | None = None
-    """From near the photograph (0) to freely rearranged (1), in place of the preset's."""
+    """From near the photograph (0) to freely rearranged (1), in place of the preset's; but for a `texture`, what is above stays
+    above."""
     device: str = "cpu"
     """Where it is computed: on a GPU (cuda) each patch is compared with all others."""
     steps: int = 4
@@ -128,7 +129,8 @@ class Instant:
         """The settings, with what novelty stands for where it, or a preset other than the usual, is asked for."""
         if self.novelty is None and self.preset == "scene":
             return self.settings
-        return dialled(NOVELTY[self.preset] if self.novelty is None else self.novelty, self.settings)
+        novelty = NOVELTY[self.preset] if self.novelty is None else self.novelty
+        return dialled(novelty, self.settings, scene=self.preset != "texture")
 
     def guides(self) -> list[Guide]:
         """What was asked for."""

@@ -62,6 +62,10 @@ class Height:
         return _down((_middles(size[0], side, stride) - self.top * size[0]) / height, size[1], side, stride)
 
 
+WHOLE = Height(0.0, 1.0)
+"""Of an image that the photograph's height is stretched to."""
+
+
 def _middles(length: int, side: int, stride: int) -> Tensor:
     return torch.arange(0, length - side + 1, stride) + side / 2
 

@@ -22,7 +22,7 @@ from degrade.tree import tree_leaves, tree_map
 from restore.patches.bank import LEAST_STD, Bank
 from restore.patches.dense import Dense
 from restore.patches.overlap import check_window, cut, join, pad_to_grid
-from restore.patches.places import EDGES, Places
+from restore.patches.places import Places
 from restore.patches.transport import Transport
 
 
@@ -51,8 +51,7 @@ class PatchPosterior:
         latent: tuple = (),
         others: Sequence[Tensor] = (),
         balanced: bool = False,
-        border: float = 0.0,
-        places: Places = EDGES,
+        places: Sequence[tuple[float, Places]] = (),
         holes: Sequence[Tensor] = (),
         degraded: Sequence[Tensor] = (),
     ) -> None:
@@ -64,10 +63,10 @@ class PatchPosterior:
         is compared with all); None compares with all, in float64. floor: standard deviation that noiseless degradations are
         given, [0.001, 10]. latent: of x_t, where there is one; others: images that are mixed in. balanced, of Gaussian noise:
         each patch is compared with all, and every patch of the images is used about as often as it occurs
-        (restore/patches/transport.py). border, of Gaussian noise: how much it counts that a patch lies where it comes from, as
-        `places` says: as near to an edge, or as high up. holes: masks (1, H_i, W_i), one for each image: no patch is known that
-        touches a pixel where they are 1. degraded: what the images look like degraded, where no degradation says it: x_t is
-        compared with their patches, at any t.
+        (restore/patches/transport.py). places, of Gaussian noise: how much it counts that a patch lies where it comes from: as
+        near to an edge, or as high up; 1 as much as another colour. holes: masks (1, H_i, W_i), one for each image: no patch is
+        known that touches a pixel where they are 1. degraded: what the images look like degraded, where no degradation says it:
+        x_t is compared with their patches, at any t.
         """
         check_window(side, width, stride)
         if not LEAST_STD <= floor <= 10:
@@ -78,8 +77,9 @@ class PatchPosterior:
             raise ValueError(f"the patch posterior needs images (C, H, W) of at least {side} x {side} pixels.")
         self.images, self.degradation, self.latent = [x[None].float() for x in images], degradation, latent
         self.side, self.width, self.stride, self.floor, self.neighbours = side, width, stride, floor, neighbours
-        self.balanced, self.places = balanced, places
-        self.border = border if isinstance(degradation, Gaussian) and not degraded else 0.0
+        self.balanced = balanced
+        placed = isinstance(degradation, Gaussian) and not degraded
+        self.places = [(weight, place) for weight, place in places if weight and placed]
         self.whole = torch.cat([cut(hole[None].float(), side)[0].amax(1) == 0 for hole in holes]) if holes else None
         if self.whole is not None and not bool(self.whole.any()):
             raise ValueError(
@@ -110,9 +110,8 @@ class PatchPosterior:
             return lambda x, t, here: self._averaged(x, self.bank, 1.0, self.floor)
         if isinstance(self.degradation, Gaussian):
             keys = clean
-            if self.border:
-                placed = (self._weighted(self.places.known((x.shape[2], x.shape[3]), self.side), x) for x in self.images)
-                keys = torch.cat([clean, self._known(placed)], 1)
+            if self.places:
+                keys = torch.cat([clean, self._known(self._placed(x, asked=False) for x in self.images)], 1)
             if self.balanced:
                 self.transport = Transport(keys, clean)
                 return self._transported
@@ -154,9 +153,11 @@ class PatchPosterior:
         alpha, sigma = self.degradation.coefficients(t[None])  # type: ignore[attr-defined]
         return float(alpha), float(sigma)
 
-    def _weighted(self, places: Tensor, x: Tensor) -> Tensor:
-        """Places (N, E) in the measure of patches of x: at border 1 they differ by as much as those of another colour."""
-        return self.border * (x.shape[1] * self.side**2) ** 0.5 * like(places, x)
+    def _placed(self, x: Tensor, asked: bool) -> Tensor:
+        """Where the patches lie (N, E), of an image that is asked for or of a known one, in the measure of their colours."""
+        size, side = (x.shape[2], x.shape[3]), self.side
+        found = [w * (place.asked(size, side, self.stride) if asked else place.known(size, side)) for w, place in self.places]
+        return (x.shape[1] * side**2) ** 0.5 * like(torch.cat(found, 1), x)
 
     def _in_context(self, x: Tensor, t: Tensor, here: Tensor | slice) -> Tensor:
         key = float(t)
@@ -212,9 +213,9 @@ class PatchPosterior:
         """Patches of x, `stride` apart (B, Q, D), and where they lie, which the gain of their colours goes for too."""
         x = pad_to_grid(x, self.side, self.stride)
         patches = cut(x, self.side, self.stride)
-        if not self.border:
+        if not self.places:
             return patches
-        placed = gain * self._weighted(self.places.asked((x.shape[2], x.shape[3]), self.side, self.stride), x)
+        placed = gain * self._placed(x, asked=True)
         return torch.cat([patches, placed.expand(len(x), *placed.shape)], 2)
 
     def _joined(self, patches: Tensor, x: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 from degrade import Degradation
 from degrade.severity import on_host
 from restore.patches.octaves import factors, mended
-from restore.patches.places import EDGES, Height
+from restore.patches.places import EDGES, WHOLE, Height, Places
 from restore.patches.posterior import PatchPosterior
 from restore.patches.settings import PatchSettings
 from restore.patches.sliced import SIDE, SlicedMatch
@@ -43,7 +43,7 @@ class ScaleRestorer:
     ) -> None:
         self.small, self.degradation, self.settings, self.size, self.hole = small, degradation, settings, size, hole
         self.height = height
-        self._posteriors: dict[tuple[int, float], PatchPosterior] = {}
+        self._posteriors: dict[tuple[int, bool], PatchPosterior] = {}
 
     def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
         settings, size = self.settings, (x_t.shape[2], x_t.shape[3])
@@ -51,7 +51,7 @@ class ScaleRestorer:
         low, high = float(known.min()), float(known.max())
         late = high <= DETAIL and min(self.size) >= FINE
         edges = size == self.size and self.hole is None
-        x0 = self._posterior(settings.detail if late else settings.side, settings.border if edges else 0.0)(x_t, t)
+        x0 = self._posterior(settings.detail if late else settings.side, edges)(x_t, t)
         if MENDED[0] < low and high <= MENDED[1]:
             for factor, restore in self.coarser.items():
                 x0 = mended(x0, factor, restore)
@@ -76,11 +76,11 @@ class ScaleRestorer:
             found[factor] = ScaleRestorer(small, self.degradation, settings, size, hole)
         return found
 
-    def _posterior(self, side: int, border: float) -> PatchPosterior:
-        if (side, border) not in self._posteriors:
+    def _posterior(self, side: int, edges: bool) -> PatchPosterior:
+        if (side, edges) not in self._posteriors:
             settings = self.settings
             balanced = settings.balances((self.small.shape[1], self.small.shape[2]), self.size, side)
-            self._posteriors[side, border] = PatchPosterior(
+            self._posteriors[side, edges] = PatchPosterior(
                 [self.small],
                 self.degradation,
                 side,
@@ -88,8 +88,14 @@ class ScaleRestorer:
                 1 if balanced else settings.stride,
                 settings.neighbours,
                 balanced=balanced,
-                border=border if balanced or self.height else 0.0,
-                places=self.height or EDGES,
+                places=self._places(balanced) if edges else (),
                 holes=() if self.hole is None else [self.hole],
             )
-        return self._posteriors[side, border]
+        return self._posteriors[side, edges]
+
+    def _places(self, balanced: bool) -> list[tuple[float, Places]]:
+        """What counts beside colours: where a picture goes on, height; else both, at the scales where the layout is decided."""
+        border, upright = self.settings.border, self.settings.upright
+        if self.height:
+            return [(border, self.height)]
+        return [(border, EDGES), (upright, WHOLE)] if balanced else []

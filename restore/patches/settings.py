@@ -31,6 +31,9 @@ class PatchSettings:
     border: float = 1.0
     """How much it counts, [0, 10], that a patch lies as near to an edge as where it comes from, or as high up, where a picture
     goes on: 1 as much as another colour."""
+    upright: float = 0.0
+    """How much it counts, [0, 10], that a patch lies as high up as where it comes from: 1 as much as another colour. It holds a
+    scene upright whose pieces lie freely."""
     directions: int = 32
     """Random directions along which the patches are brought to the photograph's distribution, near the end of a scale; 0 for
     none."""
@@ -58,6 +61,7 @@ class PatchSettings:
             coarsest=(1, 65_536),
             balanced=(0, 10_000),
             border=(0, 10),
+            upright=(0, 10),
             directions=(0, 4096),
             octaves=(0, 6),
         )
@@ -103,18 +107,19 @@ class PatchSettings:
 ORDINARY = PatchSettings()
 
 DIAL = (
-    (0.0, 12, 4.0, 0.4, 1.0),
-    (0.25, ORDINARY.coarsest, ORDINARY.border, ORDINARY.noise, 1.0),
-    (0.5, 24, 0.5, 0.55, 1.0),
-    (0.75, 34, 0.2, 0.51, 2.0),
-    (1.0, 48, 0.0, 0.53, 2.0),
+    (0.0, 12, 4.0, 0.0, 0.4, 1.0),
+    (0.25, ORDINARY.coarsest, ORDINARY.border, 0.0, ORDINARY.noise, 1.0),
+    (0.5, 24, 0.5, 0.0, 0.55, 1.0),
+    (0.75, 34, 0.2, 1.0, 0.51, 2.0),
+    (1.0, 48, 0.0, 1.0, 0.53, 2.0),
 )
-"""Novelty, and what it stands for: `coarsest`, `border`, `noise`, and by what the settings' `directions` are multiplied: more
-of them keep the contrast of textures, which the free end is for. Between its rows they are interpolated."""
+"""Novelty, and what it stands for: `coarsest`, `border`, `upright`, `noise`, and by what the settings' `directions` are
+multiplied: more of them keep the contrast of textures, which the free end is for. Between its rows they are interpolated."""
 
 
-def dialled(novelty: float, settings: PatchSettings = ORDINARY) -> PatchSettings:
-    """Settings from near the photograph (0) to freely rearranged (1); ValueError outside of [0, 1].
+def dialled(novelty: float, settings: PatchSettings = ORDINARY, scene: bool = True) -> PatchSettings:
+    """Settings from near the photograph (0) to freely rearranged (1); ValueError outside of [0, 1]. scene: what is above stays
+    above where it is free; not so a texture's, which lies anywhere.
 
     What each costs: docs/benchmarks.md, "Novelty".
     """
@@ -123,6 +128,7 @@ def dialled(novelty: float, settings: PatchSettings = ORDINARY) -> PatchSettings
     above = next(i for i, row in enumerate(DIAL) if i and novelty <= row[0])
     (low, *begin), (high, *end) = DIAL[above - 1], DIAL[above]
     share = (novelty - low) / (high - low)
-    coarsest, border, noise, factor = (a + share * (b - a) for a, b in zip(begin, end, strict=True))
+    coarsest, border, upright, noise, factor = (a + share * (b - a) for a, b in zip(begin, end, strict=True))
     directions = round(factor * settings.directions)
-    return replace(settings, coarsest=round(coarsest), border=border, noise=noise, directions=directions)
+    upright = upright if scene else 0.0
+    return replace(settings, coarsest=round(coarsest), border=border, upright=upright, noise=noise, directions=directions)

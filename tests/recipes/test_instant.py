@@ -242,20 +242,36 @@ def test_what_lies_at_the_edge_goes_on(picture):
     assert float(continued.min()) > 0.8 and float(plain.mean()) < 0.7
 
 
-def test_above_a_picture_is_what_is_above_in_it():
-    """Upright stripes over level ones of the same colours, extended: upright ones above, level ones below, whatever the seed.
-    Where heights do not count (border 0), either lies anywhere."""
+@pytest.fixture
+def stripes() -> torch.Tensor:
+    """Upright stripes over level ones of the same colours (3, 48, 48)."""
     stripe = 0.6 * torch.sin(torch.arange(48) * torch.pi / 3)
-    picture = torch.cat([stripe.expand(1, 24, 48), stripe[:24, None].expand(1, 24, 48)], 1).expand(3, 48, 48)
-    known = on_canvas(picture, (96, 72))
+    return torch.cat([stripe.expand(1, 24, 48), stripe[:24, None].expand(1, 24, 48)], 1).expand(3, 48, 48)
 
-    def upright(x: torch.Tensor) -> float:
-        along, down = (x.diff(dim=dim).square().mean() for dim in (-1, -2))
+
+def upright_over_level(x: torch.Tensor, rows: int) -> bool:
+    """Whether the first rows of x (C, H, W) have upright stripes, and the last ones level ones."""
+
+    def upright(part: torch.Tensor) -> float:
+        along, down = (part.diff(dim=dim).square().mean() for dim in (-1, -2))
         return float(along / (along + down))
 
-    for border, right in ((1.0, True), (0.0, False)):
-        made = generate(picture, (96, 72), count=2, settings=replace(QUICK, border=border), steps=4, known=known)
-        assert all((upright(x[:, :20]) > 0.8 and upright(x[:, 76:]) < 0.2) == right for x in made)
+    return upright(x[:, :rows]) > 0.8 and upright(x[:, -rows:]) < 0.2
+
+
+@pytest.mark.parametrize(("border", "holds"), [(1.0, True), (0.0, False)])
+def test_above_a_picture_is_what_is_above_in_it(stripes, border, holds):
+    """Whatever the seed; where it does not count how high up patches lie, either kind lies anywhere."""
+    known = on_canvas(stripes, (96, 72))
+    made = generate(stripes, (96, 72), count=2, settings=replace(QUICK, border=border), steps=4, known=known)
+    assert all(upright_over_level(x, 20) == holds for x in made)
+
+
+@pytest.mark.parametrize(("upright", "holds"), [(1.0, True), (0.0, False)])
+def test_a_scene_stays_upright(stripes, upright, holds):
+    free = replace(QUICK, coarsest=30, border=0.0, upright=upright)
+    made = generate(stripes, (48, 80), count=2, settings=free, steps=4)
+    assert all(upright_over_level(x, 12) == holds for x in made)
 
 
 def test_novelty():
@@ -264,8 +280,9 @@ def test_novelty():
     assert dial[2] == PatchSettings()
     assert all(a.coarsest < b.coarsest and a.border > b.border for a, b in itertools.pairwise(dial))
     assert dialled(0.5, QUICK) == replace(QUICK, coarsest=24, border=0.5, noise=0.55)
+    assert dialled(0.75).upright == 1 and dialled(0.75, scene=False) == replace(dialled(0.75), upright=0)
     assert Instant(Path("x.png"), settings=QUICK).arranged() == QUICK
-    assert Instant(Path("x.png"), preset="texture").arranged() == Instant(Path("x.png"), novelty=0.75).arranged()
+    assert Instant(Path("x.png"), preset="texture").arranged() == dialled(0.75, scene=False)
     with pytest.raises(ValueError, match=r"novelty lies in \[0, 1\], .* got nan"):
         dialled(math.nan)
 

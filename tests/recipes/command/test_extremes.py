@@ -35,7 +35,8 @@ NONE = """
     --network.adversary --objective.kl --objective.adversary --objective.since
     --data.most --space.scale --level
     --stem.channels --degradation.rate --degradation.spread --sampling.sampler.eta --latent
-    --iterations --prior --etas --novelty --settings.balanced --settings.border --settings.directions --settings.octaves
+    --iterations --prior --etas --novelty --settings.balanced --settings.border --settings.upright
+    --settings.directions --settings.octaves
 """
 MEANT = {0: [*NONE.split(), *SIGNED.split()], -1: SIGNED.split()}
 """Options for which a number means something: for most, 0 is "none". Colours lie in [-1, 1], log-SNR and its shift have either
