@@ -80,10 +80,10 @@ class Instant:
     judge: bool = True
     """Print the figures of recipes/judge.py but NNFDIV: their mean over the images, of every eighth patch."""
     preset: Preset = "scene"
-    """What the photograph is of: `object` keeps most of its layout, `texture` hardly any, nor what is above."""
+    """What the photograph is of: `object` keeps most of its layout, `texture` hardly any, and has no above and below."""
     novelty: float | None = None
-    """From near the photograph (0) to freely rearranged (1), in place of the preset's; but for a `texture`, what is above stays
-    above."""
+    """From near the photograph (0) to freely rearranged (1), in place of the preset's. Beyond .5 a scene stays upright; a
+    `texture`, and what is tileable, lies either way."""
     device: str = "cpu"
     """Where it is computed: on a GPU (cuda) each patch is compared with all others."""
     steps: int = 4

@@ -9,8 +9,12 @@ from torch.nn.functional import pad, scaled_dot_product_attention
 from restore.patches.bank import LEAST_STD
 
 HALF, SPLIT = 0.1, 0.01
-"""Noise from which on 16 bits tell patches apart, logits of up to |k|^2 / (2 std^2) being right to a few hundredths; and from
-which on twice 16 bits do, 22 digits in all."""
+"""Noise from which on 16 bits tell patches apart, logits of up to |k|^2 / (2 std^2) being right to a few hundredths, for each
+COLOUR that a key's largest number has; and from which on twice 16 bits do, 22 digits in all."""
+COLOUR = 2.0
+"""Largest number of a key of colours, about: where patches lie is told by larger ones (restore/patches/places.py)."""
+MOST = 6e4
+"""Largest number that 16 bits hold, about."""
 UNIT = 64.0
 """By which queries and biases, numbers too large for 16 bits, are divided, and what they meet multiplied."""
 LOGITS = 2**28
@@ -35,6 +39,8 @@ class Dense:
         self.centre = keys.mean(0)  # subtracted, so that the digits of small differences stay
         self.keys, self.values = keys - self.centre, values.to(keys)
         self.squares = self.keys.square().sum(1)
+        self.half = HALF * max(1.0, float(self.keys.abs().max()) / COLOUR)
+        self.longest = float(self.squares.max())
 
     def mean(self, queries: Tensor, gain: float, std: float) -> Tensor:
         """E[value | query] (Q, V) for queries (Q, D) = gain key + std noise."""
@@ -42,7 +48,8 @@ class Dense:
         precision = 1 / (2 * std**2)
         scaled = 2 * precision * gain * (queries.to(self.keys) - gain * self.centre)
         bias = -precision * gain**2 * self.squares
-        found = self._half(scaled, bias, std < HALF) if std >= SPLIT else self._full(scaled, bias)
+        held = std >= SPLIT and precision * gain**2 * self.longest <= MOST * UNIT
+        found = self._half(scaled, bias, std < self.half) if held else self._full(scaled, bias)
         return found.to(queries)
 
     def _half(self, queries: Tensor, bias: Tensor, split: bool) -> Tensor:

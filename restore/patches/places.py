@@ -22,7 +22,7 @@ class Places(Protocol):
         """Those of the photograph's patches, of `side` pixels: every one of (height, width)."""
 
     def asked(self, size: tuple[int, int], side: int, stride: int) -> Tensor:
-        """Those of an image's patches, `stride` apart."""
+        """Those of the patches of an image of (height, width), `stride` apart, the last of which may reach beyond it."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Edges:
         return self.asked(size, side, 1)
 
     def asked(self, size: tuple[int, int], side: int, stride: int) -> Tensor:
-        rows, columns = (torch.arange(0, length - side + 1, stride) for length in size)
+        rows, columns = (_begins(length, side, stride) for length in size)
         away = [rows[:, None], size[0] - side - rows[:, None], columns, size[1] - side - columns]
-        return torch.stack([(1 - d / side).clamp(min=0).expand(len(rows), len(columns)).flatten() for d in away], 1)
+        return torch.stack([(1 - d / side).clamp(0, 1).expand(len(rows), len(columns)).flatten() for d in away], 1)
 
 
 EDGES = Edges()
@@ -55,20 +55,21 @@ class Height:
         return Height(self.top - share, self.bottom + share)
 
     def known(self, size: tuple[int, int], side: int) -> Tensor:
-        return _down(_middles(size[0], side, 1) / size[0], size[1], side, 1)
+        return self._shares((_begins(size[0], side, 1) + side / 2) / size[0], _begins(size[1], side, 1))
 
     def asked(self, size: tuple[int, int], side: int, stride: int) -> Tensor:
         height = (self.bottom - self.top) * size[0]
-        return _down((_middles(size[0], side, stride) - self.top * size[0]) / height, size[1], side, stride)
+        below = _begins(size[0], side, stride) + side / 2 - self.top * size[0]
+        return self._shares(below / height, _begins(size[1], side, stride))
+
+    def _shares(self, rows: Tensor, columns: Tensor) -> Tensor:
+        return rows.clamp(EVEN, 1 - EVEN).repeat_interleave(len(columns))[:, None]
 
 
 WHOLE = Height(0.0, 1.0)
 """Of an image that the photograph's height is stretched to."""
 
 
-def _middles(length: int, side: int, stride: int) -> Tensor:
-    return torch.arange(0, length - side + 1, stride) + side / 2
-
-
-def _down(rows: Tensor, width: int, side: int, stride: int) -> Tensor:
-    return rows.clamp(EVEN, 1 - EVEN).repeat_interleave(len(range(0, width - side + 1, stride)))[:, None]
+def _begins(length: int, side: int, stride: int) -> Tensor:
+    """Where patches begin that cover `length` pixels (restore/patches/overlap.py, `pad_to_grid`)."""
+    return torch.arange(0, length - side + stride, stride)

@@ -211,8 +211,7 @@ class PatchPosterior:
 
     def _queries(self, x: Tensor, gain: float = 1.0) -> Tensor:
         """Patches of x, `stride` apart (B, Q, D), and where they lie, which the gain of their colours goes for too."""
-        x = pad_to_grid(x, self.side, self.stride)
-        patches = cut(x, self.side, self.stride)
+        patches = cut(pad_to_grid(x, self.side, self.stride), self.side, self.stride)
         if not self.places:
             return patches
         placed = gain * self._placed(x, asked=True)

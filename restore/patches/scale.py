@@ -29,7 +29,7 @@ class ScaleRestorer:
     """R(x_t, t) -> x0_hat from the patches of the photograph `small` (C, h, w), for images of `size`; with a `hole` (1, h, w),
     from those that touch no pixel where it is 1. `height`: where the photograph lies in an image that goes on around it.
 
-    Where x_t has another size, as with margins that go round, its edges are not those of an image.
+    Where x_t has another size, as with margins that go round, its edges, and heights, are not those of an image.
     """
 
     def __init__(
@@ -94,8 +94,11 @@ class ScaleRestorer:
         return self._posteriors[side, edges]
 
     def _places(self, balanced: bool) -> list[tuple[float, Places]]:
-        """What counts beside colours: where a picture goes on, height; else both, at the scales where the layout is decided."""
-        border, upright = self.settings.border, self.settings.upright
+        """What counts beside colours: where a picture goes on, height; else edges where scales are balanced, and height there
+        and at the coarsest, where the layout is decided."""
+        settings = self.settings
         if self.height:
-            return [(border, self.height)]
-        return [(border, EDGES), (upright, WHOLE)] if balanced else []
+            return [(settings.border, self.height)]
+        coarsest = settings.factor * min(*self.small.shape[1:], *self.size) < settings.coarsest
+        edges = [(settings.border, EDGES)] if balanced else []
+        return [*edges, (settings.upright, WHOLE)] if balanced or coarsest else []

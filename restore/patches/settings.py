@@ -29,11 +29,11 @@ class PatchSettings:
     balanced: int = 4500
     """Scales of up to as many patches are exact, and use each patch of the photograph as often as it occurs; 0 for none."""
     border: float = 1.0
-    """How much it counts, [0, 10], that a patch lies as near to an edge as where it comes from, or as high up, where a picture
-    goes on: 1 as much as another colour."""
+    """How much it counts, [0, 10], that a patch lies as near to an edge as where it comes from, at scales that are balanced;
+    where a picture goes on, that it lies as high up. 1 is as much as another colour."""
     upright: float = 0.0
-    """How much it counts, [0, 10], that a patch lies as high up as where it comes from: 1 as much as another colour. It holds a
-    scene upright whose pieces lie freely."""
+    """How much it counts, [0, 10], that a patch lies as high up as where it comes from, at scales that are balanced and at the
+    coarsest: it holds a scene upright whose pieces lie freely. 1 is as much as another colour."""
     directions: int = 32
     """Random directions along which the patches are brought to the photograph's distribution, near the end of a scale; 0 for
     none."""

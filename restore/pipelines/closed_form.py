@@ -148,7 +148,7 @@ class ClosedForm(Pipeline):
             if edit.begin is None:
                 edit = edit._replace(begin=filled(picture[None], mask[None])[0], severity=FILLED)
         continued = open_ended and edit.hole is None
-        height = _height(edit.known[1]) if edit.known is not None and continued else None
+        height = self._height(edit.known[1]) if edit.known is not None and continued else None
         return replace(self, settings=settings, without=edit.hole, continued=continued, height=height), edit
 
     @property
@@ -159,6 +159,14 @@ class ClosedForm(Pipeline):
     def solving(self) -> Self:
         """Patches lie anywhere, and as many of one kind as the measurement says."""
         return replace(self, settings=replace(self.settings.local(), border=0.0, octaves=0))
+
+    def _height(self, mask: Tensor) -> Height | None:
+        """Where the photograph lies in an image of which (1, H, W) is known: a part of its shape, and no other."""
+        if not bool(mask.any()):
+            return None
+        top, bottom, left, right = bounds(mask)
+        size, known = tuple(mask.shape[1:]), (bottom - top, right - left)
+        return Height(top / size[0], bottom / size[0]) if known == tuple(self.photograph.shape[1:]) != size else None
 
     def _check(self, condition: Asked, severity: float) -> None:
         if condition.parts if isinstance(condition, Condition) else any(condition or ()):
@@ -210,13 +218,6 @@ def closed_form(
     return ClosedForm(
         photograph=image, settings=settings, size=size, data=OneImage(detail), images=path, name=name, device=device
     )
-
-
-def _height(mask: Tensor) -> Height | None:
-    """Where what is known (1, h, w) lies, unless it reaches all edges: then there are holes, and nothing around it."""
-    top, bottom, left, right = bounds(mask)
-    height, width = mask.shape[1:]
-    return None if (top, bottom, left, right) == (0, height, 0, width) else Height(top / height, bottom / height)
 
 
 def _open(hole: Tensor, settings: PatchSettings) -> int:

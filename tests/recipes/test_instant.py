@@ -267,11 +267,19 @@ def test_above_a_picture_is_what_is_above_in_it(stripes, border, holds):
     assert all(upright_over_level(x, 20) == holds for x in made)
 
 
+@pytest.mark.parametrize("balanced", [4500, 0])
 @pytest.mark.parametrize(("upright", "holds"), [(1.0, True), (0.0, False)])
-def test_a_scene_stays_upright(stripes, upright, holds):
-    free = replace(QUICK, coarsest=30, border=0.0, upright=upright)
+def test_a_scene_stays_upright(stripes, upright, holds, balanced):
+    """Also where the coarsest scale has too many patches to be balanced, as that of a wide image."""
+    free = replace(QUICK, coarsest=30, border=0.0, upright=upright, balanced=balanced)
     made = generate(stripes, (48, 80), count=2, settings=free, steps=4)
     assert all(upright_over_level(x, 12) == holds for x in made)
+
+
+def test_nothing_is_known(stripes):
+    """A mask of zeros is no picture that goes on."""
+    made = generate(stripes, (48, 60), known=(torch.zeros(3, 48, 60), torch.zeros(1, 48, 60)))
+    assert bool(made.isfinite().all())
 
 
 def test_novelty():
