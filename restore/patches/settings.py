@@ -86,7 +86,7 @@ class PatchSettings:
 
     def reduced(self) -> PatchSettings:
         """These settings for what was reduced to be mended, once in a step: small patches, and no more than that."""
-        return replace(self.local(), side=self.detail, octaves=0)
+        return replace(self.local(), side=self.detail, octaves=0, upright=0.0)
 
     @property
     def reach(self) -> int:
