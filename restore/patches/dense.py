@@ -9,10 +9,11 @@ from torch.nn.functional import pad, scaled_dot_product_attention
 from restore.patches.bank import LEAST_STD
 
 HALF, SPLIT = 0.1, 0.01
-"""Noise from which on 16 bits tell patches apart, logits of up to |k|^2 / (2 std^2) being right to a few hundredths, for each
-COLOUR that a key's largest number has; and from which on twice 16 bits do, 22 digits in all."""
+"""Noise from which on 16 bits tell patches apart, logits of up to |k|^2 / (2 std^2) being right to a few hundredths, for keys
+of numbers of up to COLOUR, and for larger ones from so many times as much; and from which on twice 16 bits do, 22 digits in
+all."""
 COLOUR = 2.0
-"""Largest number of a key of colours, about: where patches lie is told by larger ones (restore/patches/places.py)."""
+"""Largest number of a key of colours: where patches lie is told by larger ones (restore/patches/places.py)."""
 MOST = 6e4
 """Largest number that 16 bits hold, about."""
 UNIT = 64.0
@@ -35,12 +36,12 @@ class Dense:
     Below `SPLIT` in float32, in blocks of queries. docs/benchmarks.md, "Dense attention by arithmetic", counts what that costs.
     """
 
-    def __init__(self, keys: Tensor, values: Tensor) -> None:
+    def __init__(self, keys: Tensor, values: Tensor, largest: float = COLOUR) -> None:
+        """largest: number of a key, at most; it is told, for nothing here waits for the device."""
         self.centre = keys.mean(0)  # subtracted, so that the digits of small differences stay
         self.keys, self.values = keys - self.centre, values.to(keys)
         self.squares = self.keys.square().sum(1)
-        self.half = HALF * max(1.0, float(self.keys.abs().max()) / COLOUR)
-        self.longest = float(self.squares.max())
+        self.largest = largest
 
     def mean(self, queries: Tensor, gain: float, std: float) -> Tensor:
         """E[value | query] (Q, V) for queries (Q, D) = gain key + std noise."""
@@ -48,8 +49,9 @@ class Dense:
         precision = 1 / (2 * std**2)
         scaled = 2 * precision * gain * (queries.to(self.keys) - gain * self.centre)
         bias = -precision * gain**2 * self.squares
-        held = std >= SPLIT and precision * gain**2 * self.longest <= MOST * UNIT
-        found = self._half(scaled, bias, std < self.half) if held else self._full(scaled, bias)
+        held = std >= SPLIT and precision * gain**2 * self.largest**2 <= MOST * UNIT / 4
+        split = std < HALF * max(1.0, self.largest / COLOUR)
+        found = self._half(scaled, bias, split) if held else self._full(scaled, bias)
         return found.to(queries)
 
     def _half(self, queries: Tensor, bias: Tensor, split: bool) -> Tensor:

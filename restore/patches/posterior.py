@@ -20,7 +20,7 @@ from degrade.severity import on_host
 from degrade.transfer import like
 from degrade.tree import tree_leaves, tree_map
 from restore.patches.bank import LEAST_STD, Bank
-from restore.patches.dense import Dense
+from restore.patches.dense import COLOUR, Dense
 from restore.patches.overlap import check_window, cut, join, pad_to_grid
 from restore.patches.places import Places
 from restore.patches.transport import Transport
@@ -133,7 +133,8 @@ class PatchPosterior:
     def _bank(self, keys: Tensor, values: Tensor) -> Bank | Dense:
         """On a CPU those near a query are looked for; a GPU is done with all sooner."""
         dense = keys.device.type != "cpu" and self.neighbours is not None
-        return Dense(keys, values) if dense else Bank(keys, values, self.neighbours)
+        placed = self.side * (self.images[0].shape[1] * sum(weight**2 for weight, _ in self.places)) ** 0.5
+        return Dense(keys, values, max(COLOUR, placed)) if dense else Bank(keys, values, self.neighbours)
 
     def _known(self, patches: Iterable[Tensor]) -> Tensor:
         """Those of all patches, or what belongs to them, that touch no hole."""
