@@ -14,10 +14,10 @@ of numbers of up to COLOUR, and for larger ones from so many times as much; and 
 all."""
 COLOUR = 2.0
 """Largest number of a key of colours: where patches lie is told by larger ones (restore/patches/places.py)."""
-MOST = 6e4
-"""Largest number that 16 bits hold, about."""
 UNIT = 64.0
 """By which queries and biases, numbers too large for 16 bits, are divided, and what they meet multiplied."""
+MOST = 1.5e4
+"""Largest bias by a key's largest number, in UNITs: a quarter of what 16 bits hold, for its other numbers."""
 LOGITS = 2**28
 """At a time in float32, at most."""
 
@@ -33,7 +33,8 @@ class Dense:
 
         q.k = q1.k1 + q2.k1 + q1.k2,    x1 = half(x), x2 = half(x - x1).
 
-    Below `SPLIT` in float32, in blocks of queries. docs/benchmarks.md, "Dense attention by arithmetic", counts what that costs.
+    Below `SPLIT`, or where biases exceed `MOST`, in float32, in blocks of queries. docs/benchmarks.md, "Dense attention by
+    arithmetic", counts what that costs.
     """
 
     def __init__(self, keys: Tensor, values: Tensor, largest: float = COLOUR) -> None:
@@ -49,7 +50,7 @@ class Dense:
         precision = 1 / (2 * std**2)
         scaled = 2 * precision * gain * (queries.to(self.keys) - gain * self.centre)
         bias = -precision * gain**2 * self.squares
-        held = std >= SPLIT and precision * gain**2 * self.largest**2 <= MOST * UNIT / 4
+        held = std >= SPLIT and precision * gain**2 * self.largest**2 <= MOST * UNIT
         split = std < HALF * max(1.0, self.largest / COLOUR)
         found = self._half(scaled, bias, split) if held else self._full(scaled, bias)
         return found.to(queries)

@@ -55,19 +55,17 @@ class Height:
         return Height(self.top - share, self.bottom + share)
 
     def known(self, size: tuple[int, int], side: int) -> Tensor:
-        return self._shares((_begins(size[0], side, 1) + side / 2) / size[0], _begins(size[1], side, 1))
+        return WHOLE.asked(size, side, 1)
 
     def asked(self, size: tuple[int, int], side: int, stride: int) -> Tensor:
         height = (self.bottom - self.top) * size[0]
-        below = _begins(size[0], side, stride) + side / 2 - self.top * size[0]
-        return self._shares(below / height, _begins(size[1], side, stride))
-
-    def _shares(self, rows: Tensor, columns: Tensor) -> Tensor:
-        return rows.clamp(EVEN, 1 - EVEN).repeat_interleave(len(columns))[:, None]
+        rows, columns = (_begins(length, side, stride) for length in size)
+        down = (rows + side / 2 - self.top * size[0]) / height
+        return down.clamp(EVEN, 1 - EVEN).repeat_interleave(len(columns))[:, None]
 
 
 WHOLE = Height(0.0, 1.0)
-"""Of an image that the photograph's height is stretched to."""
+"""Of the photograph itself, and of an image that its height is stretched to."""
 
 
 def _begins(length: int, side: int, stride: int) -> Tensor:

@@ -133,8 +133,10 @@ class PatchPosterior:
     def _bank(self, keys: Tensor, values: Tensor) -> Bank | Dense:
         """On a CPU those near a query are looked for; a GPU is done with all sooner."""
         dense = keys.device.type != "cpu" and self.neighbours is not None
+        if not dense:
+            return Bank(keys, values, self.neighbours)
         placed = self.side * (self.images[0].shape[1] * sum(weight**2 for weight, _ in self.places)) ** 0.5
-        return Dense(keys, values, max(COLOUR, placed)) if dense else Bank(keys, values, self.neighbours)
+        return Dense(keys, values, max(COLOUR, placed))
 
     def _known(self, patches: Iterable[Tensor]) -> Tensor:
         """Those of all patches, or what belongs to them, that touch no hole."""
